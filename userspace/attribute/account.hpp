@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "request/exchange.hpp"
+#include "request/unit.hpp"
+
+namespace timesink::attribute {
+
+enum class Bucket : std::uint8_t { db, provider, transfer, overhead };
+inline constexpr std::size_t kBucketCount = 4;
+
+/// The lines below the buckets. docs/report-semantics.md defines each; the order is the order of the report.
+enum class Cause : std::uint8_t {
+    db_connect,
+    db_queue,          ///< behind other statements on the same connection
+    db_server,         ///< sent (or the connection became free) until the first byte of the reply was in the kernel
+    db_result,         ///< first to last byte of the reply
+    db_embedded,       ///< SQLite
+    provider_connect,  ///< DNS, connect, TLS
+    provider_queue,    ///< behind others on the same connection
+    provider_first_byte,
+    provider_body,
+    transfer_request,   ///< the client's request body
+    transfer_response,  ///< a client that reads slowly
+    transfer_storage,   ///< object storage and bulk bodies
+    cpu,
+    run_queue,
+    loop_busy,  ///< the event loop was busy with others
+    pool_wait,
+    lock,  ///< futex: locks, the GIL
+    disk,
+    page_fault,
+    backlog,  ///< arrived in the kernel, not yet read
+    sleep,
+    unattributed,
+};
+inline constexpr std::size_t kCauseCount = 22;
+
+Bucket bucket_of(Cause cause);
+std::string_view name(Bucket bucket);  ///< "db", "provider", "transfer", "overhead"
+std::string_view name(Cause cause);    ///< "db.server", "overhead.run_queue", …
+
+enum class Evidence : std::uint8_t { none, thread, context, goroutine, propagated, inferred, ambiguous };
+std::string_view name(Evidence evidence);
+
+/// A stretch of a unit's time with one cause. `exchange`: whose, where the cause is an exchange's; else zero.
+struct Piece {
+    Interval span;
+    Cause cause = Cause::unattributed;
+    ExchangeId exchange{};
+};
+
+/// An exchange and what is known of its owner.
+struct OwnedExchange {
+    request::Exchange exchange;
+    UnitId owner{};                      ///< zero: nobody's (background), or ambiguous
+    Evidence evidence = Evidence::none;  ///< none: no unit was in flight
+    double margin = 0;                   ///< 0…1; 1 for thread and context
+    Bucket bucket = Bucket::provider;    ///< by rules
+    Duration on_path{};                  ///< of the owner's wall time that this exchange accounts for
+    Duration hidden{};                   ///< of its duration that others on the path cover
+};
+
+/// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;
+/// by_cause sums exactly to unit.end - unit.begin. Excluded units have no pieces.
+struct Account {
+    request::Unit unit;
+    std::vector<Piece> pieces;
+    std::array<Duration, kCauseCount> by_cause{};
+    std::vector<OwnedExchange> exchanges;  ///< owned by this unit, in order of sending
+    Duration hidden{};                     ///< of its exchanges, overlapped by what is on the path
+    [[nodiscard]] Duration wall() const { return unit.end - unit.begin; }
+};
+
+/// What the analysis hands on. Exchanges of a unit come with its Account; those of nobody, and ambiguous ones, come alone.
+class AccountSink {
+public:
+    virtual ~AccountSink() = default;
+    virtual void account(const Account& account) = 0;
+    virtual void stray(const OwnedExchange& exchange) = 0;
+};
+
+}  // namespace timesink::attribute

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "timesink/abi/events.h"
+
+/// Typed events: what the analysis sees of a record of include/timesink/abi/events.h, after validation. Field meanings are those
+/// of the ABI header; spans point into the buffer of the Merge and live until the consumer returns.
+namespace timesink::event {
+
+using Bytes = std::span<const std::byte>;
+
+struct Call {
+    Instant entered;
+    Instant exited;
+    ThreadId thread;
+    ProcessId process;
+    SocketId socket;
+    std::uint32_t thread_sequence;
+    ts_operation operation;
+    std::int64_t result;         ///< bytes or -errno
+    std::uint64_t stream_begin;  ///< READ, WRITE
+    std::int32_t fd;
+    std::uint16_t syscall;
+    std::uint8_t flags;  ///< ts_call_flag
+    std::uint32_t minor_faults;
+    std::uint32_t major_faults;
+    std::span<const ts_call_count> counts;
+    Bytes head;
+    Bytes tail;
+};
+
+struct OffCpu {
+    Instant off;
+    Instant woken;
+    Instant on;
+    ThreadId thread;
+    ProcessId process;
+    std::uint32_t thread_sequence;
+    ThreadId waker;
+    std::int16_t waker_syscall;
+    std::int16_t syscall;
+    std::int32_t fd;
+    ts_off_cpu_state state;
+    bool iowait;
+};
+
+struct Arrival {
+    Instant at;
+    SocketId socket;
+    std::uint64_t stream_end;  ///< TS_POSITION_UNKNOWN for unix sockets
+};
+
+/// An address as printed: "127.0.0.1", "::1", a unix path, "@name" for abstract ones. Port 0 for unix sockets.
+struct Endpoint {
+    std::string address;
+    std::uint16_t port = 0;
+    friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+struct Socket {
+    Instant at;
+    SocketId socket;
+    ThreadId thread;
+    ProcessId process;
+    std::int32_t fd;
+    std::uint64_t rx_position;
+    std::uint64_t tx_position;
+    std::uint64_t unread;
+    std::uint32_t network_namespace;
+    std::uint16_t family;
+    std::uint8_t type;
+    ts_socket_origin origin;
+    std::uint8_t is_server;  ///< 1, 0, 2 unknown
+    Endpoint local;
+    Endpoint remote;
+};
+
+struct SocketState {
+    Instant at;
+    SocketId socket;
+    std::uint8_t old_state;
+    std::uint8_t new_state;
+};
+
+struct Retransmit {
+    Instant at;
+    SocketId socket;
+};
+
+struct Task {
+    Instant at;
+    ts_task_operation operation;
+    ThreadId thread;
+    ProcessId process;
+    ProcessId parent_process;
+    ThreadId parent_thread;
+    std::string_view comm;
+};
+
+/// Records of one CPU were lost between the two times. Made from ts_loss records and from sequence gaps alike.
+struct Loss {
+    Instant first;
+    Instant last;
+    std::uint64_t count;
+    std::uint16_t cpu;
+};
+
+/// "fact" names what it says; docs/event-abi.md lists them (host, target, process, thread, listener, probe, sample, drops,
+/// own_cost).
+struct Fact {
+    Instant at;
+    std::string_view name;
+    const nlohmann::json& body;
+};
+
+/// Gets all events of a run in time order. The key of the order is `exited` for reads and `entered` for writes and connects: the
+/// answer to a write may be read by another thread before the write returns.
+class Consumer {
+public:
+    virtual ~Consumer() = default;
+    virtual void on(const Call&) = 0;
+    virtual void on(const OffCpu&) = 0;
+    virtual void on(const Arrival&) = 0;
+    virtual void on(const Socket&) = 0;
+    virtual void on(const SocketState&) = 0;
+    virtual void on(const Retransmit&) = 0;
+    virtual void on(const Task&) = 0;
+    virtual void on(const Loss&) = 0;
+    virtual void on(const Fact&) = 0;
+    /// No event older than `at` will follow. Called after each batch; time-outs and memory bounds hang on it.
+    virtual void advance(Instant at) = 0;
+};
+
+}  // namespace timesink::event

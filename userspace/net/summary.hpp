@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "event/event.hpp"
+
+namespace timesink::net {
+
+enum class Role : std::uint8_t { unknown, client, server };
+
+/// What is said of a connection when it ends, or of every open one when the run does: coverage, not the account.
+struct ConnectionSummary {
+    SocketId socket{};
+    ProcessId process{};
+    Role role = Role::unknown;
+    std::uint16_t family = 0;
+    event::Endpoint local;
+    event::Endpoint remote;
+    std::string protocol;  ///< OTel name; empty: no bytes moved; "unknown": no parser understood them
+    bool opened_before_attach = false;
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_written = 0;
+    std::uint64_t bytes_not_captured = 0;  ///< of both directions: beyond the captured head and tail of their calls
+    std::uint64_t bytes_lost = 0;          ///< of both directions: their event was lost
+    std::uint64_t messages = 0;
+    std::uint64_t lost_sync = 0;  ///< times a parser had to search for the next message
+    std::uint64_t retransmits = 0;
+    Instant first_seen{};
+    Instant last_seen{};
+    bool open = false;  ///< still so at the end of the run
+};
+
+class ConnectionSink {
+public:
+    virtual ~ConnectionSink() = default;
+    virtual void connection(const ConnectionSummary& summary) = 0;
+};
+
+}  // namespace timesink::net

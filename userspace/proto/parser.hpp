@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// The protocol parsers' interface: bytes and stream positions in, messages out. A parser knows no sockets, no clock and no
+/// owners; it is told which bytes were not captured and finds its way again. net/ turns positions into times.
+namespace timesink::proto {
+
+/// Of a connection: `request` flows from the end that connected (or asks) to the one that accepted, `response` back.
+enum class Direction : std::uint8_t { request, response };
+
+/// Ties a response to its request. Given by the parser: a counter where the protocol answers in order, the protocol's own id
+/// where it has one.
+enum class Correlation : std::uint64_t {};
+
+/// Header fields and the like that the analysis needs by name, OpenTelemetry names ("http.request.header.traceparent",
+/// "db.namespace").
+using Attributes = std::vector<std::pair<std::string, std::string>>;
+
+/// The identity of a request or response is known (its header is complete).
+struct Head {
+    Direction direction = Direction::request;
+    Correlation correlation{};
+    std::uint64_t begin = 0;  ///< position of its first byte
+    /// Requests. operation: HTTP method, first SQL keyword(s), Redis command. target: path with query, statement text, key-less
+    /// command text. statement_name: of a prepared statement; with an empty target it was prepared before the attach.
+    std::string operation;
+    std::string target;
+    std::string statement_name;
+    std::string host;               ///< HTTP authority
+    bool target_truncated = false;  ///< the capture ended inside the target
+    bool housekeeping = false;      ///< start-up, authentication, pool clean-up, keep-alive pings: not the application's
+    bool expects_response = true;
+    /// Responses. status: HTTP code; 0 elsewhere. error: empty for success, else SQLSTATE, RESP error prefix, "truncated", …
+    int status = 0;
+    std::string error;
+    Attributes attributes;
+};
+
+/// The message is over; follows its Head, and may come in the same call.
+struct End {
+    Direction direction = Direction::request;
+    Correlation correlation{};
+    std::uint64_t end = 0;         ///< position after its last byte
+    std::uint64_t body_bytes = 0;  ///< of the payload proper: HTTP body (decoded from chunks), result rows
+    std::uint64_t rows = 0;        ///< SQL: rows returned or changed, where told
+    std::string error;             ///< as in Head, when it is known only now
+    bool complete = true;          ///< false: cut off by the end of the stream or by a gap
+    Attributes attributes;
+};
+
+/// What a parser finds, in stream order per direction.
+class Sink {
+public:
+    virtual ~Sink() = default;
+    virtual void head(Head head) = 0;
+    virtual void end(End end) = 0;
+    /// The connection changed protocol (HTTP Upgrade, CONNECT): from `position` of that direction on, bytes are not this
+    /// parser's.
+    virtual void upgraded(std::string_view protocol) = 0;
+    /// A part of the stream could not be understood; the parser searches for the next message on its own.
+    virtual void lost_sync(Direction direction, std::uint64_t position) = 0;
+};
+
+/// The bytes [position, position + bytes.size()) of one direction, contiguous with what was given before unless a gap was told.
+struct Chunk {
+    Direction direction = Direction::request;
+    std::uint64_t position = 0;
+    std::span<const std::byte> bytes;
+    /// The last byte is the last of one system call: where writers flush whole messages, a message probably ends here.
+    bool ends_call = false;
+};
+
+enum class Verdict : std::uint8_t {
+    ok,        ///< `consumed` bytes are dealt with
+    more,      ///< the rest is the begin of something: keep it and come again with more (net/ keeps up to kMaximumHeld bytes)
+    not_mine,  ///< these bytes are not of this protocol; the connection is detected anew
+};
+struct Parsed {
+    std::size_t consumed = 0;
+    Verdict verdict = Verdict::ok;
+};
+
+/// Bytes that net/ holds for a parser that asked for more, per direction. Beyond, the oldest are dropped and told as a gap.
+inline constexpr std::size_t kMaximumHeld = 64 * 1024;
+
+/// One per connection, for both directions. Never throws on any input; memory bounded by a small constant per open request.
+class Parser {
+public:
+    virtual ~Parser() = default;
+    virtual Parsed parse(const Chunk& chunk, Sink& sink) = 0;
+    /// [begin, end) of this direction was not captured (or lost). What was held has been dropped. Afterwards `parse` goes on at
+    /// `end`.
+    virtual void gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sink& sink) = 0;
+    /// No more bytes in this direction (FIN, shutdown, close). Ends messages that end with the stream; others are incomplete.
+    virtual void finish(Direction direction, std::uint64_t position, Sink& sink) = 0;
+};
+
+enum class Match : std::uint8_t { no, maybe, yes };
+
+/// One line of the registry. Detection is by content only. It may be asked in the middle of a connection (attach), for either
+/// direction.
+struct Protocol {
+    std::string_view name;  ///< OTel: "http", "postgresql", "redis"
+    Match (*detect)(Direction direction, std::span<const std::byte> bytes);
+    std::unique_ptr<Parser> (*make)();
+};
+
+/// All protocols, most telling first. proto/registry.cpp has one line each.
+std::span<const Protocol> registry();
+
+}  // namespace timesink::proto

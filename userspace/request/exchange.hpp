@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "event/event.hpp"
+#include "proto/parser.hpp"
+
+namespace timesink::request {
+
+/// One outgoing request and its response on a connection of the target. Times are the kernel's; unset ones have not happened or
+/// were not seen. sent <= sent_end; arrived <= arrived_end <= read_end.
+struct Exchange {
+    ExchangeId id{};
+    std::string protocol;           ///< OTel name; "unknown" where no parser understood the bytes
+    std::string operation;          ///< "SELECT", "GET", "HGETALL"
+    std::string statement;          ///< shape: normalised SQL, Redis command and arity, HTTP route; empty when it cannot be named
+    std::uint64_t fingerprint = 0;  ///< stable hash of protocol + statement; 0 when unnamed
+    std::string host;               ///< HTTP authority; else empty
+    event::Endpoint local;
+    event::Endpoint remote;
+    SocketId socket{};
+    ProcessId process{};
+    ThreadId sent_by{};       ///< the thread whose call carried the first byte
+    ThreadId read_by{};       ///< the thread that read the last byte of the response
+    Instant connect_began{};  ///< first exchange of a connection that the target opened: entry of connect(); else zero
+    Instant connected{};      ///< ditto: the handshake completed
+    Instant sent{};           ///< entry of the call that carried the first byte
+    Instant sent_end{};       ///< exit of the call that carried the last byte
+    Instant server_free{};    ///< when the exchange ahead of it on this connection was answered; <= sent: nothing was ahead
+    Instant arrived{};        ///< first byte of the response in the kernel
+    Instant arrived_end{};    ///< last byte in the kernel
+    Instant read_begin{};     ///< exit of the call that read the first byte
+    Instant read_end{};       ///< exit of the call that read the last byte
+    std::uint64_t bytes_out = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t rows = 0;
+    int status = 0;
+    std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
+    bool housekeeping = false;  ///< driver and pool traffic, not the application's statements
+    bool complete = false;      ///< the whole response was seen
+    bool touched_by_loss = false;
+    bool in_transaction = false;  ///< PostgreSQL: the connection was inside a transaction block after it
+    proto::Attributes attributes;
+};
+
+}  // namespace timesink::request

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "event/event.hpp"
+#include "proto/parser.hpp"
+
+namespace timesink::request {
+
+enum class UnitKind : std::uint8_t { request, job };
+
+/// Why a unit is kept out of the figures; counted by reason in the report. `none`: it is in them.
+enum class Exclusion : std::uint8_t {
+    none,
+    older_than_attach,  ///< its first byte was there before the probes
+    loss,               ///< events were lost while it ran
+    unfinished,         ///< the run, the connection or the process ended before the response did
+    not_decoded,        ///< its bytes could not be followed
+};
+
+/// System calls of one class made while the unit's threads worked for it alone.
+struct CallTotals {
+    std::uint64_t calls = 0;
+    std::uint64_t errors = 0;
+    std::uint64_t nanoseconds = 0;
+    std::uint64_t bytes = 0;
+};
+
+/// An inbound request or a job, from the first byte in the server's kernel socket to the last byte of the response accepted by
+/// the kernel.
+struct Unit {
+    UnitId id{};
+    UnitKind kind = UnitKind::request;
+    std::string protocol;  ///< "http"
+    std::string method;
+    std::string path;   ///< without query
+    std::string route;  ///< folded path; see request/route.hpp
+    int status = 0;
+    std::string error;
+    event::Endpoint client;
+    event::Endpoint server;
+    SocketId socket{};
+    ProcessId process{};
+    ThreadId thread{};          ///< that read the request
+    ThreadId answered_by{};     ///< that wrote the end of the response
+    Instant connected{};        ///< handshake completed (first request of a connection seen from its start), else zero
+    Instant accepted{};         ///< accept returned, ditto
+    Instant begin{};            ///< first byte in the kernel
+    Instant request_arrived{};  ///< last byte of the request in the kernel
+    Instant read_begin{};       ///< exit of the call that read the first byte
+    Instant read_end{};         ///< exit of the call that read the last byte of the request (as far as it was read)
+    Instant first_response{};   ///< entry of the call that wrote the first byte of the response
+    Instant end{};              ///< exit of the call that wrote the last byte of the response
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    bool complete = false;
+    Exclusion exclusion = Exclusion::none;
+    // Resources, of the threads that worked for this unit alone; `resources_known` false: shared thread, nothing can be said
+    bool resources_known = false;
+    Duration cpu{};
+    Duration run_queue{};
+    std::uint64_t minor_faults = 0;
+    std::uint64_t major_faults = 0;
+    std::array<CallTotals, TS_CLASS_COUNT> calls{};
+    proto::Attributes attributes;
+};
+
+}  // namespace timesink::request
