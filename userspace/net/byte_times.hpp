@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+
+namespace timesink::net {
+
+/// When and by whom one byte of a stream was moved.
+struct Moment {
+    bool known = false;          ///< a call that moved it was seen
+    bool arrival_known = false;  ///< read bytes only
+    Instant arrived{};           ///< in the kernel socket; == entered for written bytes
+    Instant entered{};           ///< of the call that moved it
+    Instant exited{};
+    ThreadId thread{};
+    ProcessId process{};
+};
+
+/// The times of one direction of a connection, by stream position. Owned by its Connection. Holds the latest calls and arrivals
+/// only (kKept): messages are resolved when they are parsed, and a message's first byte is never further back than that
+/// except behind a pipeline of more calls than kept, which then reports the oldest known time as not known.
+class ByteTimes {
+public:
+    static constexpr std::size_t kKept = 512;
+
+    void moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process);
+    /// Bytes up to `stream_end` are in the kernel.
+    void arrived(std::uint64_t stream_end, Instant at);
+    /// Something arrived, no one said how much (unix sockets): settled by the next read.
+    void arrived_somewhat(Instant at);
+    /// A read on a socket whose arrivals carry no positions.
+    void settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant exited);
+
+    /// Of the byte at `position` (a message's last byte is at end - 1).
+    [[nodiscard]] Moment at(std::uint64_t position) const;
+
+private:
+    struct Move {
+        std::uint64_t begin;
+        std::uint64_t end;
+        Instant entered;
+        Instant exited;
+        ThreadId thread;
+        ProcessId process;
+    };
+    struct Reach {
+        std::uint64_t end;
+        Instant at;
+    };
+    std::deque<Move> moves_;     // ascending in position
+    std::deque<Reach> reached_;  // ascending in position and time
+    std::deque<Instant> unsettled_;
+    std::optional<Instant> last_settled_;
+};
+
+}  // namespace timesink::net

@@ -1,0 +1,349 @@
+#include "net/connection.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "proto/opaque/opaque.hpp"
+
+namespace timesink::net {
+
+namespace {
+
+/// A protocol that has not shown itself within so many calls or bytes is taken as unknown (and still looked for at each new
+/// turn).
+constexpr std::size_t kEarlyCalls = 12;
+constexpr std::size_t kEarlyBytes = 32 * 1024;
+
+constexpr std::uint8_t kTcpEstablished = 1;
+constexpr std::uint8_t kTcpClose = 7;
+
+Role role_of(const event::Socket& socket) {
+    if (socket.is_server == 1 || socket.origin == TS_SOCKET_PASSIVE || socket.origin == TS_SOCKET_ACCEPT) {
+        return Role::server;
+    }
+    return socket.is_server == 0 || socket.origin == TS_SOCKET_CONNECT ? Role::client : Role::unknown;
+}
+
+}  // namespace
+
+Connection::Connection(const event::Socket& socket, bool before_attach, MessageSink& sink)
+    : sink_(sink), arrivals_have_positions_(socket.family != 1 /* AF_UNIX */) {
+    summary_.socket = socket.socket;
+    summary_.process = socket.process;
+    summary_.role = role_of(socket);
+    summary_.family = socket.family;
+    summary_.local = socket.local;
+    summary_.remote = socket.remote;
+    summary_.opened_before_attach = before_attach;
+    summary_.first_seen = summary_.last_seen = socket.at;
+    summary_.open = true;
+    stream(true).expected = stream(true).held_from = socket.rx_position;
+    stream(false).expected = stream(false).held_from = socket.tx_position;
+    if (socket.origin == TS_SOCKET_PASSIVE) {
+        connected_ = socket.at;
+    }
+    if (socket.unread > 0 && arrivals_have_positions_) {
+        stream(true).times.arrived(socket.rx_position + socket.unread, socket.at);
+    }
+}
+
+Moment Connection::moment(proto::Direction direction, std::uint64_t position) const {
+    const bool read = direction_of(true) == direction;
+    return streams_[read ? 0 : 1].times.at(position);
+}
+
+proto::Direction Connection::direction_of(bool read) const {
+    const bool request = read == (summary_.role == Role::server);
+    return request ? proto::Direction::request : proto::Direction::response;
+}
+
+void Connection::on(const event::Arrival& arrival) {
+    if (arrivals_have_positions_ && arrival.stream_end != TS_POSITION_UNKNOWN) {
+        stream(true).times.arrived(arrival.stream_end, arrival.at);
+    } else {
+        stream(true).times.arrived_somewhat(arrival.at);
+    }
+}
+
+void Connection::on(const event::SocketState& state) {
+    if (state.new_state == kTcpEstablished) {
+        connected_ = state.at;
+    } else if (state.new_state == kTcpClose) {
+        close(state.at);
+    }
+}
+
+void Connection::on(const event::Call& call) {
+    summary_.last_seen = std::max(summary_.last_seen, call.exited);
+    switch (call.operation) {
+        case TS_OPERATION_READ:
+        case TS_OPERATION_WRITE:
+            transfer(call);
+            break;
+        case TS_OPERATION_CONNECT:
+            connect_began_ = call.entered;
+            summary_.process = call.process;
+            if (call.result == 0 && connected_ == Instant{}) {
+                connected_ = call.exited;
+            } else if (call.result < 0 && call.result != -EINPROGRESS) {
+                failure_ = std::strerror(static_cast<int>(-call.result));
+            }
+            break;
+        case TS_OPERATION_ACCEPT:
+            accepted_ = call.exited;
+            summary_.process = call.process;
+            summary_.role = Role::server;
+            break;
+        case TS_OPERATION_SHUTDOWN:
+            finish(false);
+            break;
+        case TS_OPERATION_CLOSE:
+            // A forked child closes the descriptors it inherited; the connection goes on with the process that uses it.
+            if (call.process == summary_.process) {
+                close(call.entered);
+            }
+            break;
+    }
+}
+
+void Connection::transfer(const event::Call& call) {
+    const bool read = call.operation == TS_OPERATION_READ;
+    if ((call.flags & TS_CALL_PEEK) != 0) {
+        return;
+    }
+    if (call.result <= 0) {
+        const bool orderly_end = read && call.result == 0;
+        if (orderly_end || (call.result < 0 && call.result != -EAGAIN && call.result != -EINTR)) {
+            if (call.result < 0) {
+                failure_ = std::strerror(static_cast<int>(-call.result));
+            }
+            finish(read);
+        }
+        return;
+    }
+    summary_.process = call.process;
+    const auto length = static_cast<std::uint64_t>(call.result);
+    const std::uint64_t begin = call.stream_begin;
+    const std::uint64_t end = begin + length;
+    Stream& way = stream(read);
+    (read ? summary_.bytes_read : summary_.bytes_written) += length;
+    way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process);
+    if (read && !arrivals_have_positions_) {
+        way.times.settle_arrivals(begin, end, call.exited);
+    }
+    if (begin > way.expected) {
+        summary_.bytes_lost += begin - way.expected;
+        skip(read, way.expected, begin);
+        sink_.lost(*this);
+    } else if (begin < way.expected) {
+        ++summary_.lost_sync;  // two threads on one socket, told in the wrong order
+        if (end <= way.expected) {
+            return;
+        }
+        skip(read, way.expected, end);
+        return;
+    }
+    const std::uint64_t captured = call.head.size() + call.tail.size();
+    const bool whole = captured >= length;
+    if (!call.head.empty()) {
+        feed(read, begin, call.head, call.head.size() == length);
+    }
+    if (!whole) {
+        summary_.bytes_not_captured += length - captured;
+        skip(read, begin + call.head.size(), end - call.tail.size());
+    }
+    if (!call.tail.empty()) {
+        feed(read, end - call.tail.size(), call.tail, true);
+    }
+}
+
+void Connection::feed(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call) {
+    Stream& way = stream(read);
+    way.expected = position + bytes.size();
+    if (!parser_) {
+        detect(read, position, bytes, ends_call);
+        return;
+    }
+    if (opaque_ && way.held.empty()) {
+        // A new turn may begin with something that a parser knows (attached in the middle of a body, plain text after a
+        // greeting).
+        for (const proto::Protocol& protocol : proto::registry()) {
+            if (protocol.detect(direction_of(read), bytes) == proto::Match::yes && upgrade_ != "tls") {
+                drop_parser();
+                choose(protocol.name, protocol.make());
+                break;
+            }
+        }
+    }
+    if (way.held.empty()) {
+        way.held_from = position;
+    }
+    way.held.insert(way.held.end(), bytes.begin(), bytes.end());
+    parse(read, ends_call);
+}
+
+void Connection::parse(bool read, bool ends_call) {
+    Stream& way = stream(read);
+    parsing_ = true;
+    bool not_mine = false;
+    while (!way.held.empty()) {
+        const proto::Chunk chunk{direction_of(read), way.held_from, way.held, ends_call};
+        const proto::Parsed parsed = parser_->parse(chunk, *this);
+        const std::size_t consumed = std::min(parsed.consumed, way.held.size());
+        way.held.erase(way.held.begin(), way.held.begin() + static_cast<std::ptrdiff_t>(consumed));
+        way.held_from += consumed;
+        not_mine = parsed.verdict == proto::Verdict::not_mine;
+        if (not_mine || !upgrade_.empty() || parsed.verdict == proto::Verdict::more || consumed == 0) {
+            break;
+        }
+    }
+    parsing_ = false;
+    if (not_mine) {
+        ++summary_.lost_sync;
+        drop_parser();
+    } else if (!upgrade_.empty() && !opaque_) {
+        drop_parser();
+        choose(upgrade_, proto::make_opaque());
+        opaque_ = true;
+    } else if (way.held.size() > proto::kMaximumHeld) {
+        skip(read, way.held_from, way.held_from + way.held.size());
+    }
+}
+
+void Connection::skip(bool read, std::uint64_t begin, std::uint64_t end) {
+    Stream& way = stream(read);
+    way.expected = end;
+    if (!parser_) {
+        if (!early_.empty() && early_.back().read == read) {
+            early_.back().missing_after += end - begin;
+        } else {
+            early_.push_back({read, begin, {}, end - begin, false});
+        }
+        return;
+    }
+    const std::uint64_t from = way.held.empty() ? begin : way.held_from;
+    way.held.clear();
+    way.held_from = end;
+    parser_->gap(direction_of(read), from, end, *this);
+}
+
+void Connection::detect(bool read, std::uint64_t position, event::Bytes piece, bool ends_call) {
+    Early* const last = early_.empty() ? nullptr : &early_.back();
+    if (last != nullptr && last->read == read && last->missing_after == 0) {
+        last->bytes.insert(last->bytes.end(), piece.begin(), piece.end());  // one message in several calls
+        last->ends_call = ends_call;
+    } else {
+        early_.push_back({read, position, {piece.begin(), piece.end()}, 0, ends_call});
+    }
+    ++early_calls_;
+    early_bytes_ += piece.size();
+    const event::Bytes bytes(early_.back().bytes);
+    const bool roles_known = summary_.role != Role::unknown;
+    for (const proto::Protocol& protocol : proto::registry()) {
+        if (roles_known) {
+            if (protocol.detect(direction_of(read), bytes) == proto::Match::yes) {
+                choose(protocol.name, protocol.make());
+                return;
+            }
+        } else if (protocol.detect(proto::Direction::request, bytes) == proto::Match::yes) {
+            // Who asks is the client: sockets whose making was not seen (inherited, passed over a unix socket).
+            summary_.role = read ? Role::server : Role::client;
+            choose(protocol.name, protocol.make());
+            return;
+        }
+    }
+    if (early_calls_ >= kEarlyCalls || early_bytes_ >= kEarlyBytes) {
+        if (!roles_known) {
+            summary_.role = early_.front().read ? Role::server : Role::client;
+        }
+        choose("unknown", proto::make_opaque());
+    }
+}
+
+void Connection::choose(std::string_view name, std::unique_ptr<proto::Parser> parser) {
+    summary_.protocol = name;
+    parser_ = std::move(parser);
+    opaque_ = name == "unknown";
+    // Bytes of the same direction that follow each other are one message in parts; what precedes a gap is told as a gap.
+    std::vector<Early> early;
+    early.swap(early_);
+    early_bytes_ = early_calls_ = 0;
+    for (Stream& way : streams_) {
+        way.held.clear();
+    }
+    for (const Early& piece : early) {
+        if (!parser_) {
+            break;  // it found that the bytes are not its own after all
+        }
+        Stream& way = stream(piece.read);
+        const std::uint64_t end = piece.position + piece.bytes.size();
+        const std::uint64_t expected = way.expected;
+        if (!piece.bytes.empty()) {
+            if (way.held.empty()) {
+                way.held_from = piece.position;
+            }
+            way.held.insert(way.held.end(), piece.bytes.begin(), piece.bytes.end());
+            parse(piece.read, piece.ends_call);
+        }
+        if (parser_ && piece.missing_after > 0) {
+            skip(piece.read, end, end + piece.missing_after);
+        }
+        way.expected = expected;
+    }
+}
+
+void Connection::drop_parser() {
+    sink_.abandoned(*this);
+    parser_.reset();
+    opaque_ = false;
+    for (Stream& way : streams_) {
+        way.held.clear();
+        way.held_from = way.expected;
+    }
+}
+
+void Connection::finish(bool read) {
+    Stream& way = stream(read);
+    if (way.finished) {
+        return;
+    }
+    way.finished = true;
+    if (!parser_ && !early_.empty()) {
+        choose("unknown", proto::make_opaque());
+    }
+    if (parser_) {
+        parser_->finish(direction_of(read), way.expected, *this);
+    }
+}
+
+void Connection::close(Instant at) {
+    if (closed_) {
+        return;
+    }
+    closed_ = true;
+    summary_.last_seen = std::max(summary_.last_seen, at);
+    summary_.open = false;
+    finish(true);
+    finish(false);
+    sink_.closed(*this);
+}
+
+void Connection::head(proto::Head head) {
+    ++summary_.messages;
+    sink_.head(*this, head, moment(head.direction, head.begin));
+}
+
+void Connection::end(proto::End end) {
+    const std::uint64_t last = end.end > 0 ? end.end - 1 : 0;
+    sink_.end(*this, end, moment(end.direction, last));
+}
+
+void Connection::upgraded(std::string_view protocol) {
+    upgrade_ = protocol;
+}
+
+void Connection::lost_sync(proto::Direction, std::uint64_t) {
+    ++summary_.lost_sync;
+}
+
+}  // namespace timesink::net

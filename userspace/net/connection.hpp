@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "event/event.hpp"
+#include "net/byte_times.hpp"
+#include "net/summary.hpp"
+#include "proto/parser.hpp"
+
+namespace timesink::net {
+
+class Connection;
+
+/// Gets the messages of all connections, each with the times of its first or last byte. Calls come in the order of the events.
+class MessageSink {
+public:
+    virtual ~MessageSink() = default;
+    virtual void head(Connection& connection, const proto::Head& head, const Moment& first_byte) = 0;
+    virtual void end(Connection& connection, const proto::End& end, const Moment& last_byte) = 0;
+    /// Bytes of this connection were lost (their event did not fit into the ring): open messages cannot be trusted.
+    virtual void lost(Connection& connection) = 0;
+    /// The protocol changed or is detected anew: open messages end here, incomplete.
+    virtual void abandoned(Connection& connection) = 0;
+    virtual void closed(Connection& connection) = 0;
+};
+
+/// A socket of the target: who its ends are, the bytes of both directions as far as captured, the protocol spoken and the times.
+/// Owned by Connections; fed in event order. Invariant: bytes reach the parser in stream order per direction, gaps told.
+class Connection final : private proto::Sink {
+public:
+    Connection(const event::Socket& socket, bool before_attach, MessageSink& sink);
+
+    void on(const event::Call& call);
+    void on(const event::Arrival& arrival);
+    void on(const event::SocketState& state);
+    void on_retransmit() { ++summary_.retransmits; }
+    /// The socket is gone: finishes both directions.
+    void close(Instant at);
+
+    [[nodiscard]] SocketId id() const { return summary_.socket; }
+    [[nodiscard]] Role role() const { return summary_.role; }
+    [[nodiscard]] ProcessId process() const { return summary_.process; }
+    [[nodiscard]] const event::Endpoint& local() const { return summary_.local; }
+    [[nodiscard]] const event::Endpoint& remote() const { return summary_.remote; }
+    [[nodiscard]] std::string_view protocol() const { return summary_.protocol; }
+    [[nodiscard]] bool opened_before_attach() const { return summary_.opened_before_attach; }
+    [[nodiscard]] Instant connect_began() const { return connect_began_; }  ///< zero: not ours or not seen
+    [[nodiscard]] Instant connected() const { return connected_; }          ///< handshake complete; zero: not seen
+    [[nodiscard]] Instant accepted() const { return accepted_; }            ///< zero: not seen
+    [[nodiscard]] const std::string& failure() const { return failure_; }   ///< "connection refused", …; empty: none
+    [[nodiscard]] const ConnectionSummary& summary() const { return summary_; }
+    [[nodiscard]] Moment moment(proto::Direction direction, std::uint64_t position) const;
+
+private:
+    struct Stream {
+        std::uint64_t expected = 0;   // position of the next byte
+        std::uint64_t held_from = 0;  // position of held.front()
+        std::vector<std::byte> held;  // what the parser asked to see again
+        ByteTimes times;
+        bool finished = false;
+    };
+    /// Bytes seen before the protocol is known, replayed into the parser once it is.
+    struct Early {
+        bool read;
+        std::uint64_t position;
+        std::vector<std::byte> bytes;
+        std::uint64_t missing_after;
+        bool ends_call;
+    };
+
+    void transfer(const event::Call& call);
+    void feed(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
+    void skip(bool read, std::uint64_t begin, std::uint64_t end);
+    void parse(bool read, bool ends_call);
+    void detect(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
+    void choose(std::string_view name, std::unique_ptr<proto::Parser> parser);
+    void finish(bool read);
+    void drop_parser();
+    [[nodiscard]] proto::Direction direction_of(bool read) const;
+    [[nodiscard]] Stream& stream(bool read) { return streams_[read ? 0 : 1]; }
+
+    void head(proto::Head head) override;
+    void end(proto::End end) override;
+    void upgraded(std::string_view protocol) override;
+    void lost_sync(proto::Direction direction, std::uint64_t position) override;
+
+    MessageSink& sink_;
+    ConnectionSummary summary_;
+    std::array<Stream, 2> streams_;
+    std::unique_ptr<proto::Parser> parser_;
+    std::vector<Early> early_;
+    std::size_t early_bytes_ = 0;
+    std::size_t early_calls_ = 0;
+    bool opaque_ = false;
+    bool parsing_ = false;  // inside parser_->parse: the parser must not be replaced under its feet
+    std::string upgrade_;   // what to become when the parse call returns
+    bool arrivals_have_positions_;
+    bool closed_ = false;
+    Instant connect_began_{};
+    Instant connected_{};
+    Instant accepted_{};
+    std::string failure_;
+};
+
+}  // namespace timesink::net

@@ -1,0 +1,66 @@
+#include "net/connections.hpp"
+
+namespace timesink::net {
+
+void Connections::on(const event::Socket& socket) {
+    if (socket.origin == TS_SOCKET_LISTEN) {
+        return;
+    }
+    const auto known = table_.find(socket.socket);
+    if (known == table_.end()) {
+        table_.emplace(socket.socket, std::make_unique<Connection>(socket, !attached_, messages_));
+    }
+}
+
+void Connections::on(const event::Call& call) {
+    const auto found = table_.find(call.socket);
+    if (found == table_.end()) {
+        return;
+    }
+    found->second->on(call);
+    if (!found->second->summary().open) {
+        drop(found);
+    }
+}
+
+void Connections::on(const event::Arrival& arrival) {
+    if (const auto found = table_.find(arrival.socket); found != table_.end()) {
+        found->second->on(arrival);
+    }
+}
+
+void Connections::on(const event::SocketState& state) {
+    const auto found = table_.find(state.socket);
+    if (found == table_.end()) {
+        return;
+    }
+    found->second->on(state);
+    if (!found->second->summary().open) {
+        drop(found);
+    }
+}
+
+void Connections::on(const event::Retransmit& retransmit) {
+    if (const auto found = table_.find(retransmit.socket); found != table_.end()) {
+        found->second->on_retransmit();
+    }
+}
+
+void Connections::drop(std::map<SocketId, std::unique_ptr<Connection>>::iterator at) {
+    summaries_.connection(at->second->summary());
+    table_.erase(at);
+}
+
+void Connections::finish(Instant) {
+    // Open messages stay open: the run ended, the streams did not.
+    for (const auto& [id, connection] : table_) {
+        summaries_.connection(connection->summary());
+    }
+}
+
+const Connection* Connections::find(SocketId id) const {
+    const auto found = table_.find(id);
+    return found == table_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace timesink::net

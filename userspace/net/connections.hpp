@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "event/event.hpp"
+#include "net/connection.hpp"
+#include "net/summary.hpp"
+
+namespace timesink::net {
+
+/// All connections of the run, by socket id. Makes one for each socket that becomes known, hands it its events, and tells its
+/// summary when it is closed or the run ends. Bounded by the open sockets of the targets: closed ones are dropped.
+class Connections {
+public:
+    Connections(MessageSink& messages, ConnectionSink& summaries) : messages_(messages), summaries_(summaries) {}
+
+    void on(const event::Socket& socket);
+    void on(const event::Call& call);
+    void on(const event::Arrival& arrival);
+    void on(const event::SocketState& state);
+    void on(const event::Retransmit& retransmit);
+    /// All probes are live: sockets made known until now were open before.
+    void attached() { attached_ = true; }
+    void finish(Instant at);
+
+    [[nodiscard]] const Connection* find(SocketId id) const;
+
+private:
+    void drop(std::map<SocketId, std::unique_ptr<Connection>>::iterator at);
+
+    MessageSink& messages_;
+    ConnectionSink& summaries_;
+    std::map<SocketId, std::unique_ptr<Connection>> table_;
+    bool attached_ = false;
+};
+
+}  // namespace timesink::net
