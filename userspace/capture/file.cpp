@@ -64,6 +64,22 @@ Result<File> File::create(const std::string& path, Existing existing) {
     return File(path, descriptor);
 }
 
+Status File::check_destination(const std::string& path, Existing existing) {
+    struct stat status {};
+    if (lstat(path.c_str(), &status) == 0) {
+        return check_replaceable(path, existing);
+    }
+    if (errno != ENOENT) {
+        return failure(path, "cannot create", errno);
+    }
+    const std::size_t slash = path.find_last_of('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    if (access(folder.c_str(), W_OK | X_OK) != 0) {
+        return failure(path, "cannot create", errno);
+    }
+    return Done{};
+}
+
 Result<File> File::open(const std::string& path) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) {

@@ -20,6 +20,8 @@ public:
     /// A new file of mode 0600 for writing. An existing one is unlinked first and never written into: its mode, its owner and its
     /// other links are not ours, and a symbolic link is not followed. Directories, devices, pipes and foreign files are refused.
     static Result<File> create(const std::string& path, Existing existing);
+    /// Whether create() would succeed, as far as can be told without doing it.
+    static Status check_destination(const std::string& path, Existing existing);
     static Result<File> open(const std::string& path);
 
     File(File&& other) noexcept;

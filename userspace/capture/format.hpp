@@ -43,7 +43,7 @@ static_assert(sizeof(FileHeader) == 24);
 /// without unpacking its events.
 enum class SectionKind : std::uint16_t {
     events = 1,    ///< all records in the order in which they were drained: the run
-    host = 2,      ///< facts host, timesink
+    host = 2,      ///< facts host, timesink, routes
     targets = 3,   ///< facts target, process, attached, detached
     mappings = 4,  ///< facts mapping
     probes = 5,    ///< facts probe
