@@ -30,7 +30,7 @@ void Losses::saw(const ts_event_head& head) {
             if (at.holes.empty()) {
                 with_holes_.push_back(head.cpu);
             }
-            at.holes.push_back({at.next, head.sequence, std::min(at.last, time), std::max(at.last, time)});
+            at.holes.push_back({at.next, head.sequence, std::min(at.last, time), std::max(at.last, time), 0});
         }
         at.next = head.sequence + 1;
     }
@@ -43,7 +43,9 @@ void Losses::fill(Cpu& cpu, std::uint32_t sequence) {
         if (sequence - hole->begin >= hole->end - hole->begin) {
             continue;
         }
-        const Hole behind{sequence + 1, hole->end, hole->first, hole->last};
+        Hole behind{sequence + 1, hole->end, hole->first, hole->last, 0};
+        behind.told = std::min<std::uint64_t>(hole->told, behind.end - behind.begin);
+        hole->told -= behind.told;
         hole->end = sequence;
         if (behind.begin != behind.end) {
             hole = cpu.holes.insert(hole + 1, behind) - 1;
@@ -57,8 +59,12 @@ void Losses::fill(Cpu& cpu, std::uint32_t sequence) {
 
 void Losses::told(std::uint16_t number, std::uint64_t count) {
     Cpu& at = cpu(number);
-    at.credit += count;
     at.accounted += count;
+    for (auto hole = at.holes.rbegin(); hole != at.holes.rend() && count != 0; ++hole) {
+        const std::uint64_t of_hole = std::min(count, hole->untold());
+        hole->told += of_hole;
+        count -= of_hole;
+    }
 }
 
 void Losses::total(std::uint64_t number, std::uint64_t count) {
@@ -76,20 +82,13 @@ std::vector<Losses::Gap> Losses::settle(Instant horizon) {
             if (hole.last >= horizon) {
                 return false;
             }
-            const std::uint64_t missing = hole.end - hole.begin;
-            const std::uint64_t covered = std::min(missing, at.credit);
-            at.credit -= covered;
-            if (covered < missing) {
-                at.accounted += missing - covered;
-                gaps.push_back({Loss{hole.first, hole.last, missing - covered, number}, hole.begin});
+            if (const std::uint64_t untold = hole.untold(); untold != 0) {
+                at.accounted += untold;
+                gaps.push_back({Loss{hole.first, hole.last, untold, number}, hole.begin});
             }
             return true;
         });
-        if (!at.holes.empty()) {
-            return false;
-        }
-        at.credit = 0;  // a TS_EVENT_LOSS follows its own gap: what is left over must not hide a later one
-        return true;
+        return at.holes.empty();
     });
     return gaps;
 }

@@ -16,7 +16,8 @@ class Losses {
 public:
     /// A record was delivered.
     void saw(const ts_event_head& head);
-    /// It was a TS_EVENT_LOSS of `count` records.
+    /// It was a TS_EVENT_LOSS of `count` records: those of the newest holes, for it is written with the first record that fits
+    /// again.
     void told(std::uint16_t cpu, std::uint64_t count);
     /// A `drops` fact: the kernel's own total for one CPU.
     void total(std::uint64_t cpu, std::uint64_t count);
@@ -38,14 +39,15 @@ private:
         std::uint32_t end;
         Instant first;
         Instant last;
+        std::uint64_t told = 0;  ///< of them, by TS_EVENT_LOSS
+        [[nodiscard]] std::uint64_t untold() const { return end - begin > told ? end - begin - told : 0; }
     };
     struct Cpu {
         bool seen = false;
         std::uint32_t next = 0;  ///< sequence expected
         Instant last{};          ///< time of the newest record
         std::vector<Hole> holes;
-        std::uint64_t credit = 0;  ///< told by TS_EVENT_LOSS, not yet set against a hole
-        std::uint64_t accounted = 0;
+        std::uint64_t accounted = 0;  ///< told by TS_EVENT_LOSS or as a gap
         std::uint64_t total = 0;
     };
     Cpu& cpu(std::uint16_t number);
