@@ -11,8 +11,7 @@
 namespace timesink::capture {
 namespace {
 
-/// Level 1: on a stream of HTTP and PostgreSQL calls, level 3 saves a few per cent of the file for twice the time
-/// (scripts/bench/replay).
+/// On a stream of HTTP and PostgreSQL calls, level 3 takes a third longer and makes the file no smaller (tests/bench/synthesize).
 constexpr int kLevel = 1;
 
 std::span<const std::byte> bytes_of(const auto& object) {
