@@ -24,7 +24,7 @@ public:
         std::uint64_t unknown_kinds = 0;  ///< skipped: a newer minor version
         std::uint64_t malformed = 0;      ///< skipped: impossible sizes or values
         std::uint64_t lost = 0;           ///< sum of Loss.count
-        std::uint64_t out_of_order = 0;   ///< older than what had been handed on already; handed on all the same, at once
+        std::uint64_t out_of_order = 0;   ///< older than what had been handed on already; handed on first in the next batch
     };
 
     explicit Merge(Consumer& consumer);

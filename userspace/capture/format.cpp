@@ -1,0 +1,30 @@
+#include "capture/format.hpp"
+
+#include <zlib.h>
+
+namespace timesink::capture {
+
+std::uint32_t crc_of(std::span<const std::byte> bytes) {
+    return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+std::optional<SectionKind> section_of_fact(std::string_view fact) {
+    struct Place {
+        std::string_view fact;
+        SectionKind section;
+    };
+    static constexpr Place kPlaces[] = {
+        {"host", SectionKind::host},         {"timesink", SectionKind::host},    {"target", SectionKind::targets},
+        {"process", SectionKind::targets},   {"attached", SectionKind::targets}, {"detached", SectionKind::targets},
+        {"mapping", SectionKind::mappings},  {"probe", SectionKind::probes},     {"drops", SectionKind::drops},
+        {"own_cost", SectionKind::own_cost}, {"routes", SectionKind::host},
+    };
+    for (const Place& place : kPlaces) {
+        if (place.fact == fact) {
+            return place.section;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace timesink::capture

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "capture/reader.hpp"
+
+/// From a recording into the analysis, with what the user must be told about it. Shared by report and export.
+namespace timesink::cli {
+
+/// The route patterns that the recording was made with: `timesink report FILE` folds as the live report did. Empty where nothing
+/// says so.
+std::vector<std::string> recorded_routes(const capture::Reader& reader);
+
+/// The fact that recorded_routes() reads, as a record; `time`: CLOCK_MONOTONIC ns.
+std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time);
+
+/// Opens a recording; says why not (then the exit code stands in `code`).
+std::unique_ptr<capture::Reader> open_recording(const std::string& path, int& code);
+
+/// Pushes all events. A recording that is cut off or damaged is said on stderr; with `strict` that is exit code kUnreadable, else
+/// kDone. Also kUnreadable when not a single section is whole. `command`: for the hint.
+int replay(capture::Reader& reader, std::string_view command, bool strict,
+           const std::function<Status(std::span<const std::byte>)>& push);
+
+}  // namespace timesink::cli

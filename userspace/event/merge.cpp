@@ -1,0 +1,270 @@
+#include "event/merge.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "event/losses.hpp"
+#include "event/record.hpp"
+
+namespace timesink::event {
+namespace {
+
+/// Holds records until they are handed on. Blocks never move, so entries point into them; a block whose records are all gone is
+/// used again. Not one growing buffer: what is younger than the horizon would have to be moved at every watermark.
+class Arena {
+public:
+    struct Place {
+        std::byte* record;
+        std::uint32_t block;
+    };
+
+    Place keep(Bytes record) {
+        if (blocks_.empty() || blocks_[current_].used + record.size() > kBlockBytes) {
+            next_block();
+        }
+        Block& block = blocks_[current_];
+        auto* const at = reinterpret_cast<std::byte*>(block.words.get()) + block.used;
+        std::memcpy(at, record.data(), record.size());
+        block.used += record.size();
+        ++block.records;
+        return {at, current_};
+    }
+    void release(std::uint32_t index) {
+        Block& block = blocks_[index];
+        if (--block.records == 0 && index != current_) {
+            free_.push_back(index);
+        }
+    }
+    /// The last kept record is not wanted after all.
+    void forget(const Place& place, std::size_t size) {
+        Block& block = blocks_[place.block];
+        block.used -= size;
+        --block.records;
+    }
+
+private:
+    static constexpr std::size_t kBlockBytes = 256 * 1024;  // a record has at most 64 KiB
+    struct Block {
+        std::unique_ptr<std::uint64_t[]> words;  // words: aligned as records are
+        std::size_t used = 0;
+        std::size_t records = 0;
+    };
+
+    void next_block() {
+        if (!blocks_.empty() && blocks_[current_].records == 0) {
+            blocks_[current_].used = 0;
+            return;
+        }
+        if (free_.empty()) {
+            blocks_.push_back({std::make_unique<std::uint64_t[]>(kBlockBytes / sizeof(std::uint64_t)), 0, 0});
+            free_.push_back(static_cast<std::uint32_t>(blocks_.size() - 1));
+        }
+        current_ = free_.back();
+        free_.pop_back();
+        blocks_[current_].used = 0;
+    }
+
+    std::vector<Block> blocks_;
+    std::vector<std::uint32_t> free_;
+    std::uint32_t current_ = 0;
+};
+
+/// What is sorted: small, so that sorting does not touch the records.
+struct Entry {
+    std::int64_t key;   ///< ns
+    std::uint64_t tie;  ///< cpu, then sequence
+    const std::byte* record;
+    std::uint32_t block;
+    std::uint32_t size;
+};
+
+bool before(const Entry& a, const Entry& b) {
+    return a.key != b.key ? a.key < b.key : a.tie < b.tie;
+}
+
+}  // namespace
+
+struct Merge::State {
+    explicit State(Consumer& to) : consumer(to) {}
+
+    Consumer& consumer;
+    Statistics statistics;
+    Losses losses;
+    Arena arena;
+    std::vector<Entry> waiting;  ///< in order of delivery
+    std::vector<Entry> ready;
+    Instant horizon{};  ///< everything older has been handed on
+    Instant newest{};   ///< of all records
+
+    void take(const ts_event_head& head, Bytes bytes);
+    void keep(const Arena::Place& place, Bytes record);
+    void make(const Loss& loss, std::uint32_t sequence);
+    void advance(Instant to);
+    void finish();
+    void hand_on_ready();
+    void hand_on_fact(Bytes record);
+    void note_drops(const nlohmann::json& body);
+};
+
+void Merge::State::take(const ts_event_head& head, Bytes bytes) {
+    const Arena::Place place = arena.keep(bytes);
+    const Bytes record{place.record, bytes.size()};
+    const Validity validity = check(record);
+    if (validity != Validity::malformed) {
+        losses.saw(head);  // an unknown kind has its place in the sequence, too
+        newest = std::max(newest, instant_from_ns(head.time));
+    }
+    if (validity != Validity::valid || head.kind == TS_EVENT_WATERMARK) {
+        arena.forget(place, bytes.size());
+        statistics.malformed += validity == Validity::malformed ? 1 : 0;
+        statistics.unknown_kinds += validity == Validity::unknown_kind ? 1 : 0;
+        if (validity == Validity::valid && instant_from_ns(head.time) - kLateness > horizon) {
+            advance(instant_from_ns(head.time) - kLateness);
+        }
+        return;
+    }
+    if (head.kind == TS_EVENT_LOSS) {
+        losses.told(head.cpu, reinterpret_cast<const ts_loss*>(place.record)->count);
+    }
+    keep(place, record);
+}
+
+void Merge::State::keep(const Arena::Place& place, Bytes record) {
+    const auto& head = *reinterpret_cast<const ts_event_head*>(record.data());
+    const Instant key = order_key(record, kLateness);
+    if (key < horizon) {
+        ++statistics.out_of_order;
+    }
+    const std::uint64_t tie = std::uint64_t{head.cpu} << 32 | head.sequence;
+    waiting.push_back({to_ns(key), tie, place.record, place.block, head.size});
+}
+
+/// A loss that only its gap tells of becomes a record as the kernel would have written it, and takes the same way.
+void Merge::State::make(const Loss& loss, std::uint32_t sequence) {
+    ts_loss record{};
+    record.head = {.kind = TS_EVENT_LOSS,
+                   .size = sizeof(record),
+                   .cpu = loss.cpu,
+                   .reserved = 0,
+                   .sequence = sequence,
+                   .tid = 0,
+                   .time = static_cast<std::uint64_t>(to_ns(loss.last))};
+    record.first = static_cast<std::uint64_t>(to_ns(loss.first));
+    record.last = static_cast<std::uint64_t>(to_ns(loss.last));
+    record.count = loss.count;
+    const Arena::Place place = arena.keep(std::as_bytes(std::span(&record, 1)));
+    keep(place, {place.record, sizeof(record)});
+}
+
+void Merge::State::advance(Instant to) {
+    for (const Losses::Gap& gap : losses.settle(to)) {
+        make(gap.loss, gap.sequence);
+    }
+    auto stays = waiting.begin();
+    for (const Entry& entry : waiting) {
+        if (entry.key < to_ns(to)) {
+            ready.push_back(entry);
+        } else {
+            *stays++ = entry;
+        }
+    }
+    waiting.erase(stays, waiting.end());
+    hand_on_ready();
+    horizon = to;
+    consumer.advance(to);
+}
+
+void Merge::State::hand_on_ready() {
+    // Stable: records that agree in time, CPU and sequence (live/ writes some) stay as they were delivered.
+    std::stable_sort(ready.begin(), ready.end(), before);
+    for (const Entry& entry : ready) {
+        const Bytes record{entry.record, entry.size};
+        const auto& head = *reinterpret_cast<const ts_event_head*>(entry.record);
+        if (head.kind == TS_EVENT_LOSS) {
+            statistics.lost += reinterpret_cast<const ts_loss*>(entry.record)->count;
+        }
+        if (head.kind == TS_EVENT_FACT) {
+            hand_on_fact(record);
+        } else {
+            hand_on(record, consumer);
+            ++statistics.records;
+        }
+        arena.release(entry.block);
+    }
+    ready.clear();
+}
+
+void Merge::State::hand_on_fact(Bytes record) {
+    const nlohmann::json body = read_fact(record);
+    if (body.is_null()) {
+        ++statistics.malformed;
+        return;
+    }
+    note_drops(body);
+    const auto& head = *reinterpret_cast<const ts_event_head*>(record.data());
+    consumer.on(Fact{instant_from_ns(head.time), fact_name(body), body});
+    ++statistics.records;
+}
+
+void Merge::State::note_drops(const nlohmann::json& body) {
+    if (fact_name(body) != "drops") {
+        return;
+    }
+    const auto cpu = body.find("cpu");
+    const auto count = body.find("count");
+    if (cpu != body.end() && cpu->is_number_unsigned() && count != body.end() && count->is_number_unsigned()) {
+        losses.total(cpu->get<std::uint64_t>(), count->get<std::uint64_t>());
+    }
+}
+
+void Merge::State::finish() {
+    const Instant end = newest + Duration(1);
+    for (const Losses::Gap& gap : losses.settle(end)) {
+        make(gap.loss, gap.sequence);
+    }
+    // The totals stand in facts that mostly still wait: look ahead, so that the final loss comes before them.
+    for (const Entry& entry : waiting) {
+        const auto& head = *reinterpret_cast<const ts_event_head*>(entry.record);
+        if (head.kind == TS_EVENT_FACT) {
+            if (const nlohmann::json body = read_fact({entry.record, entry.size}); !body.is_null()) {
+                note_drops(body);
+            }
+        }
+    }
+    for (const Loss& loss : losses.remainder(newest)) {
+        make(loss, std::numeric_limits<std::uint32_t>::max());
+    }
+    advance(std::max(end, horizon));
+}
+
+Merge::Merge(Consumer& consumer) : state_(std::make_unique<State>(consumer)) {}
+Merge::~Merge() = default;
+
+Status Merge::push(std::span<const std::byte> records) {
+    const std::size_t size = records.size();
+    while (!records.empty()) {
+        const auto head = read_head(records);
+        if (!head) {
+            return Error{"no whole record at byte " + std::to_string(size - records.size()) + " of a batch of " +
+                         std::to_string(size)};
+        }
+        state_->take(*head, records.first(head->size));
+        records = records.subspan(head->size);
+    }
+    return Done{};
+}
+
+void Merge::finish() {
+    state_->finish();
+}
+
+const Merge::Statistics& Merge::statistics() const {
+    return state_->statistics;
+}
+
+}  // namespace timesink::event
