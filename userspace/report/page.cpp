@@ -73,6 +73,24 @@ std::string Page::painted(Paint paint, std::string_view text) const {
     return "\x1b[" + std::string(kCodes[static_cast<std::size_t>(paint)]) + "m" + std::string(text) + "\x1b[0m";
 }
 
+std::vector<std::string> wrap(const std::string& text, std::size_t width) {
+    std::vector<std::string> lines;
+    std::string line;
+    std::size_t at = 0;
+    while (at <= text.size()) {
+        const std::size_t blank = std::min(text.find(' ', at), text.size());
+        const std::string word = cut(text.substr(at, blank - at), width);
+        if (!line.empty() && display_width(line) + 1 + display_width(word) > width) {
+            lines.push_back(std::move(line));
+            line.clear();
+        }
+        line += (line.empty() ? "" : " ") + word;
+        at = blank + 1;
+    }
+    lines.push_back(line);
+    return lines;
+}
+
 void Page::line(std::string_view text) {
     std::string_view trimmed = text;
     while (!trimmed.empty() && trimmed.back() == ' ') {
@@ -96,12 +114,19 @@ void Page::flow(std::string_view lead, const std::vector<std::string>& items, st
         first = false;
         current.clear();
     };
+    const std::size_t room = width_ > indent ? width_ - indent : 1;
     for (const std::string& item : items) {
-        const std::size_t room = width_ > indent ? width_ - indent : 1;
         if (!current.empty() && display_width(current) + display_width(separator) + display_width(item) > room) {
             flush();
         }
-        current += (current.empty() ? "" : std::string(separator)) + cut(item, room);
+        current += current.empty() ? "" : separator;
+        // Only an item longer than a line is broken within.
+        for (const std::string& part : wrap(item, room)) {
+            if (!current.empty() && display_width(current) + display_width(part) > room) {
+                flush();
+            }
+            current += part;
+        }
     }
     flush();
 }

@@ -21,6 +21,9 @@ struct TextOptions {
 enum class Paint : unsigned char { plain, heading, faint, database, provider, transfer, overhead, warning };
 Paint paint_of(attribute::Bucket bucket);
 
+/// Cuts a sentence into lines of at most `width` columns, at blanks; longer words are cut off.
+std::vector<std::string> wrap(const std::string& text, std::size_t width);
+
 /// A text report in the making: lines of at most `width` columns, colours, and the ASCII fallback. All layout is done with
 /// single-column characters that have a single-column ASCII stand-in, so that both look alike.
 class Page {
@@ -35,7 +38,7 @@ public:
     void line(std::string_view text = {});  ///< already laid out and painted
     void heading(std::string_view text);
     /// Items one after the other, broken between two of them where the line is full; the first after `lead`, the following lines
-    /// indented by its width. An item longer than a line is cut.
+    /// indented by its width.
     void flow(std::string_view lead, const std::vector<std::string>& items, std::string_view separator);
 
     [[nodiscard]] std::string take();

@@ -24,25 +24,6 @@ constexpr std::size_t kMostFindings = 5;
 constexpr std::size_t kFewestRoutes = 5;
 constexpr std::size_t kMostCallsOfRoute = 20;
 
-/// Cuts a sentence into lines of at most `width` columns, at blanks where there are any.
-std::vector<std::string> wrap(const std::string& text, std::size_t width) {
-    std::vector<std::string> lines;
-    std::string line;
-    std::size_t at = 0;
-    while (at <= text.size()) {
-        const std::size_t blank = std::min(text.find(' ', at), text.size());
-        const std::string word = cut(text.substr(at, blank - at), width);
-        if (!line.empty() && display_width(line) + 1 + display_width(word) > width) {
-            lines.push_back(std::move(line));
-            line.clear();
-        }
-        line += (line.empty() ? "" : " ") + word;
-        at = blank + 1;
-    }
-    lines.push_back(line);
-    return lines;
-}
-
 std::string share_cell(Duration part, Duration whole) {
     return whole > Duration{} ? fixed(share_of(part, whole) * 100, 0) + "%" : std::string(kNotMeasured);
 }

@@ -85,7 +85,7 @@ std::string route_of(const analyze::Finding& finding, const Safe& safe, std::siz
 }
 
 std::string times(double value) {
-    return three_digits(value, 1) + " ×";
+    return three_digits(value, value >= 9.95 ? 0 : 1) + " ×";
 }
 
 /// What saturates the machine, for the findings that are about the run as a whole.
