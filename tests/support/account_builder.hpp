@@ -55,7 +55,8 @@ public:
 
     /// A statement: sent, `server` until the reply was in the kernel, `result` until its end was.
     AccountBuilder& statement(std::string_view sql, Duration server, Duration result = {}, const Change& change = {}) {
-        attribute::OwnedExchange& owned = exchange(attribute::Bucket::db, "postgresql", sql.substr(0, sql.find(' ')), sql, server + result);
+        attribute::OwnedExchange& owned =
+            exchange(attribute::Bucket::db, "postgresql", sql.substr(0, sql.find(' ')), sql, server + result);
         owned.exchange.remote = {"127.0.0.1", 5432};
         piece(attribute::Cause::db_server, server, owned.exchange.id);
         piece(attribute::Cause::db_result, result, owned.exchange.id);

@@ -18,8 +18,13 @@ inline void tell_facts(analyze::Aggregate& aggregate, Duration length) {
     tell(aggregate, at({}), "timesink", {{"version", "0.1.0"}});
     tell(aggregate, at({}), "target", {{"by", "port"}, {"value", 8000}});
     tell(aggregate, at({}), "process",
-         {{"pid", 4711}, {"parent", 1}, {"start_ns", 5}, {"comm", "gunicorn"}, {"command_line", {"gunicorn", "shop:app"}},
-          {"runtime", "python"}, {"runtime_version", "3.11"}});
+         {{"pid", 4711},
+          {"parent", 1},
+          {"start_ns", 5},
+          {"comm", "gunicorn"},
+          {"command_line", {"gunicorn", "shop:app"}},
+          {"runtime", "python"},
+          {"runtime_version", "3.11"}});
     tell(aggregate, at({}), "process", {{"pid", 4712}, {"parent", 4711}, {"start_ns", 6}, {"comm", "gunicorn"}});
     tell(aggregate, at({}), "probe", {{"name", "sys_exit"}, {"type", "tp_btf"}, {"attached", true}});
     tell(aggregate, at({}), "attached", nlohmann::json::object());
@@ -29,7 +34,11 @@ inline void tell_facts(analyze::Aggregate& aggregate, Duration length) {
         tell(aggregate, when, "sample", {{"pid", 4711}, {"rss_bytes", 30'000'000}, {"cpu_ns", ns / 100}});
         tell(aggregate, when, "sample", {{"pid", 4712}, {"rss_bytes", 50'000'000 + 1000 * second}, {"cpu_ns", ns / 2}});
         tell(aggregate, when, "host_sample",
-             {{"user_ns", ns}, {"system_ns", ns / 5}, {"idle_ns", ns * 796 / 1000}, {"iowait_ns", 0}, {"steal_ns", ns * 4 / 1000},
+             {{"user_ns", ns},
+              {"system_ns", ns / 5},
+              {"idle_ns", ns * 796 / 1000},
+              {"iowait_ns", 0},
+              {"steal_ns", ns * 4 / 1000},
               {"runnable", 5}});
     }
     tell(aggregate, at(length), "drops", {{"cpu", 0}, {"count", 0}});

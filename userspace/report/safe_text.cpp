@@ -185,6 +185,12 @@ std::string markdown_safe(std::string_view text) {
             case '.':
                 out += i >= 3 && (line.compare(i - 3, 3, "www") == 0 || line.compare(i - 3, 3, "WWW") == 0) ? "&#46;" : ".";
                 break;
+            case '-':  // at the begin of a line: a list, a heading's underline
+            case '+':
+            case '=':
+                out += i == 0 ? "\\" : "";
+                out += c;
+                break;
             case '\\':
             case '|':
             case '`':
