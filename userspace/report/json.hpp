@@ -11,9 +11,9 @@
 namespace timesink::report {
 
 struct JsonOptions {
-    std::string route;           ///< as TextOptions::route: "routes" has that one alone
-    std::size_t slowest = 20;    ///< exemplars written in full under "slowest"
-    std::optional<UnitId> unit;  ///< written in full under "unit"
+    std::string route{};           ///< as TextOptions::route: "routes" has that one alone
+    std::size_t slowest = 20;      ///< exemplars written in full under "slowest"
+    std::optional<UnitId> unit{};  ///< written in full under "unit"
 };
 
 /// The whole model as one JSON object; docs/report-json.md is its schema. Times are integer nanoseconds, so that buckets and

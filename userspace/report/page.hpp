@@ -14,8 +14,8 @@ struct TextOptions {
     std::size_t height = 40;  ///< lines of the first screen: decides how many routes are listed
     bool ascii = false;       ///< the locale is not UTF-8, or --ascii
     bool colour = false;      ///< stdout is a terminal and NO_COLOR is not set
-    std::string recording;    ///< name of the file, for the hint in the last line; empty: no hint
-    std::string route;        ///< only this one: "GET /orders/{id}", or "/orders/{id}" where that is enough
+    std::string recording{};  ///< name of the file, for the hint in the last line; empty: no hint
+    std::string route{};      ///< only this one: "GET /orders/{id}", or "/orders/{id}" where that is enough
 };
 
 enum class Paint : unsigned char { plain, heading, faint, database, provider, transfer, overhead, warning };
