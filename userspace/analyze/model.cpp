@@ -1,0 +1,79 @@
+#include "analyze/model.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace timesink::analyze {
+
+Duration Ledger::bucket(attribute::Bucket bucket) const {
+    Duration sum{};
+    for (std::size_t i = 0; i < by_cause.size(); ++i) {
+        if (attribute::bucket_of(static_cast<attribute::Cause>(i)) == bucket) {
+            sum += by_cause[i];
+        }
+    }
+    return sum;
+}
+
+void Ledger::add(const attribute::Account& account) {
+    ++units;
+    wall += account.wall();
+    hidden += account.hidden;
+    for (std::size_t i = 0; i < by_cause.size(); ++i) {
+        by_cause[i] += account.by_cause[i];
+    }
+}
+
+void Ledger::add(const Ledger& other) {
+    units += other.units;
+    wall += other.wall;
+    hidden += other.hidden;
+    for (std::size_t i = 0; i < by_cause.size(); ++i) {
+        by_cause[i] += other.by_cause[i];
+    }
+}
+
+void Resources::add(const Resources& other) {
+    units += other.units;
+    cpu += other.cpu;
+    run_queue += other.run_queue;
+    minor_faults += other.minor_faults;
+    major_faults += other.major_faults;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+        calls[i].calls += other.calls[i].calls;
+        calls[i].errors += other.calls[i].errors;
+        calls[i].nanoseconds += other.calls[i].nanoseconds;
+        calls[i].bytes += other.calls[i].bytes;
+    }
+}
+
+void CallLine::add(const CallLine& other_line) {
+    count += other_line.count;
+    units += other_line.units;
+    most_in_unit = std::max(most_in_unit, other_line.most_in_unit);
+    errors += other_line.errors;
+    incomplete += other_line.incomplete;
+    duration.count += other_line.duration.count;
+    duration.sum += other_line.duration.sum;
+    duration.max = std::max(duration.max, other_line.duration.max);
+    on_path += other_line.on_path;
+    hidden += other_line.hidden;
+    for (std::size_t i = 0; i < by_cause.size(); ++i) {
+        by_cause[i] += other_line.by_cause[i];
+    }
+    bytes_out += other_line.bytes_out;
+    bytes_in += other_line.bytes_in;
+    rows += other_line.rows;
+    uncertain += other_line.uncertain;
+    connections += other_line.connections;
+    setup += other_line.setup;
+    repeats += other_line.repeats;
+    repeats_on_path += other_line.repeats_on_path;
+    units_repeating += other_line.units_repeating;
+}
+
+std::uint64_t Coverage::excluded_total() const {
+    return std::accumulate(excluded.begin(), excluded.end(), std::uint64_t{0});
+}
+
+}  // namespace timesink::analyze

@@ -1,0 +1,276 @@
+#include "analyze/run_facts.hpp"
+
+#include <algorithm>
+
+namespace timesink::analyze {
+
+namespace {
+
+using nlohmann::json;
+
+/// More probes or programs than this are not ours.
+constexpr std::size_t kMaximumListed = 256;
+/// A process that was not sampled for so long is gone; its memory no longer counts.
+constexpr Duration kSampleAge = std::chrono::seconds(3);
+
+std::optional<std::uint64_t> number_of(const json& body, const char* member) {
+    if (!body.is_object()) {
+        return {};
+    }
+    const auto found = body.find(member);
+    if (found == body.end() || !found->is_number_integer()) {
+        return {};
+    }
+    if (!found->is_number_unsigned() && found->get<std::int64_t>() < 0) {
+        return {};
+    }
+    return found->get<std::uint64_t>();
+}
+
+std::string text_of(const json& body, const char* member) {
+    if (!body.is_object()) {
+        return {};
+    }
+    const auto found = body.find(member);
+    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::optional<Duration> duration_of(const json& body, const char* member) {
+    const auto ns = number_of(body, member);
+    return ns ? std::optional(Duration(static_cast<Duration::rep>(*ns))) : std::nullopt;
+}
+
+std::string joined_of(const json& body, const char* member) {
+    std::string joined;
+    if (!body.is_object() || !body.contains(member)) {
+        return joined;
+    }
+    for (const json& part : body[member]) {
+        if (part.is_string()) {
+            joined += (joined.empty() ? "" : " ") + part.get_ref<const std::string&>();
+        }
+    }
+    return joined;
+}
+
+std::uint64_t difference(std::uint64_t later, std::uint64_t earlier) {
+    return later > earlier ? later - earlier : 0;
+}
+
+}  // namespace
+
+void RunFacts::seen(Instant at) {
+    if (!first_seen_ || at < *first_seen_) {
+        first_seen_ = at;
+    }
+    last_seen_ = std::max(last_seen_, at);
+}
+
+void RunFacts::served(ProcessId process_id, std::uint16_t port) {
+    if (Process* known = process(number(process_id))) {
+        ++known->line.units;
+    }
+    if (port != 0) {
+        ++ports_[port];
+    }
+}
+
+RunFacts::Process* RunFacts::process(std::uint64_t pid) {
+    const auto found = processes_.find(pid);
+    if (found != processes_.end()) {
+        return &found->second;
+    }
+    if (processes_.size() >= kMaximumProcesses) {
+        ++run_.processes_omitted;
+        return nullptr;
+    }
+    Process& made = processes_[pid];
+    made.line.pid = static_cast<std::uint32_t>(pid);
+    return &made;
+}
+
+void RunFacts::on(const event::Fact& fact) {
+    const json& body = fact.body;
+    if (fact.name == "host") {
+        run_.host.kernel = text_of(body, "kernel");
+        run_.host.machine = text_of(body, "machine");
+        run_.host.cpus = number_of(body, "cpus");
+        run_.host.memory_bytes = number_of(body, "memory_bytes");
+        if (body.is_object() && body.contains("hypervisor") && body["hypervisor"].is_boolean()) {
+            run_.host.hypervisor = body["hypervisor"].get<bool>();
+        }
+        if (body.is_object() && body.contains("realtime_offset_ns") && body["realtime_offset_ns"].is_number_integer()) {
+            run_.realtime_offset_ns = body["realtime_offset_ns"].get<std::int64_t>();
+        }
+    } else if (fact.name == "timesink") {
+        run_.version = text_of(body, "version");
+    } else if (fact.name == "target") {
+        run_.target_by = text_of(body, "by");
+        run_.target_value = text_of(body, "value");
+        if (const auto value = number_of(body, "value")) {
+            run_.target_value = std::to_string(*value);
+        }
+    } else if (fact.name == "process") {
+        on_process(fact);
+    } else if (fact.name == "sample") {
+        on_sample(fact);
+    } else if (fact.name == "host_sample") {
+        on_host_sample(fact);
+    } else if (fact.name == "probe") {
+        on_probe(body);
+    } else if (fact.name == "attached") {
+        attached_ = fact.at;
+        timeline_.start(fact.at);
+    } else if (fact.name == "detached") {
+        detached_ = fact.at;
+    } else if (fact.name == "drops") {
+        dropped_ += number_of(body, "count").value_or(0);
+    } else if (fact.name == "own_cost") {
+        on_own_cost(body);
+    }
+}
+
+void RunFacts::on_process(const event::Fact& fact) {
+    const auto pid = number_of(fact.body, "pid");
+    Process* known = pid ? process(*pid) : nullptr;
+    if (known == nullptr) {
+        return;
+    }
+    ProcessLine& line = known->line;
+    known->described = true;
+    known->started = number_of(fact.body, "start_ns").value_or(0);
+    line.parent = static_cast<std::uint32_t>(number_of(fact.body, "parent").value_or(0));
+    line.comm = text_of(fact.body, "comm");
+    line.command_line = joined_of(fact.body, "command_line");
+    line.runtime = text_of(fact.body, "runtime");
+    line.runtime_version = text_of(fact.body, "runtime_version");
+}
+
+void RunFacts::on_sample(const event::Fact& fact) {
+    const auto pid = number_of(fact.body, "pid");
+    Process* known = pid ? process(*pid) : nullptr;
+    if (known == nullptr) {
+        return;
+    }
+    known->sampled = fact.at;
+    if (const auto cpu = number_of(fact.body, "cpu_ns")) {
+        known->first_cpu = known->first_cpu.value_or(*cpu);
+        known->line.cpu = Duration(static_cast<Duration::rep>(difference(*cpu, *known->first_cpu)));
+    }
+    if (const auto rss = number_of(fact.body, "rss_bytes")) {
+        known->rss = *rss;
+        known->line.rss_max_bytes = std::max(known->line.rss_max_bytes.value_or(0), *rss);
+        std::uint64_t sum = 0;
+        for (const auto& [id, each] : processes_) {
+            sum += fact.at - each.sampled <= kSampleAge ? each.rss : 0;
+        }
+        timeline_.rss(fact.at, sum);
+    }
+}
+
+void RunFacts::on_host_sample(const event::Fact& fact) {
+    HostSample sample;
+    sample.at = fact.at;
+    sample.user = number_of(fact.body, "user_ns").value_or(0);
+    sample.system = number_of(fact.body, "system_ns").value_or(0);
+    sample.idle = number_of(fact.body, "idle_ns").value_or(0);
+    sample.iowait = number_of(fact.body, "iowait_ns").value_or(0);
+    sample.steal = number_of(fact.body, "steal_ns").value_or(0);
+    if (first_host_sample_) {
+        const std::uint64_t stolen = difference(sample.steal, last_host_sample_.steal);
+        timeline_.steal(last_host_sample_.at, fact.at, Duration(static_cast<Duration::rep>(stolen)));
+    } else {
+        first_host_sample_ = sample;
+    }
+    last_host_sample_ = sample;
+    if (const auto runnable = number_of(fact.body, "runnable")) {
+        runnable_sum_ += static_cast<double>(*runnable);
+        ++runnable_samples_;
+    }
+}
+
+void RunFacts::on_probe(const json& body) {
+    const bool missing = body.is_object() && body.contains("attached") && body["attached"] == false;
+    if (missing && missing_probes_.size() < kMaximumListed) {
+        missing_probes_.push_back({text_of(body, "name"), text_of(body, "error"), text_of(body, "costs")});
+    }
+}
+
+void RunFacts::on_own_cost(const json& body) {
+    own_cost_.cpu = duration_of(body, "cpu_ns");
+    own_cost_.rss_bytes = number_of(body, "rss_bytes");
+    own_cost_.events = number_of(body, "events");
+    own_cost_.bytes = number_of(body, "bytes");
+    own_cost_.bpf_measured = duration_of(body, "bpf_measured_ns");
+    own_cost_.programs.clear();
+    if (!body.is_object() || !body.contains("bpf")) {
+        return;
+    }
+    for (const json& program : body["bpf"]) {
+        if (own_cost_.programs.size() < kMaximumListed) {
+            own_cost_.programs.push_back({text_of(program, "program"), number_of(program, "runs").value_or(0),
+                                          duration_of(program, "ns").value_or(Duration{})});
+        }
+    }
+    std::sort(own_cost_.programs.begin(), own_cost_.programs.end(), [](const ProgramCost& a, const ProgramCost& b) {
+        return a.time != b.time ? a.time > b.time : a.program < b.program;
+    });
+}
+
+void RunFacts::finish_host(Host& host) const {
+    if (first_host_sample_) {
+        const auto total = static_cast<double>(difference(last_host_sample_.total(), first_host_sample_->total()));
+        if (total > 0) {
+            const std::uint64_t idle = difference(last_host_sample_.idle, first_host_sample_->idle) +
+                                       difference(last_host_sample_.iowait, first_host_sample_->iowait);
+            host.busy = 1 - static_cast<double>(idle) / total;
+            host.steal = static_cast<double>(difference(last_host_sample_.steal, first_host_sample_->steal)) / total;
+        }
+    }
+    if (runnable_samples_ > 0) {
+        host.runnable = runnable_sum_ / static_cast<double>(runnable_samples_);
+    }
+}
+
+void RunFacts::finish_processes(Run& run) {
+    // The root is the oldest process whose parent is not a target itself.
+    std::vector<const Process*> order;
+    for (const auto& [pid, each] : processes_) {
+        order.push_back(&each);
+    }
+    const auto rank = [&](const Process* each) {
+        const bool child = processes_.count(each->line.parent) > 0;
+        return std::make_tuple(!each->described, child, each->started, each->line.pid);
+    };
+    const auto root =
+        std::min_element(order.begin(), order.end(), [&](const Process* a, const Process* b) { return rank(a) < rank(b); });
+    if (root != order.end()) {
+        std::rotate(order.begin(), root, root + 1);
+    }
+    for (const Process* each : order) {
+        run.processes.push_back(each->line);
+    }
+}
+
+void RunFacts::finish(Model& model) {
+    model.run = run_;
+    finish_host(model.run.host);
+    finish_processes(model.run);
+    std::vector<std::pair<std::uint64_t, std::uint16_t>> ports;
+    for (const auto& [port, units] : ports_) {
+        ports.emplace_back(units, port);
+    }
+    std::sort(ports.begin(), ports.end(),
+              [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+    for (const auto& [units, port] : ports) {
+        model.run.ports.push_back(port);
+    }
+    model.run.began = attached_.value_or(first_seen_.value_or(Instant{}));
+    model.run.ended = std::max(detached_.value_or(last_seen_), model.run.began);
+    model.run.detached = detached_.has_value();
+    model.coverage.lost = std::max(model.coverage.lost, dropped_);
+    model.coverage.missing_probes = missing_probes_;
+    model.own_cost = own_cost_;
+}
+
+}  // namespace timesink::analyze

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "analyze/model.hpp"
+#include "analyze/timeline.hpp"
+#include "event/event.hpp"
+
+namespace timesink::analyze {
+
+/// Gathers what the facts say of target, host and timesink itself (docs/event-abi.md lists them). Members that are missing or of
+/// another type are as good as not told: facts come out of a file. At most kMaximumProcesses processes are kept, first come.
+class RunFacts {
+public:
+    static constexpr std::size_t kMaximumProcesses = 1024;
+
+    explicit RunFacts(Timeline& timeline) : timeline_(timeline) {}
+
+    void on(const event::Fact& fact);
+    void served(ProcessId process, std::uint16_t port);  ///< a unit that is counted in the figures
+    void seen(Instant at);                               ///< something happened then: the run is at least that long
+
+    /// Fills in run, own cost, and coverage.lost and missing probes.
+    void finish(Model& model);
+
+private:
+    struct Process {
+        ProcessLine line;
+        std::uint64_t started = 0;
+        bool described = false;
+        std::optional<std::uint64_t> first_cpu;
+        std::uint64_t rss = 0;
+        Instant sampled{};
+    };
+    struct HostSample {
+        Instant at{};
+        std::uint64_t user = 0, system = 0, idle = 0, iowait = 0, steal = 0;
+        [[nodiscard]] std::uint64_t total() const { return user + system + idle + iowait + steal; }
+    };
+
+    Process* process(std::uint64_t pid);
+    void on_process(const event::Fact& fact);
+    void on_sample(const event::Fact& fact);
+    void on_host_sample(const event::Fact& fact);
+    void on_own_cost(const nlohmann::json& body);
+    void on_probe(const nlohmann::json& body);
+    void finish_host(Host& host) const;
+    void finish_processes(Run& run);
+
+    Timeline& timeline_;
+    Run run_;
+    OwnCost own_cost_;
+    std::map<std::uint64_t, Process> processes_;
+    std::map<std::uint16_t, std::uint64_t> ports_;
+    std::vector<MissingProbe> missing_probes_;
+    std::optional<HostSample> first_host_sample_;
+    HostSample last_host_sample_;
+    double runnable_sum_ = 0;
+    std::uint64_t runnable_samples_ = 0;
+    std::uint64_t dropped_ = 0;
+    std::optional<Instant> attached_;
+    std::optional<Instant> detached_;
+    std::optional<Instant> first_seen_;
+    Instant last_seen_{};
+};
+
+}  // namespace timesink::analyze

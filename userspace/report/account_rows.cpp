@@ -1,0 +1,247 @@
+#include <algorithm>
+#include <map>
+
+#include "analyze/call_name.hpp"
+#include "report/account_tree.hpp"
+#include "report/numbers.hpp"
+
+namespace timesink::report {
+
+namespace {
+
+using analyze::CallLine;
+using analyze::Figures;
+using attribute::Bucket;
+using attribute::Cause;
+
+constexpr double kLeastShare = 0.001;
+/// One shape that has this share of a cause is named on the cause's own line.
+constexpr double kNearlyAll = 0.9;
+constexpr std::size_t kMostCalls = 3;
+constexpr std::size_t kMostHosts = 4;
+
+class Rows {
+public:
+    Rows(const analyze::Model& model, const Figures& figures, const Safe& safe)
+        : model_(model), figures_(figures), safe_(safe), unit_(unit_noun(model)) {}
+
+    std::vector<TreeRow> make() {
+        for (std::size_t i = 0; i < attribute::kBucketCount; ++i) {
+            bucket_ = static_cast<Bucket>(i);
+            add(0, std::string(title(bucket_)), figures_.ledger.bucket(bucket_));
+            if (bucket_ == Bucket::provider) {
+                hosts();
+            } else {
+                causes();
+            }
+        }
+        return std::move(rows_);
+    }
+
+private:
+    TreeRow& add(int depth, std::string name, Duration time, std::string note = {}, std::string tail = {}) {
+        rows_.push_back({depth, bucket_, std::move(name), time, std::move(note), std::move(tail)});
+        return rows_.back();
+    }
+    [[nodiscard]] bool worth(Duration time) const { return share_of(time, figures_.ledger.wall) >= kLeastShare; }
+    [[nodiscard]] double each(std::uint64_t count) const { return share_of(count, figures_.ledger.units); }
+    [[nodiscard]] std::string times(std::uint64_t count) const { return three_digits(each(count), 1) + " × a " + unit_; }
+    [[nodiscard]] std::string size(std::uint64_t sum) const { return bytes(each(sum)) + " a " + unit_; }
+
+    void causes() {
+        Duration rest{};
+        std::string rest_names;
+        for (std::size_t i = 0; i < attribute::kCauseCount; ++i) {
+            const auto cause = static_cast<Cause>(i);
+            const Duration time = figures_.ledger.by_cause[i];
+            if (attribute::bucket_of(cause) != bucket_ || cause == Cause::unattributed) {
+                continue;
+            }
+            if (!worth(time)) {
+                rest += time;
+                rest_names += time > Duration{} ? (rest_names.empty() ? "" : ", ") + std::string(title(cause)) : "";
+                continue;
+            }
+            TreeRow& row = add(1, std::string(title(cause)), time);
+            if (cause == Cause::db_server) {
+                calls(rows_.size() - 1);
+            } else if (cause == Cause::transfer_storage) {
+                storage(row);
+            } else {
+                row.note = note(cause);
+            }
+        }
+        if (worth(rest)) {
+            add(1, "others", rest, rest_names);
+        }
+        if (bucket_ == Bucket::overhead) {
+            add(1, std::string(title(Cause::unattributed)), figures_.ledger.cause(Cause::unattributed));
+        }
+    }
+
+    [[nodiscard]] std::string note(Cause cause) const {
+        const analyze::Host& host = model_.run.host;
+        switch (cause) {
+            case Cause::db_connect: {
+                std::uint64_t opened = 0;
+                for (const CallLine& call : figures_.calls) {
+                    opened += call.bucket == Bucket::db && !call.other ? call.connections : 0;
+                }
+                return noun(opened, "connection") + " opened";
+            }
+            case Cause::db_queue:
+                return "behind other statements on the same connection";
+            case Cause::db_result: {
+                std::uint64_t fetched = 0;
+                for (const CallLine& call : figures_.calls) {
+                    fetched += call.bucket == Bucket::db && !call.other ? call.bytes_in : 0;
+                }
+                return size(fetched);
+            }
+            case Cause::transfer_request:
+                return "clients send " + size(figures_.bytes_in);
+            case Cause::transfer_response:
+                return "clients read slowly, " + size(figures_.bytes_out);
+            case Cause::run_queue:
+                if (host.cpus && host.runnable) {
+                    return noun(*host.cpus, "CPU") + ", " + three_digits(*host.runnable, 1) + " runnable threads";
+                }
+                return "runnable, waiting for a CPU";
+            case Cause::loop_busy:
+                return "the event loop was busy with others";
+            case Cause::pool_wait:
+                return "for a connection of the pool";
+            case Cause::lock:
+                return "locks, the GIL";
+            case Cause::page_fault:
+                return grouped(figures_.resources.major_faults) + " major, " + grouped(figures_.resources.minor_faults) +
+                       " minor";
+            case Cause::backlog:
+                return model_.load.workers > 0 && model_.load.occupancy >= 0.7 ? "in the kernel, not yet read: workers are busy"
+                                                                               : "in the kernel, not yet read";
+            default:
+                return {};
+        }
+    }
+
+    /// Below "server wait": the statements, unless one is nearly all of it.
+    void calls(std::size_t row) {
+        std::vector<const CallLine*> lines;
+        std::uint64_t shapes = 0;
+        for (const CallLine& call : figures_.calls) {
+            if (call.cause(Cause::db_server) > Duration{}) {
+                shapes += call.other ? figures_.calls_folded : 1;
+                if (!call.other) {
+                    lines.push_back(&call);
+                }
+            }
+        }
+        std::stable_sort(lines.begin(), lines.end(), [](const CallLine* a, const CallLine* b) {
+            return a->cause(Cause::db_server) > b->cause(Cause::db_server);
+        });
+        const Duration whole = rows_[row].time;
+        if (!lines.empty() && share_of(lines.front()->cause(Cause::db_server), whole) >= kNearlyAll) {
+            rows_[row].note = safe_(analyze::call_name(*lines.front()));
+            rows_[row].tail = times(lines.front()->count);
+            return;
+        }
+        rows_[row].note = noun(shapes, "shape") + " of statement";
+        rows_[row].tail = times(figures_.statements);
+        std::size_t shown = 0;
+        for (const CallLine* call : lines) {
+            const Duration time = call->cause(Cause::db_server);
+            if (shown == kMostCalls || share_of(time, figures_.ledger.wall) < 10 * kLeastShare) {
+                break;
+            }
+            ++shown;
+            add(2, safe_(call->protocol), time, safe_(analyze::call_name(*call)), times(call->count));
+        }
+    }
+
+    struct HostSum {
+        Duration time{};
+        Duration first_byte{};
+        Duration connect{};
+        std::uint64_t calls = 0;
+        const CallLine* most = nullptr;
+    };
+
+    [[nodiscard]] std::vector<std::pair<std::string, HostSum>> by_host(Cause only) const {
+        std::map<std::string, HostSum> sums;
+        for (const CallLine& call : figures_.calls) {
+            if (call.other || call.bucket != bucket_) {
+                continue;
+            }
+            HostSum& sum = sums[call.host];
+            sum.time += only == Cause::unattributed ? call.on_path : call.cause(only);
+            sum.first_byte += call.cause(Cause::provider_first_byte);
+            sum.connect += call.cause(Cause::provider_connect);
+            sum.calls += call.count;
+            if (sum.most == nullptr || call.on_path > sum.most->on_path) {
+                sum.most = &call;
+            }
+        }
+        std::vector<std::pair<std::string, HostSum>> order(sums.begin(), sums.end());
+        std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second.time > b.second.time; });
+        return order;
+    }
+
+    void hosts() {
+        Duration rest = figures_.ledger.bucket(bucket_);
+        std::size_t shown = 0;
+        const auto order = by_host(Cause::unattributed);
+        const TimeScale scale = TimeScale::of(per_unit(figures_.ledger.wall));
+        for (const auto& [host, sum] : order) {
+            if (shown == kMostHosts || !worth(sum.time)) {
+                break;
+            }
+            ++shown;
+            rest -= sum.time;
+            std::string note = safe_(analyze::call_name(sum.most->operation, sum.most->statement));
+            const auto part = [&](std::string_view what, Duration time) {
+                if (share_of(time, sum.time) >= 0.05) {
+                    note += " · " + std::string(what) + " " + scale.fixed(per_unit(time)) + " " + std::string(scale.unit);
+                }
+            };
+            part("connect", sum.connect);
+            part("first byte", sum.first_byte);
+            add(1, safe_(host), sum.time, note, times(sum.calls));
+        }
+        if (worth(rest)) {
+            add(1, "others", rest, order.size() > shown ? noun(order.size() - shown, "host") : std::string());
+        }
+    }
+    /// Nanoseconds.
+    [[nodiscard]] double per_unit(Duration time) const {
+        return static_cast<double>(time.count()) / std::max(1.0, static_cast<double>(figures_.ledger.units));
+    }
+
+    void storage(TreeRow& row) const {
+        const auto order = by_host(Cause::transfer_storage);
+        if (order.empty()) {
+            return;
+        }
+        std::uint64_t moved = 0;
+        for (const CallLine& call : figures_.calls) {
+            moved += !call.other && call.bucket == Bucket::transfer ? call.bytes_in + call.bytes_out : 0;
+        }
+        const std::size_t more = order.size() - 1;
+        row.note = safe_(order.front().first) + (more > 0 ? " and " + noun(more, "more host") : "") + " · " + size(moved);
+        row.tail = times(order.front().second.calls);
+    }
+
+    const analyze::Model& model_;
+    const Figures& figures_;
+    const Safe& safe_;
+    std::string unit_;
+    Bucket bucket_ = Bucket::db;
+    std::vector<TreeRow> rows_;
+};
+
+}  // namespace
+
+std::vector<TreeRow> account_rows(const analyze::Model& model, const analyze::Figures& figures, const Safe& safe) {
+    return Rows(model, figures, safe).make();
+}
+
+}  // namespace timesink::report

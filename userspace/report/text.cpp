@@ -1,0 +1,337 @@
+#include "report/text.hpp"
+
+#include <algorithm>
+
+#include "analyze/call_name.hpp"
+#include "report/account_tree.hpp"
+#include "report/numbers.hpp"
+#include "report/safe_text.hpp"
+#include "report/table.hpp"
+#include "report/wording.hpp"
+
+namespace timesink::report {
+
+namespace {
+
+using analyze::CallLine;
+using analyze::Figures;
+using analyze::Finding;
+using analyze::Model;
+using analyze::RouteLine;
+using attribute::Bucket;
+
+constexpr std::size_t kMostFindings = 5;
+constexpr std::size_t kFewestRoutes = 5;
+constexpr std::size_t kMostCallsOfRoute = 20;
+
+std::string share_cell(Duration part, Duration whole) {
+    return whole > Duration{} ? fixed(share_of(part, whole) * 100, 0) + "%" : std::string(kNotMeasured);
+}
+
+/// One text report: draws the sections on its page.
+class Report {
+public:
+    Report(const Model& model, const TextOptions& options, const RouteLine* route)
+        : model_(model), options_(options), route_(route), page_(options) {}
+
+    std::string draw() {
+        const Figures& figures = route_ != nullptr ? route_->figures : model_.total;
+        header(figures);
+        if (figures.ledger.units == 0) {
+            nothing();
+        } else {
+            draw_account(page_, model_, figures);
+            beside(figures);
+            page_.line();
+            findings(figures);
+            if (route_ != nullptr) {
+                calls(figures);
+            } else {
+                routes();
+            }
+        }
+        trust();
+        cost();
+        return page_.take();
+    }
+
+private:
+    void header(const Figures& figures) {
+        const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+        page_.flow("timesink  ", header_items(model_, figures, safe), " · ");
+        if (route_ != nullptr) {
+            page_.line("only      " + cut(route_title(*route_, 0, safe), page_.width() - 10));
+        }
+        page_.line();
+    }
+
+    void nothing() {
+        page_.heading("NO FINISHED REQUEST");
+        if (model_.coverage.excluded_total() > 0) {
+            page_.line("  All that were seen are left out; HOW SURE says why.");
+        } else if (model_.coverage.connections > 0) {
+            page_.flow(
+                "  ", {noun(model_.coverage.connections, "connection") + " were seen, but no request on them that was answered."},
+                "");
+        } else {
+            page_.line("  The target moved no byte on a socket in this time.");
+        }
+        page_.line();
+    }
+
+    /// What happened outside the account: overlapped calls, and the client's wait before the window.
+    void beside(const Figures& figures) {
+        std::vector<std::string> items;
+        const auto units = static_cast<Duration::rep>(figures.ledger.units);
+        if (figures.ledger.hidden / units > Duration{}) {
+            items.push_back(duration(figures.ledger.hidden / units) + " of calls hidden behind others that ran at the same time");
+        }
+        if (figures.accept_wait.count > 0) {
+            items.push_back("new connections were accepted after " + duration(figures.accept_wait.mean()) + " (p99 " +
+                            duration(figures.accept_wait.p99) + ")");
+        }
+        if (!items.empty()) {
+            page_.flow("  beside it: ", items, " · ");
+        }
+    }
+
+    void findings(const Figures& figures) {
+        const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+        page_.heading("WHAT TO DO FIRST");
+        std::size_t shown = 0;
+        for (const Finding& finding : model_.findings) {
+            const bool here = route_ == nullptr || (finding.method == route_->method && finding.route == route_->route);
+            if (shown < kMostFindings && here) {
+                draw(finding, ++shown, figures, safe);
+            }
+        }
+        if (shown == 0) {
+            page_.line("  Nothing stands out.");
+        }
+        page_.line();
+    }
+
+    void draw(const Finding& finding, std::size_t rank, const Figures& figures, const Safe& safe) {
+        constexpr std::size_t kSure = 6;
+        std::string gain = gain_text(finding, figures.ledger);
+        // A finding is about the run or one route; elsewhere its gain cannot be said per request.
+        const std::size_t gain_width = std::max<std::size_t>(display_width(gain), 20);
+        const bool wide = page_.width() >= 80;
+        const std::size_t room = wide ? page_.width() - 5 - 2 - gain_width - 2 - kSure : page_.width() - 5;
+        const std::vector<std::string> lines = wrap(sentence(finding, safe, std::max<std::size_t>(room, 40) - 4), room);
+        const std::string number = "  " + std::to_string(rank) + ". ";
+        const std::string sure(name(finding.sureness));
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            const std::string lead = i == 0 ? number : std::string(5, ' ');
+            if (i == 0 && wide) {
+                page_.line(lead + pad_right(lines[i], room) + "  " + pad_left(gain, gain_width) + "  " + sure);
+            } else {
+                page_.line(lead + lines[i]);
+            }
+        }
+        if (!wide) {
+            page_.line("     " + (gain.empty() ? "" : gain + ", ") + sure);
+        }
+    }
+
+    void routes() {
+        const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+        const std::size_t below = 6;  // heading, blank line, HOW SURE and OWN COST
+        const std::size_t left = options_.height > page_.lines() + below ? options_.height - page_.lines() - below : 0;
+        const std::size_t most = std::max(left, kFewestRoutes);
+        std::size_t shown = model_.routes.size();
+        if (shown > most) {
+            shown = most - 1;
+        }
+        std::vector<RouteRow> rows;
+        for (std::size_t i = 0; i < shown; ++i) {
+            const std::string star = model_.routes[i].partial ? " *" : "";
+            rows.push_back({route_title(model_.routes[i], model_.routes_folded, safe) + star, &model_.routes[i].figures});
+        }
+        draw(rows, shown);
+        page_.line();
+    }
+
+    struct RouteRow {
+        std::string name;
+        const Figures* figures;
+    };
+
+    void draw(const std::vector<RouteRow>& rows, std::size_t shown) {
+        double largest = 0;
+        for (const RouteRow& row : rows) {
+            largest = std::max(largest, static_cast<double>(row.figures->latency.mean().count()));
+        }
+        const TimeScale scale = TimeScale::of(largest);
+        const double seconds = static_cast<double>(model_.run.length().count()) / 1e9;
+        Table table(0, 16);
+        const auto column = [&](auto cell) {
+            std::vector<std::string> cells;
+            for (const RouteRow& row : rows) {
+                cells.push_back(cell(*row.figures));
+            }
+            return cells;
+        };
+        const auto time = [&](Duration value) { return scale.digits(static_cast<double>(value.count())); };
+        std::vector<std::string> names;
+        for (const RouteRow& row : rows) {
+            names.push_back("  " + row.name);
+        }
+        const std::string units = unit_noun(model_) + "s";
+        table.add({"ROUTES, in " + std::string(scale.unit), names, false});
+        table.add({units, column([](const Figures& f) { return grouped(f.ledger.units); }), true});
+        table.add_numbers("/s", column([&](const Figures& f) {
+                              return seconds > 0 ? three_digits(static_cast<double>(f.ledger.units) / seconds, 1)
+                                                 : std::string(kNotMeasured);
+                          }));
+        table.add_numbers("mean", column([&](const Figures& f) { return time(f.latency.mean()); }));
+        table.add_numbers("p95", column([&](const Figures& f) { return time(f.latency.p95); }));
+        table.add_numbers("p99", column([&](const Figures& f) { return time(f.latency.p99); }));
+        table.add_numbers("err%", column([](const Figures& f) { return fixed(share_of(f.failed(), f.ledger.units) * 100, 1); }));
+        constexpr std::array<std::string_view, attribute::kBucketCount> kTitles = {"db", "prov", "xfer", "over"};
+        for (std::size_t i = 0; i < kTitles.size(); ++i) {
+            const auto bucket = static_cast<Bucket>(i);
+            table.add({std::string(kTitles[i]),
+                       column([&](const Figures& f) { return share_cell(f.ledger.bucket(bucket), f.ledger.wall); }), true});
+        }
+        table.add_numbers("stmts", column([](const Figures& f) { return fixed(share_of(f.statements, f.ledger.units), 1); }));
+        bool first = true;
+        for (const std::string& line : table.lines(page_.width())) {
+            page_.line(first ? page_.painted(Paint::heading, line) : line);
+            first = false;
+        }
+        if (shown < model_.routes.size()) {
+            page_.line("  and " + noun(model_.routes.size() - shown, "more line") + ": --format json has them all");
+        }
+        if (std::any_of(rows.begin(), rows.end(),
+                        [](const RouteRow& row) { return row.name.size() > 2 && row.name.ends_with(" *"); })) {
+            page_.line("  * some of its requests may be in “other”: there were more routes than the table holds");
+        }
+    }
+
+    void calls(const Figures& figures) {
+        const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+        const auto units = static_cast<double>(figures.ledger.units);
+        const TimeScale scale = TimeScale::of(static_cast<double>(figures.ledger.wall.count()) / units);
+        std::vector<std::string> names;
+        std::vector<std::string> counts;
+        std::vector<std::string> shares;
+        std::vector<std::string> on_path;
+        std::vector<std::string> means;
+        std::vector<std::string> longest;
+        std::vector<std::string> errors;
+        const auto time = [&](double ns) { return scale.digits(ns); };
+        const std::size_t shown = std::min(figures.calls.size(), kMostCallsOfRoute);
+        for (std::size_t i = 0; i < shown; ++i) {
+            const CallLine& call = figures.calls[i];
+            names.push_back("  " + (call.other ? "other (" + noun(figures.calls_folded, "shape") + ")"
+                                               : safe(call.protocol) + " " + safe(analyze::call_name(call)) +
+                                                     (call.housekeeping ? " (driver)" : "")));
+            counts.push_back(three_digits(share_of(call.count, figures.ledger.units), 1));
+            on_path.push_back(time(static_cast<double>(call.on_path.count()) / units));
+            shares.push_back(share_cell(call.on_path, figures.ledger.wall));
+            means.push_back(time(static_cast<double>(call.duration.mean().count())));
+            longest.push_back(time(static_cast<double>(call.duration.max.count())));
+            errors.push_back(grouped(call.errors));
+        }
+        if (shown == 0) {
+            page_.line(page_.painted(Paint::heading, "CALLS") + "  none");
+        } else {
+            Table table(0, 20);
+            table.add({"CALLS, in " + std::string(scale.unit), names, false});
+            table.add_numbers("× a " + unit_noun(model_), counts);
+            table.add_numbers("on path", on_path);
+            table.add({"of it", shares, true});
+            table.add_numbers("a call", means);
+            table.add_numbers("longest", longest);
+            table.add({"errors", errors, true});
+            bool first = true;
+            for (const std::string& line : table.lines(page_.width())) {
+                page_.line(first ? page_.painted(Paint::heading, line) : line);
+                first = false;
+            }
+            if (shown < figures.calls.size()) {
+                page_.line("  and " + noun(figures.calls.size() - shown, "more shape") + ": --format json has them all");
+            }
+        }
+        page_.line();
+    }
+
+    void trust() {
+        const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+        page_.flow("HOW SURE     ", trust_items(model_), " | ");
+        std::vector<std::string> items = not_seen_items(model_, safe);
+        items.front() = "not seen: " + items.front();
+        page_.flow("             ", items, " | ");
+    }
+
+    void cost() {
+        page_.flow("OWN COST     ", own_cost_items(model_), " · ");
+        if (options_.recording.empty()) {
+            return;
+        }
+        // Only what no shell could read as anything else is offered for copying.
+        const auto plain = [](std::string_view text) {
+            return std::all_of(text.begin(), text.end(), [](char c) {
+                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("/._-{}+ ").find(c) != std::string_view::npos;
+            });
+        };
+        if (!plain(options_.recording) || options_.recording.find(' ') != std::string::npos) {
+            return;
+        }
+        std::vector<std::string> hints = {"timesink report " + options_.recording};
+        if (route_ == nullptr && !model_.routes.empty() && !model_.routes.front().other && plain(model_.routes.front().route) &&
+            plain(model_.routes.front().method)) {
+            hints.front() += " --route '" + model_.routes.front().method + " " + model_.routes.front().route + "'";
+        }
+        hints.emplace_back("--slowest 3");
+        hints.emplace_back("--format json|md");
+        page_.flow("             ", hints, " · ");
+    }
+
+    const Model& model_;
+    const TextOptions& options_;
+    const RouteLine* route_;
+    Page page_;
+};
+
+}  // namespace
+
+Result<const RouteLine*> find_route(const Model& model, std::string_view wanted) {
+    const RouteLine* found = nullptr;
+    for (const RouteLine& line : model.routes) {
+        if (line.other) {
+            continue;
+        }
+        if (line.method + " " + line.route == wanted) {
+            return &line;
+        }
+        if (line.route == wanted) {
+            if (found != nullptr) {
+                return Error{"route " + terminal_safe(wanted, false) + ": several methods have it; name one ('" +
+                             terminal_safe(found->method + " " + found->route, false) + "')"};
+            }
+            found = &line;
+        }
+    }
+    if (found == nullptr) {
+        return Error{"route " + terminal_safe(wanted, false) + ": none of the " + std::to_string(model.routes.size()) +
+                     " routes of this run"};
+    }
+    return found;
+}
+
+Result<std::string> text(const Model& model, const TextOptions& options) {
+    const RouteLine* route = nullptr;
+    if (!options.route.empty()) {
+        const Result<const RouteLine*> found = find_route(model, options.route);
+        if (!found) {
+            return found.error();
+        }
+        route = *found;
+    }
+    return Report(model, options, route).draw();
+}
+
+}  // namespace timesink::report
