@@ -11,52 +11,102 @@ __u64 ts_threads_marked = 0;
 __u32 ts_listing_listeners =
 	0; /* first pass over the descriptors: a connection's role depends on all listening sockets */
 
-/* A process is a target's when it is listed or its parent is a target's; what it forks later, the fork probe sees. */
-static __always_inline bool is_target(struct task_struct *task, __u32 pid)
+const volatile __u32 ts_pid_namespace = 0; /* timesink's own, by inode number: the ids in selected_pids are of it */
+
+/* Processes that the user selected, by their id in timesink's pid namespace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u32);
+} selected_pids SEC(".maps");
+
+#define TASK_INTERRUPTIBLE 1
+#define TASK_UNINTERRUPTIBLE 2
+#define MAX_PID_NS_LEVEL 32
+
+/* The id of a process where timesink runs; 0: it cannot be seen from there. */
+static __noinline __u32 local_pid(struct task_struct *task)
 {
-	__u32 parent, yes = 1;
+	const struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+
+	for (__u32 i = 0; i <= MAX_PID_NS_LEVEL; i++) {
+		const struct pid_namespace *space;
+
+		if (i > level)
+			break;
+		bpf_core_read(&space, sizeof(space), &pid->numbers[i].ns);
+		if (BPF_CORE_READ(space, ns.inum) == ts_pid_namespace) {
+			__u32 number;
+
+			bpf_core_read(&number, sizeof(number), &pid->numbers[i].nr);
+			return number;
+		}
+	}
+	return 0;
+}
+
+/* A process is a target's when it is selected or its parent is a target's; what it forks later, the fork probe sees. */
+static __always_inline bool is_target(__u32 pid, __u32 parent, __u32 local)
+{
+	__u32 yes = 1;
 
 	if (bpf_map_lookup_elem(&target_pids, &pid))
 		return true;
-	parent = BPF_CORE_READ(task, real_parent, tgid);
-	if (!bpf_map_lookup_elem(&target_pids, &parent))
+	if (!bpf_map_lookup_elem(&target_pids, &parent) && !bpf_map_lookup_elem(&selected_pids, &local))
 		return false;
 	bpf_map_update_elem(&target_pids, &pid, &yes, BPF_ANY);
 	return true;
+}
+
+/* Asleep already: its time off the CPU begins, for us, now. If it is just being switched in, the next switch-out mends
+ * that. */
+static __always_inline void set_asleep(struct ts_thread *thread, __u32 state)
+{
+	thread->off = thread->since;
+	thread->off_state = !state			   ? TS_OFF_PREEMPTED
+			    : state & TASK_INTERRUPTIBLE   ? TS_OFF_INTERRUPTIBLE
+			    : state & TASK_UNINTERRUPTIBLE ? TS_OFF_UNINTERRUPTIBLE
+							   : TS_OFF_OTHER;
+}
+
+static __always_inline void mark(struct task_struct *task, __u32 tid)
+{
+	struct ts_thread fresh = {.syscall = -1, .waker_syscall = -1, .fd = -1};
+
+	if (ts_threads_by_id ? bpf_map_lookup_elem(&threads_by_tid, &tid)
+			     : bpf_task_storage_get(&thread_storage, task, NULL, 0))
+		return;
+	fresh.since = bpf_ktime_get_ns();
+	fresh.pid = task->tgid;
+	fresh.minor_faults = task->min_flt;
+	fresh.major_faults = task->maj_flt;
+	if (!task->on_cpu)
+		set_asleep(&fresh, ts_task_state(task));
+	if (ts_threads_by_id ? bpf_map_update_elem(&threads_by_tid, &tid, &fresh, BPF_NOEXIST) != 0
+			     : !bpf_task_storage_get(&thread_storage, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		__sync_fetch_and_add(&ts_threads_missed, 1);
+	else
+		__sync_fetch_and_add(&ts_threads_marked, 1);
 }
 
 SEC("iter/task")
 int mark_threads(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct ts_thread fresh = {.syscall = -1, .waker_syscall = -1, .fd = -1};
-	__u32 tid;
+	struct ts_listed_thread out = {};
 
-	if (!task || !is_target(task, task->tgid))
+	if (!task)
 		return 0;
-	tid = task->pid;
-	if (ts_threads_by_id ? bpf_map_lookup_elem(&threads_by_tid, &tid)
-			     : bpf_task_storage_get(&thread_storage, task, NULL, 0))
+	out.pid = task->tgid;
+	out.tid = task->pid;
+	out.parent = BPF_CORE_READ(task, real_parent, tgid);
+	out.local_pid = local_pid(task);
+	if (!is_target(out.pid, out.parent, out.local_pid))
 		return 0;
-	fresh.since = bpf_ktime_get_ns();
-	fresh.pid = task->tgid;
-	fresh.minor_faults = task->min_flt;
-	fresh.major_faults = task->maj_flt;
-	/* Asleep already: its time off the CPU begins, for us, now. If it is just being switched in, the next
-	 * switch-out mends it. */
-	if (!task->on_cpu) {
-		fresh.off = fresh.since;
-		fresh.off_state = ts_task_state(task) & 1 ? TS_OFF_INTERRUPTIBLE : TS_OFF_OTHER;
-		if (ts_task_state(task) & 2)
-			fresh.off_state = TS_OFF_UNINTERRUPTIBLE;
-		if (!ts_task_state(task))
-			fresh.off_state = TS_OFF_PREEMPTED;
-	}
-	if (ts_threads_by_id ? bpf_map_update_elem(&threads_by_tid, &tid, &fresh, BPF_NOEXIST) != 0
-			     : !bpf_task_storage_get(&thread_storage, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
-		__sync_fetch_and_add(&ts_threads_missed, 1);
-	else
-		__sync_fetch_and_add(&ts_threads_marked, 1);
+	mark(task, out.tid);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }
 

@@ -46,6 +46,18 @@ struct thread_info {
 	__u32 status;
 };
 
+struct pid_namespace;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[0];
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int on_cpu;
@@ -57,6 +69,8 @@ struct task_struct {
 	char comm[16];
 	struct mm_struct *mm;
 	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	struct files_struct *files;
 	struct bpf_local_storage *bpf_storage; /* 5.11 */
 };
@@ -83,6 +97,10 @@ struct ns_common {
 };
 
 struct net {
+	struct ns_common ns;
+};
+
+struct pid_namespace {
 	struct ns_common ns;
 };
 

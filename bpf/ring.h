@@ -9,6 +9,8 @@
 
 #include "probe.h"
 
+#include "timesink/abi/attach.h"
+
 struct ts_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 65536); /* a pattern; live/ makes the rings and sets their size */
@@ -21,15 +23,6 @@ struct ts_rings {
 	__array(values, struct ts_ring);
 };
 struct ts_rings rings SEC(".maps") __weak;
-
-struct ts_cpu {
-	__u32 sequence;
-	__u32 reserved;
-	__u64 pending; /* lost since the last TS_EVENT_LOSS */
-	__u64 first;
-	__u64 last;
-	__u64 lost; /* in all */
-};
 
 struct ts_cpus {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
