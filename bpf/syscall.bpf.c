@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
+/*
+ * The system calls of target threads: those on sockets are recorded, with head and tail of what they moved; all others
+ * are counted by class and ride on the next record.
+ */
+#include "call_table.h"
+#include "descriptor.h"
+#include "payload.h"
+#include "socket.h"
+#include "thread.h"
+
+const volatile __u32 ts_head_bytes = 4096;
+const volatile __u32 ts_tail_bytes = 64;
+
+/* A call that ended: what the exit handler found out about it on the way to its record. */
+struct finished {
+	__u64 now;
+	__u64 entered;
+	long result; /* bytes, 0, -errno */
+	unsigned long arguments[4];
+	struct ts_descriptor descriptor;
+	__s32 fd;
+	__u16 number;
+	__u8 shape;
+	__u8 operation;
+	__u8 flags;
+	__u8 call_class; /* to count it by, should it not be recorded */
+};
+
+static __always_inline void count_call(struct ts_thread *thread, __u32 call_class, const struct finished *call,
+				       __u64 bytes)
+{
+	struct ts_call_count *count;
+
+	TS_OPAQUE(call_class);
+	if (call_class >= TS_CLASS_COUNT)
+		return;
+	count = &thread->counts[call_class];
+	count->calls++;
+	count->nanoseconds += call->now - call->entered;
+	count->bytes += bytes;
+	if (call->result < 0 && call->result > -4096 && count->errors != 0xffff)
+		count->errors++;
+	thread->used |= 1u << call_class;
+}
+
+static __always_inline __u32 take_counts(struct ts_thread *thread, struct ts_scratch *scratch)
+{
+	__u32 count = 0;
+
+	if (!thread->used)
+		return 0;
+	for (__u32 i = 0; i < TS_CLASS_COUNT; i++) {
+		struct ts_call_count *out;
+
+		if (!(thread->used & 1u << i))
+			continue;
+		TS_OPAQUE(count);
+		if (count >= TS_CLASS_COUNT)
+			break;
+		out = (struct ts_call_count *)(scratch->record + sizeof(struct ts_call)) + count;
+		*out = thread->counts[i];
+		out->call_class = i;
+		count++;
+		__builtin_memset(&thread->counts[i], 0, sizeof(thread->counts[i]));
+	}
+	thread->used = 0;
+	return count;
+}
+
+static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *out, __u32 at)
+{
+	__u64 moved = scratch->capture;
+	__u32 head = ts_head_bytes, tail = ts_tail_bytes;
+
+	if (head > moved)
+		head = moved;
+	if (tail > moved - head)
+		tail = moved - head;
+	out->head_bytes = ts_copy_range(scratch, at, 0, head);
+	if (out->head_bytes == head && tail)
+		out->tail_bytes = ts_copy_range(scratch, at + head, moved - tail, moved);
+	if (out->head_bytes < head || out->tail_bytes < tail)
+		out->flags |= TS_CALL_PAYLOAD_FAULT;
+}
+
+/* Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
+ * ring. */
+static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scratch, const struct finished *call,
+				__u64 socket, __u64 stream_begin)
+{
+	struct ts_cpu *cpu = ts_this_cpu();
+	void *ring = ts_ring_of(bpf_get_smp_processor_id());
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct ts_call *out;
+	__u32 size, minor, major;
+
+	if (!thread || !scratch || !call || !cpu || !ring)
+		return 0;
+	out = (struct ts_call *)scratch->record;
+	__builtin_memset(out, 0, sizeof(*out));
+	minor = BPF_CORE_READ(task, min_flt);
+	major = BPF_CORE_READ(task, maj_flt);
+	out->entered = call->entered;
+	out->result = call->result;
+	out->socket = socket;
+	out->stream_begin = stream_begin;
+	out->pid = thread->pid;
+	out->thread_sequence = thread->sequence++;
+	out->fd = call->fd;
+	out->minor_faults = minor - thread->minor_faults;
+	out->major_faults = major - thread->major_faults;
+	out->syscall = call->number;
+	out->operation = call->operation;
+	out->flags = call->flags;
+	out->counts = take_counts(thread, scratch);
+	thread->minor_faults = minor;
+	thread->major_faults = major;
+	size = sizeof(*out) + out->counts * sizeof(struct ts_call_count);
+	if (scratch->capture)
+		capture(scratch, out, size);
+	size += out->head_bytes + out->tail_bytes;
+	TS_OPAQUE(size);
+	if (size > TS_RECORD_MAX - 8)
+		return 0;
+	*(__u64 *)(scratch->record + size) = 0;
+	size = (size + 7) & ~7u;
+	TS_OPAQUE(size);
+	if (size > TS_RECORD_MAX)
+		return 0;
+	if (cpu->pending && !ts_report_loss(call->now)) {
+		ts_count_loss(cpu, call->now);
+		return 0;
+	}
+	ts_fill_head(&out->head, cpu, TS_EVENT_CALL, size, (__u32)bpf_get_current_pid_tgid(), call->now);
+	if (bpf_ringbuf_output(ring, out, size, BPF_RB_NO_WAKEUP)) {
+		__sync_fetch_and_add(&cpu->sequence, -1);
+		ts_count_loss(cpu, call->now);
+	}
+	return 0;
+}
+
+/* The socket of a finished call, entered now if it is met for the first time. NULL: of a kind that is only counted. */
+static __noinline struct ts_known *socket_of_call(const struct finished *call, __u32 pid)
+{
+	const struct sock *sk;
+	struct ts_known *known;
+	struct ts_first_sight sight = {};
+	struct ts_positions positions = {};
+
+	if (!call)
+		return NULL;
+	sk = call->descriptor.sk;
+	known = ts_find_socket(sk, call->descriptor.inode);
+	if (!known) {
+		if (!ts_is_recorded(sk))
+			return NULL;
+		sight.inode = call->descriptor.inode;
+		sight.time = call->now;
+		sight.pid = pid;
+		sight.tid = (__u32)bpf_get_current_pid_tgid();
+		sight.fd = call->fd;
+		sight.origin = call->operation == TS_OPERATION_ACCEPT	 ? TS_SOCKET_ACCEPT
+			       : call->operation == TS_OPERATION_CONNECT ? TS_SOCKET_CONNECT
+									 : TS_SOCKET_SEEN;
+		sight.is_server = call->operation == TS_OPERATION_ACCEPT    ? 1
+				  : call->operation == TS_OPERATION_CONNECT ? 0
+				  : ts_is_tcp(sk)			    ? ts_has_listener(sk)
+									    : 2;
+		known = ts_add_socket(sk, &sight);
+		if (!known)
+			return NULL;
+	}
+	if (!known->announced) {
+		if (known->tcp && known->origin != TS_SOCKET_CONNECT)
+			ts_read_positions(sk, &positions);
+		ts_announce(sk, known, positions.unread, call->now);
+	}
+	return known;
+}
+
+/* Where the bytes of a read or write begin in their stream, and the count goes on behind them. */
+static __always_inline __u64 advance(const struct finished *call, struct ts_known *known, bool reads)
+{
+	__u64 moved = call->result > 0 ? call->result : 0;
+
+	/* The call was under way when the socket became known: what it moved may or may not be in the position already.
+	 */
+	if (known->tcp && call->entered < known->since) {
+		struct ts_positions now = {};
+
+		ts_read_positions(call->descriptor.sk, &now);
+		if (reads) {
+			known->rx = now.rx;
+			return now.rx - moved;
+		}
+		known->tx = now.tx;
+		return now.tx - moved;
+	}
+	return __sync_fetch_and_add(reads ? &known->rx : &known->tx, moved);
+}
+
+#define MESSAGES_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
+
+/* recvmmsg, sendmmsg: the result counts messages; their lengths are in the array. */
+static __noinline long sum_messages(__u64 messages, __u32 count)
+{
+	long sum = 0;
+
+	for (__u32 i = 0; i < MESSAGES_MAX; i++) {
+		const struct ts_message_of_many *message = (const struct ts_message_of_many *)messages + i;
+		__u32 length = 0;
+
+		if (i >= count)
+			break;
+		bpf_probe_read_user(&length, sizeof(length), &message->length);
+		sum += length;
+	}
+	return sum;
+}
+
+/* From arguments to segments. False: nothing is to be captured (the flags say why). */
+static __always_inline bool gather(struct finished *call, struct ts_scratch *scratch, bool stream)
+{
+	__u64 first_length = 0;
+	__u32 receive_flags = 0;
+	int failed = 0;
+
+	scratch->segment_count = 0;
+	scratch->capture = 0;
+	switch (call->shape) {
+	case TS_SHAPE_RECEIVE:
+		receive_flags = call->arguments[3];
+		/* fall through */
+	case TS_SHAPE_READ:
+	case TS_SHAPE_WRITE:
+	case TS_SHAPE_SEND:
+		ts_take_buffer(scratch, call->arguments[1], call->arguments[2]);
+		first_length = call->arguments[2];
+		break;
+	case TS_SHAPE_READ_VECTOR:
+	case TS_SHAPE_WRITE_VECTOR:
+		failed = ts_take_vector(scratch, call->arguments[1], call->arguments[2]);
+		break;
+	case TS_SHAPE_RECEIVE_MESSAGE:
+		receive_flags = call->arguments[2];
+		/* fall through */
+	case TS_SHAPE_SEND_MESSAGE:
+		failed = ts_take_message(scratch, call->arguments[1]);
+		break;
+	case TS_SHAPE_RECEIVE_MESSAGES:
+		receive_flags = call->arguments[3];
+		/* fall through */
+	case TS_SHAPE_SEND_MESSAGES:
+		call->flags |= TS_CALL_MULTI_MESSAGE;
+		if (call->result <= 0)
+			break;
+		failed = ts_take_message(scratch, call->arguments[1]);
+		scratch->capture = sum_messages(call->arguments[1], 1);
+		call->result = sum_messages(call->arguments[1], call->result);
+		break;
+	default:
+		call->flags |= TS_CALL_ZERO_COPY;
+		return true;
+	}
+	if (receive_flags & MSG_PEEK) {
+		call->flags |= TS_CALL_PEEK;
+		scratch->capture = 0;
+		return true;
+	}
+	/* On a stream the bytes were thrown away unseen; on a datagram the result may be longer than what was copied.
+	 */
+	if (receive_flags & MSG_TRUNC) {
+		scratch->capture = 0;
+		if (stream || call->result <= 0 || !first_length)
+			return true;
+		scratch->capture = (__u64)call->result < first_length ? (__u64)call->result : first_length;
+		return true;
+	}
+	if (!scratch->capture && call->result > 0)
+		scratch->capture = call->result < 0x7fffffff ? call->result : 0x7fffffff;
+	if (failed)
+		call->flags |= TS_CALL_PAYLOAD_FAULT;
+	return true;
+}
+
+static __always_inline bool is_error_queue(const struct finished *call)
+{
+	__u32 flags = call->shape == TS_SHAPE_RECEIVE		 ? call->arguments[3]
+		      : call->shape == TS_SHAPE_RECEIVE_MESSAGE	 ? call->arguments[2]
+		      : call->shape == TS_SHAPE_RECEIVE_MESSAGES ? call->arguments[3]
+								 : 0;
+
+	return flags & (MSG_ERRQUEUE | MSG_OOB); /* not bytes of the stream */
+}
+
+static __noinline int finish_transfer(struct ts_thread *thread, struct finished *call, bool reads)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ts_scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	struct ts_known *known;
+	__u64 begin;
+
+	if (!thread || !call || !scratch)
+		return 0;
+	call->call_class = reads ? TS_CLASS_SOCKET_READ : TS_CLASS_SOCKET_WRITE;
+	call->operation = reads ? TS_OPERATION_READ : TS_OPERATION_WRITE;
+	if ((reads && call->result == -EAGAIN) || is_error_queue(call)) {
+		count_call(thread, call->call_class, call, 0);
+		return 0;
+	}
+	known = socket_of_call(call, thread->pid);
+	if (!known) {
+		count_call(thread, call->call_class, call, call->result > 0 ? call->result : 0);
+		return 0;
+	}
+	gather(call, scratch, known->tcp);
+	begin = call->flags & TS_CALL_PEEK ? (known->rx) : advance(call, known, reads);
+	return emit_call(thread, scratch, call, known->id, begin);
+}
+
+/* connect, accept, shutdown; close with the socket that it had at its entry. */
+static __noinline int finish_setup(struct ts_thread *thread, struct finished *call)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct ts_scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	struct ts_known *known;
+	__u64 id;
+
+	if (!thread || !call || !scratch)
+		return 0;
+	scratch->capture = 0;
+	if (call->operation == TS_OPERATION_CLOSE) {
+		id = thread->held;
+	} else {
+		known = socket_of_call(call, thread->pid);
+		id = known ? known->id : 0;
+	}
+	if (!id) {
+		count_call(thread, TS_CLASS_SOCKET_SETUP, call, 0);
+		return 0;
+	}
+	return emit_call(thread, scratch, call, id, 0);
+}
+
+/* listen: whoever connects from now on is seen at the handshake. */
+static __noinline int start_listening(struct ts_thread *thread, const struct finished *call)
+{
+	const struct sock *sk;
+	struct ts_known *known;
+	struct ts_first_sight sight = {};
+
+	if (!thread || !call || call->result)
+		return 0;
+	sk = call->descriptor.sk;
+	if (!ts_is_recorded(sk))
+		return 0;
+	known = ts_find_socket(sk, call->descriptor.inode);
+	if (known && known->origin == TS_SOCKET_LISTEN)
+		return 0; /* listen again: only the backlog changes */
+	sight.inode = call->descriptor.inode;
+	sight.time = call->now;
+	sight.pid = thread->pid;
+	sight.tid = (__u32)bpf_get_current_pid_tgid();
+	sight.fd = call->fd;
+	sight.origin = TS_SOCKET_LISTEN;
+	sight.is_server = 1;
+	if (ts_is_tcp(sk))
+		ts_add_listener(sk);
+	known = ts_add_socket(sk, &sight);
+	if (known)
+		ts_announce(sk, known, 0, call->now);
+	return 0;
+}
+
+/* A socket is known before the kernel connects it, so that the end of a blocking handshake is seen. */
+static __noinline int before_connect(const struct ts_descriptor *descriptor, __u32 pid, __s32 fd)
+{
+	const struct sock *sk;
+	struct ts_known *known;
+	struct ts_first_sight sight = {};
+
+	if (!descriptor || !descriptor->sk)
+		return 0;
+	sk = descriptor->sk;
+	if (!ts_is_recorded(sk))
+		return 0;
+	known = ts_find_socket(sk, descriptor->inode);
+	/* TCP: connect on a socket that is connecting or connected only asks how it stands. */
+	if (known && known->tcp && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+		return 0;
+	sight.inode = descriptor->inode;
+	sight.time = bpf_ktime_get_ns();
+	sight.pid = pid;
+	sight.tid = (__u32)bpf_get_current_pid_tgid();
+	sight.fd = fd;
+	sight.origin = TS_SOCKET_CONNECT;
+	ts_add_socket(sk, &sight);
+	return 0;
+}
+
+static __always_inline int on_enter(struct pt_regs *regs, long number, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	const struct ts_call_row *row;
+	struct task_struct *task;
+	__s32 fd;
+
+	if (!thread)
+		return 0;
+	task = ts_current(btf);
+	if (number < 0 || number >= TS_CALL_NUMBERS || TS_GET(btf, task, thread_info.status) & TS_COMPAT)
+		number = TS_CALL_NUMBERS - 1; /* of no name, therefore counted as other */
+	row = &ts_call_rows[number & (TS_CALL_NUMBERS - 1)];
+	thread->syscall = number;
+	thread->fd = fd = row->takes_fd ? (__s32)TS_GET(btf, regs, di) : -1;
+	thread->held = 0;
+	if (row->shape == TS_SHAPE_CONNECT) {
+		struct ts_descriptor found = ts_descriptor_of(task, fd, btf);
+
+		before_connect(&found, thread->pid, fd);
+	} else if (row->shape == TS_SHAPE_CLOSE) {
+		struct ts_descriptor found = ts_descriptor_of(task, fd, btf);
+		struct ts_known *known = found.sk ? ts_find_socket(found.sk, found.inode) : NULL;
+
+		thread->held = known ? known->id : 0;
+	} else if (row->shape == TS_SHAPE_BREAK) {
+		thread->held = BPF_CORE_READ(task, mm, brk);
+	}
+	thread->entered = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* Calls whose first descriptor is no socket, or that have none. */
+static __always_inline void finish_counted(struct ts_thread *thread, struct finished *call)
+{
+	__u64 length = call->arguments[1];
+	long grown;
+
+	switch (call->shape) {
+	case TS_SHAPE_MAP:
+		count_call(thread, call->call_class, call, call->result < 0 && call->result > -4096 ? 0 : length);
+		break;
+	case TS_SHAPE_ADVISE:
+		if (call->arguments[2] == MADV_DONTNEED || call->arguments[2] == MADV_FREE)
+			count_call(thread, TS_CLASS_MEMORY_UNMAP, call, call->result ? 0 : length);
+		else
+			count_call(thread, TS_CLASS_OTHER, call, 0);
+		break;
+	case TS_SHAPE_BREAK:
+		grown = thread->held ? call->result - (long)thread->held : 0;
+		if (grown >= 0)
+			count_call(thread, TS_CLASS_MEMORY_MAP, call, grown);
+		else
+			count_call(thread, TS_CLASS_MEMORY_UNMAP, call, -grown);
+		break;
+	case TS_SHAPE_COUNTED:
+	case TS_SHAPE_CLOSE:
+		count_call(thread, call->call_class, call, 0);
+		break;
+	default:
+		count_call(thread, call->call_class, call, call->result > 0 ? call->result : 0);
+	}
+}
+
+/* Which socket the call was on, if any, and which way bytes went. 0: no socket. */
+static __always_inline __u8 find_socket(struct finished *call, struct task_struct *task, const bool btf)
+{
+	bool reads = call->shape <= TS_SHAPE_RECEIVE_MESSAGES;
+
+	if (call->shape == TS_SHAPE_ACCEPT) {
+		if (call->result < 0)
+			return 0;
+		call->fd = call->result;
+	}
+	call->descriptor = ts_descriptor_of(task, call->fd, btf);
+	if (call->shape == TS_SHAPE_SPLICE) {
+		reads = true;
+		if (!call->descriptor.sk) {
+			reads = false;
+			call->fd = call->arguments[2];
+			call->descriptor = ts_descriptor_of(task, call->fd, btf);
+		}
+	}
+	if (!call->descriptor.sk)
+		return 0;
+	return reads ? TS_OPERATION_READ : TS_OPERATION_WRITE;
+}
+
+static __always_inline int finish_call(struct ts_thread *thread, struct finished *call, struct task_struct *task,
+				       const bool btf)
+{
+	__u8 way;
+
+	if (call->shape == TS_SHAPE_CLOSE) {
+		if (!thread->held) {
+			finish_counted(thread, call);
+			return 0;
+		}
+		call->operation = TS_OPERATION_CLOSE;
+		return finish_setup(thread, call);
+	}
+	way = find_socket(call, task, btf);
+	if (!way) {
+		finish_counted(thread, call);
+		return 0;
+	}
+	switch (call->shape) {
+	case TS_SHAPE_CONNECT:
+		call->operation = TS_OPERATION_CONNECT;
+		return finish_setup(thread, call);
+	case TS_SHAPE_ACCEPT:
+		call->operation = TS_OPERATION_ACCEPT;
+		return finish_setup(thread, call);
+	case TS_SHAPE_SHUTDOWN:
+		call->operation = TS_OPERATION_SHUTDOWN;
+		return finish_setup(thread, call);
+	case TS_SHAPE_LISTEN:
+		start_listening(thread, call);
+		count_call(thread, TS_CLASS_SOCKET_SETUP, call, 0);
+		return 0;
+	}
+	return finish_transfer(thread, call, way == TS_OPERATION_READ);
+}
+
+static __always_inline int on_return(struct pt_regs *regs, long result, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	const struct ts_call_row *row;
+	struct finished call = {};
+	long number;
+
+	if (!thread)
+		return 0;
+	/* Without an entry, the call was under way when the thread became a target; its arguments are in the registers
+	 * still. */
+	number = thread->entered ? thread->syscall : (long)TS_GET(btf, regs, orig_ax);
+	call.entered = thread->entered ? thread->entered : thread->since;
+	thread->entered = 0;
+	thread->syscall = -1;
+	if (number < 0 || number >= TS_CALL_NUMBERS)
+		return 0; /* rt_sigreturn: nothing is known of the call that it ends */
+	row = &ts_call_rows[number & (TS_CALL_NUMBERS - 1)];
+	call.now = bpf_ktime_get_ns();
+	call.number = number;
+	call.shape = row->shape;
+	call.call_class = row->call_class;
+	/* -ERESTARTSYS and its kin (512 … 516) never reach the program: it sees EINTR, or the call begins anew. */
+	call.result = result <= -512 && result >= -516 ? -EINTR : result;
+	if (row->shape == TS_SHAPE_COUNTED) {
+		count_call(thread, call.call_class, &call, 0);
+		thread->fd = -1;
+		return 0;
+	}
+	call.fd = row->takes_fd ? (__s32)TS_GET(btf, regs, di) : -1;
+	call.arguments[0] = TS_GET(btf, regs, di);
+	call.arguments[1] = TS_GET(btf, regs, si);
+	call.arguments[2] = TS_GET(btf, regs, dx);
+	call.arguments[3] = TS_GET(btf, regs, r10);
+	thread->fd = -1;
+	if (row->shape == TS_SHAPE_COUNTED_BYTES || row->shape >= TS_SHAPE_MAP) {
+		finish_counted(thread, &call);
+		return 0;
+	}
+	return finish_call(thread, &call, ts_current(btf), btf);
+}
+
+TS_PROBE(sys_enter, on_enter, (struct pt_regs *)ctx[0], (long)ctx[1])
+TS_PROBE(sys_exit, on_return, (struct pt_regs *)ctx[0], (long)ctx[1])

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
+/* What is known of a target's thread. A thread is a target's if and only if it has one of these. */
+#ifndef TIMESINK_THREAD_H
+#define TIMESINK_THREAD_H
+
+#include "probe.h"
+
+struct ts_thread {
+	__u64 since;   /* a target since, ns */
+	__u64 entered; /* the call in flight began; 0: none, or it was in flight when the thread became a target */
+	__u64 off;     /* switched out at; 0: on the CPU */
+	__u64 woken;   /* last woken; 0: not since it was last switched in */
+	__u64 held;    /* from entry to exit: the id of the socket being closed, or mm->brk before the call */
+	__u32 pid;
+	__u32 sequence; /* thread_sequence of the next record */
+	__u32 waker_tid;
+	__u32 minor_faults; /* as of the last TS_EVENT_CALL */
+	__u32 major_faults;
+	__s32 fd;
+	__s16 waker_syscall;
+	__s16 syscall; /* in flight; -1: none */
+	__u16 used;    /* classes of counts that are not zero, by bit */
+	__u8 off_state;
+	__u8 off_flags;
+	struct ts_call_count counts[TS_CLASS_COUNT];
+};
+
+struct ts_thread_storage {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct ts_thread);
+};
+struct ts_thread_storage thread_storage SEC(".maps") __weak;
+
+/* For raw_tp, whose arguments task storage does not take. live/ shrinks it to one entry where it is not used. */
+struct ts_threads_by_tid {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct ts_thread);
+};
+struct ts_threads_by_tid threads_by_tid SEC(".maps") __weak;
+
+/* Thread group ids of the targets: what the iterators go by. */
+struct ts_target_pids {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+struct ts_target_pids target_pids SEC(".maps") __weak;
+
+extern __u64 ts_threads_missed; /* threads that should be targets' but for which there was no memory */
+
+/*
+ * The first instructions of every probe, run for every thread of the host: a thread without any local storage is told
+ * by one load, without a call.
+ */
+static __always_inline struct ts_thread *ts_thread_of(struct task_struct *task, const bool btf)
+{
+	__u32 tid;
+
+	if (btf) {
+		if (!task->bpf_storage)
+			return NULL;
+		return bpf_task_storage_get(&thread_storage, task, NULL, 0);
+	}
+	tid = BPF_CORE_READ(task, pid);
+	return bpf_map_lookup_elem(&threads_by_tid, &tid);
+}
+
+static __always_inline struct ts_thread *ts_thread_of_current(const bool btf)
+{
+	__u32 tid;
+
+	if (btf)
+		return ts_thread_of(bpf_get_current_task_btf(), true);
+	tid = (__u32)bpf_get_current_pid_tgid();
+	return bpf_map_lookup_elem(&threads_by_tid, &tid);
+}
+
+static __always_inline struct task_struct *ts_current(const bool btf)
+{
+	return btf ? bpf_get_current_task_btf() : (struct task_struct *)bpf_get_current_task();
+}
+
+#endif

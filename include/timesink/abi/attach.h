@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
+/*
+ * What bpf/ and live/ say to each other while attaching and detaching, apart from events: never recorded, so it may
+ * change with every version.
+ */
+#ifndef TIMESINK_ABI_ATTACH_H
+#define TIMESINK_ABI_ATTACH_H
+
+#include "timesink/abi/events.h"
+
+/* One per target thread, written to the file of the iterator mark_threads. Ids of the initial pid namespace. */
+struct ts_listed_thread {
+	__u32 pid;
+	__u32 tid;
+	__u32 parent;	 /* process */
+	__u32 local_pid; /* the process in the pid namespace of timesink itself; 0: not visible there */
+};
+TS_ASSERT_SIZE(struct ts_listed_thread, 16);
+
+/* Value of the per-CPU map cpus: what was attempted and what did not fit. */
+struct ts_cpu {
+	__u32 sequence; /* of the next record */
+	__u32 reserved;
+	TS_U64 pending; /* lost since the last TS_EVENT_LOSS */
+	TS_U64 first;	/* when, ns */
+	TS_U64 last;
+	TS_U64 lost; /* in all */
+};
+TS_ASSERT_SIZE(struct ts_cpu, 40);
+
+#endif

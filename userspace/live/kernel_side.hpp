@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "live/session.hpp"
+#include "timesink/abi/attach.h"
+
+namespace timesink::live {
+
+/// Time that a program of ours ran, as the kernel counted while it was told to count.
+struct ProgramRunTime {
+    std::string program;
+    std::uint64_t runs = 0;
+    std::uint64_t ns = 0;
+};
+
+/// The programs, their maps and rings in this process's hands. Loads the tp_btf programs and, where the kernel refuses them, the
+/// raw_tp ones. Everything is undone when it goes. Steps in this order: load, watch_tasks, mark_threads (until nothing is new),
+/// watch_sockets, list_sockets(listeners), watch_calls, list_sockets(the others).
+class KernelSide {
+public:
+    struct Limits {
+        std::size_t ring_bytes;
+        std::uint32_t head_bytes;
+        std::uint32_t tail_bytes;
+        bool raw_tracepoints;
+    };
+    /// Error: no permission, no BTF, or a kernel that takes neither kind of program.
+    static Result<std::unique_ptr<KernelSide>> load(const Limits& limits);
+    ~KernelSide();
+    KernelSide(const KernelSide&) = delete;
+    KernelSide& operator=(const KernelSide&) = delete;
+
+    [[nodiscard]] bool raw_tracepoints() const;
+    /// Processes by their ids in timesink's pid namespace.
+    Status select(std::uint32_t local_pid);
+    Status watch_tasks();
+    Status watch_sockets();
+    Status watch_calls();
+    /// Marks threads that are not marked yet and lists all threads of the targets. `fresh`: how many were newly marked.
+    struct Marked {
+        std::vector<ts_listed_thread> threads;
+        std::uint64_t fresh = 0;
+    };
+    Result<Marked> mark_threads();
+    enum class Listing : std::uint8_t { listeners, connections };
+    /// ts_socket records, head.sequence to be set.
+    Result<std::vector<std::byte>> list_sockets(Listing what);
+    void detach();
+
+    /// Every record that the rings hold, up to those younger than `until_ns` by some margin; then returns even when more keep
+    /// coming.
+    using RecordSink = std::function<void(std::span<const std::byte>)>;
+    Status drain(std::uint64_t until_ns, const RecordSink& sink);
+    /// Per CPU; only CPUs with a ring.
+    [[nodiscard]] std::vector<ts_cpu> counters() const;
+    [[nodiscard]] std::uint64_t threads_missed() const;
+    /// Since loading, counted only while a descriptor of enable_run_time() is open.
+    [[nodiscard]] std::vector<ProgramRunTime> run_times() const;
+    [[nodiscard]] const std::vector<Probe>& probes() const;
+
+private:
+    struct State;
+    explicit KernelSide(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Makes the kernel count the run time of all BPF programs while the descriptor is open; -1 where it cannot.
+int enable_run_time();
+
+}  // namespace timesink::live

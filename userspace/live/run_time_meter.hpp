@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "live/kernel_side.hpp"
+
+namespace timesink::live {
+
+/// Measures what the programs cost, in short windows: counting takes two clock reads for each run of a program, which costs about
+/// as much as the programs themselves, so it is on for a twentieth of the time. The first window opens at once.
+class RunTimeMeter {
+public:
+    static constexpr Duration kWindow = std::chrono::milliseconds(500);
+    static constexpr Duration kPeriod = std::chrono::seconds(10);
+
+    RunTimeMeter() = default;
+    ~RunTimeMeter();
+    RunTimeMeter(const RunTimeMeter&) = delete;
+    RunTimeMeter& operator=(const RunTimeMeter&) = delete;
+
+    /// Opens or closes a window when it is time to. To be called at every drain.
+    void tick(const KernelSide& kernel, std::uint64_t now_ns);
+    void finish(const KernelSide& kernel, std::uint64_t now_ns);
+
+    [[nodiscard]] std::uint64_t measured_ns() const { return measured_ns_; }
+    /// What was counted in the windows, programs that ran, by name.
+    [[nodiscard]] std::vector<ProgramRunTime> totals() const;
+
+private:
+    void open(const KernelSide& kernel, std::uint64_t now_ns);
+    int descriptor_ = -1;  ///< the kernel counts while it is open
+    std::uint64_t opened_ns_ = 0;
+    std::uint64_t next_ns_ = 0;
+    std::uint64_t measured_ns_ = 0;
+    std::vector<ProgramRunTime> before_;
+    std::map<std::string, ProgramRunTime> totals_;
+};
+
+}  // namespace timesink::live
