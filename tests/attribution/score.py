@@ -21,6 +21,7 @@ PARTS = {
 }
 BLOCKED = "blocked"  # every other cause of overhead: lock, sleep, disk, page fault, pool wait, unattributed
 CLIENT_SLACK_NS = 2_000_000_000
+GIL_WAIT_NS = 10_000  # more than the marks themselves cost
 
 
 @dataclasses.dataclass
@@ -104,14 +105,18 @@ def percentile(values, wanted):
 def partition(request, client=None):
     """The truth of one request: (begin, end, {part: ns}) with the parts db, provider, transfer, cpu, ready, blocked.
 
-    `client` is the client's record of the same request. It narrows two times that the service sees less well: the end, for the
-    mark after the last write may have waited for the GIL (the response was in the client's socket by then); and the begin, when the request came in
-    several segments, for the first read carries the stamp of the last segment that it returned."""
+    The window ends when the last write returns from the kernel. The mark after it is that moment, unless the thread then had to wait for
+    the GIL, which shows as time in this call that was neither on the CPU nor in the run queue; then the arrival in the client's
+    socket is taken (`client` is the client's record of the same request), which is at most the way back from loopback earlier.
+    The client narrows the begin too, when the request came in several segments: the first read carries the stamp of the last
+    segment that it returned."""
     begin, arrived = request["begin"], request["arrived"]
-    read, end_mark = request["read"], request["end"]
+    read, end_mark, end_call = request["read"], request["end"], request["end_call"]
     end = end_mark[0]
     if client is not None:
-        end = max(request["end_call"], min(end, client["arrived_ns"]))
+        neither = (end - end_call[0]) - (end_mark[1] - end_call[1]) - (end_mark[2] - end_call[2])
+        if neither > GIL_WAIT_NS:
+            end = max(end_call[0], min(end, client["arrived_ns"]))
         if request["reads"] > 1:
             begin = min(begin, client["started_ns"])
     parts = dict.fromkeys(("db", "provider", "transfer", "cpu", "ready", BLOCKED), 0)
@@ -201,7 +206,7 @@ def score(requests, client, export):
     for sight in client:
         # Scored is what the client saw; where the service was killed before it wrote its truth, nothing can be said.
         request = next((r for r in served.get(tuple(sight["client"]))
-                        if sight["started_ns"] <= r["read"][0] <= sight["seen_ns"] + CLIENT_SLACK_NS and r["end_call"] <= sight["seen_ns"]
+                        if sight["started_ns"] <= r["read"][0] <= sight["seen_ns"] + CLIENT_SLACK_NS and r["end_call"][0] <= sight["seen_ns"]
                         and r["read"][0] <= sight["arrived_ns"]), None)
         if request is None:
             result.without_truth += 1

@@ -15,7 +15,7 @@ def request(port, begin, database_port=5000):
         "read": [begin + 1 * MS, 0, 0], "method": "GET", "path": "/products/7", "status": 200,
         "exchanges": [{"kind": "db", "port": database_port, "statement": "SELECT 1", "sent": [begin + 3 * MS, 2 * MS, 0],
                        "arrived": begin + 7 * MS, "read": [begin + 7_500_000, 2 * MS, 500_000]}],
-        "end_call": begin + 9_400_000, "end": [begin + 10 * MS, 3_500_000, 500_000],
+        "end_call": [begin + 9_400_000, 2_900_000, 500_000], "end": [begin + 10 * MS, 3_500_000, 500_000],
     }
 
 
@@ -182,6 +182,13 @@ class Scoring(unittest.TestCase):
         _, end, parts = score.partition(truth, seen)
         self.assertEqual(end, truth["begin"] + 10 * MS)
         self.assertEqual(parts["blocked"], 1 * MS)
+
+    def test_the_end_is_the_mark_when_the_thread_was_merely_preempted_in_its_last_write(self):
+        truth, seen = self.truths[0], self.client[0]
+        truth["end"] = [truth["end"][0] + 5 * MS, truth["end"][1], truth["end"][2] + 5 * MS]
+        _, end, parts = score.partition(truth, seen)
+        self.assertEqual(end, truth["begin"] + 15 * MS)
+        self.assertEqual(parts["ready"], 6_500_000)
 
     def test_a_body_that_trickles_in_is_transfer(self):
         truth = self.truths[0]

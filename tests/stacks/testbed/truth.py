@@ -5,7 +5,8 @@ What is noted. For every request, on the thread that serves it:
   arrived     arrival of its last bytes
   read        a mark after the call that read the first of them
   exchanges   per outgoing call: a mark before the call that sends it, the arrival of the reply's last bytes, a mark after they were read
-  end         a mark after the call that wrote the last byte of the response
+  end_call    a mark before the call that wrote the last byte of the response
+  end         a mark after it
 A mark is (CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, run-queue wait: second field of /proc/thread-self/schedstat), all ns.
 
 What is truth for what (`partition` in tests/attribution/score.py computes it):
@@ -66,7 +67,7 @@ class Truth:
         request["reads"] += 1
 
     def answering(self):
-        _thread.request["end_call"] = time.monotonic_ns()
+        _thread.request["end_call"] = mark()
 
     def answered(self):
         _thread.request["end"] = mark()
