@@ -40,6 +40,7 @@ class Criteria:
 class Score:
     requests: int = 0
     without_truth: int = 0
+    opening: int = 0
     units_found: int = 0
     incomplete: int = 0
     exchanges: int = 0
@@ -197,13 +198,17 @@ class Lookup:
         return self.lists.get(key, [])
 
 
-def score(requests, client, export):
-    """`requests`: truth records; `client`: the load generator's records; `export`: objects of `timesink export --format jsonl`."""
+def score(requests, client, export, *, since=0, shown_only=False):
+    """`requests`: truth records; `client`: the load generator's records; `export`: objects of `timesink export --format jsonl`.
+    `since`: score only requests that the client began then or later (the attach). `shown_only`: score only requests whose unit is shown
+    as complete (a run with losses says which it leaves out; those that it shows must be right)."""
     result = Score()
     units = Lookup((o for o in export if o["type"] == "unit"), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
     exchanges = Lookup((o for o in export if o["type"] == "exchange"), lambda e: e["local"]["port"], lambda e: e["sent_ns"])
     served = Lookup(requests, lambda r: tuple(r["client"]), lambda r: r["begin"])
     for sight in client:
+        if sight["started_ns"] < since:
+            continue
         # Scored is what the client saw; where the service was killed before it wrote its truth, nothing can be said.
         request = next((r for r in served.get(tuple(sight["client"]))
                         if sight["started_ns"] <= r["read"][0] <= sight["seen_ns"] + CLIENT_SLACK_NS and r["end_call"][0] <= sight["seen_ns"]
@@ -211,8 +216,11 @@ def score(requests, client, export):
         if request is None:
             result.without_truth += 1
             continue
-        result.requests += 1
         unit = next((u for u in units.get(tuple(request["client"])) if u["start_ns"] <= request["read"][0] <= u["end_ns"]), None)
+        if shown_only and (unit is None or not unit["complete"]):
+            result.incomplete += 1
+            continue
+        result.requests += 1
         if unit is None:
             result.complain(f"no unit for {request['method']} {request['path']} of {request['client']} at {request['begin']}")
         elif not unit["complete"]:
@@ -232,6 +240,9 @@ def score_partition(result, request, sight, unit):
     if not sums_exactly(unit):
         result.sums_wrong += 1
         result.complain(f"unit {unit['id']} does not sum: {unit['buckets']} {unit['causes']} of {unit['end_ns'] - unit['start_ns']}")
+    if request.get("opened"):
+        result.opening += 1
+        return
     told = parts_of(unit)
     true_buckets, told_buckets = buckets_of(truth), buckets_of(told)
     l1 = distance(true_buckets, told_buckets, wall)
@@ -271,7 +282,7 @@ def score_exchanges(result, request, exchanges, unit):
                             f"right is {unit['id'] if unit else 'a unit that was not found'}")
 
 
-COLUMNS = ("clients", "requests", "units found", "exchanges", "found", "owners right", "wrong", "missing", "ambiguous", "L1 median", "L1 p99",
+COLUMNS = ("clients", "requests", "opened a connection", "units found", "exchanges", "found", "owners right", "wrong", "missing", "ambiguous", "L1 median", "L1 p99",
            "parts L1 median", "parts L1 p99", "unattributed", "sums", "dominant right")
 
 
@@ -279,7 +290,7 @@ def row(label, result):
     def percent(count, total):
         return f"{100 * count / total:.2f} %" if total else "–"
 
-    return (label, str(result.requests), percent(result.units_found, result.requests), str(result.exchanges),
+    return (label, str(result.requests), str(result.opening), percent(result.units_found, result.requests), str(result.exchanges),
             percent(result.exchanges_found, result.exchanges), percent(result.owners_right, result.exchanges_found),
             percent(result.owners_wrong, result.exchanges_found), percent(result.owners_missing, result.exchanges_found),
             percent(result.owners_ambiguous, result.exchanges_found), f"{100 * median(result.l1):.2f} %",
@@ -292,7 +303,7 @@ def print_matrix(rows, out=sys.stdout):
     """One line per measure, one column per run: it stays readable at 100 columns."""
     widths = [max(len(cell) for cell in line) for line in rows]
     for number, name in enumerate(COLUMNS):
-        print(f"{name:<16}" + "".join(f"  {line[number]:>{width}}" for line, width in zip(rows, widths)), file=out)
+        print(f"{name:<20}" + "".join(f"  {line[number]:>{width}}" for line, width in zip(rows, widths)), file=out)
 
 
 def print_worst(result, count=5, out=sys.stdout):

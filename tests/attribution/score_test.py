@@ -170,6 +170,20 @@ class Scoring(unittest.TestCase):
         del self.truths[3]
         self.assertEqual(self.failed(), ["requests with truth"])
 
+    def test_a_run_with_losses_is_held_to_what_it_shows(self):
+        for told in self.of("unit")[:50]:
+            told["complete"] = False
+        result = score.score(self.truths, self.client, self.export, shown_only=True)
+        self.assertEqual((result.requests, result.incomplete, result.failed()), (150, 50, []))
+        self.export.remove(self.of("exchange")[60])
+        self.assertEqual(len(score.score(self.truths, self.client, self.export, shown_only=True).failed()), 1)
+
+    def test_what_began_before_the_attach_is_not_scored(self):
+        self.export = [thing for thing in self.export if thing.get("id", 999) > 20]
+        self.assertIn("units found", self.failed())
+        result = score.score(self.truths, self.client, self.export, since=self.client[20]["started_ns"])
+        self.assertEqual((result.requests, result.failed()), (180, []))
+
     def test_requests_of_the_same_connection_are_told_apart_by_time(self):
         for truth, seen, told in zip(self.truths, self.client, self.of("unit")):
             truth["client"] = seen["client"] = ["127.0.0.1", 40000]

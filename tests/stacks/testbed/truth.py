@@ -85,6 +85,13 @@ class Truth:
         request["exchanges"].append(exchange)
         return exchange
 
+    def opened(self):
+        """A connection was opened in this request: connect and start-up are traffic of the driver that is not noted here, so the
+        request's partition is not scored (its owners and sums are)."""
+        request = self.current()
+        if request is not None:
+            request["opened"] = True
+
     @staticmethod
     def arrive(exchange, arrived):
         """Call after bytes of the reply were read."""
@@ -190,6 +197,7 @@ class OutboundSocket(socket.socket):
         adopted = cls(fileno=sock.detach())
         adopted.settimeout(timeout)
         adopted.truth, adopted.kind, adopted.port = truth, kind, adopted.getsockname()[1]
+        truth.opened()
         return adopted
 
     def sendall(self, data, flags=0):

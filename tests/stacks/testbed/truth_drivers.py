@@ -66,6 +66,7 @@ def postgres_connection(url, truth):
     connection.raw = socket.socket(fileno=connection.pgconn.socket)  # the same descriptor, never closed from here
     connection.port = connection.raw.getsockname()[1]
     arrival.request_stamps(connection.raw)
+    truth.opened()
     return connection
 
 
