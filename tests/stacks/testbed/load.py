@@ -189,6 +189,11 @@ class Loop:
         return True
 
 
+def read_log(path):
+    with open(path) as file:
+        return [json.loads(line) for line in file]
+
+
 def read_options(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, required=True)
