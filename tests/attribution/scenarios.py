@@ -105,7 +105,7 @@ def small_ring():
     with Stack("small-ring") as stack:
         shop = Shop(stack, workers=WORKERS, threads=4, truth=True)
         _, file = scored_run(stack, shop, clients=16, requests=SHORT, options=("--ring-bytes", 64 * 1024))
-        lost = recorder.report(file)["coverage"]["events_lost"]
+        lost = recorder.report(file)["coverage"]["events"]["lost"]
         expect(lost > 0, "nothing was lost: the test tests nothing")
         result = score.score(score.read_truth(stack.directory / "truth"), score.read_lines(stack.directory / "run.client.jsonl"),
                              recorder.export(file), shown_only=True)
@@ -142,7 +142,7 @@ def expect_gone(held, seconds=10):
 
 def expect_partial(file):
     """The recording reports up to its last block, though it has no end."""
-    units = [thing for thing in recorder.export(file) if thing["type"] == "unit" and thing["complete"]]
+    units = [thing for thing in recorder.export(file) if thing["type"] == "unit" and score.shown(thing)]
     expect(units, "the recording shows no complete unit")
     expect(all(score.sums_exactly(unit) for unit in units), "a unit does not sum")
     expect(recorder.run("report", file).stdout, "the report is empty")

@@ -186,6 +186,11 @@ def sums_exactly(unit):
     return all(buckets.get(name, 0) == sum(value for cause, value in causes.items() if cause.split(".")[0] == name) for name in BUCKETS)
 
 
+def shown(unit):
+    """Whether timesink stands by this unit: it is complete and not left out for a loss or the like."""
+    return unit["complete"] and not unit.get("excluded")
+
+
 class Lookup:
     """Things by endpoint, each list in order of time."""
 
@@ -217,15 +222,15 @@ def score(requests, client, export, *, since=0, shown_only=False):
             result.without_truth += 1
             continue
         unit = next((u for u in units.get(tuple(request["client"])) if u["start_ns"] <= request["read"][0] <= u["end_ns"]), None)
-        if shown_only and (unit is None or not unit["complete"]):
+        if shown_only and (unit is None or not shown(unit)):
             result.incomplete += 1
             continue
         result.requests += 1
         if unit is None:
             result.complain(f"no unit for {request['method']} {request['path']} of {request['client']} at {request['begin']}")
-        elif not unit["complete"]:
+        elif not shown(unit):
             result.incomplete += 1
-            result.complain(f"unit {unit['id']} ({unit['method']} {unit['path']}) is not complete")
+            result.complain(f"unit {unit['id']} ({unit['method']} {unit['path']}) is not complete ({unit.get('excluded')})")
             unit = None
         else:
             result.units_found += 1

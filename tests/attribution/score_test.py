@@ -162,6 +162,10 @@ class Scoring(unittest.TestCase):
         self.assertIn("units found", self.failed())
         self.assertEqual(self.result.incomplete, 2)
 
+    def test_units_left_out_of_the_figures_are_not_found(self):
+        self.of("unit")[3].update(excluded="loss", buckets=None, causes=None)
+        self.assertIn("units found", self.failed())
+
     def test_an_empty_run_fails(self):
         self.truths, self.client, self.export = [], [], []
         self.assertIn("requests scored", self.failed())
