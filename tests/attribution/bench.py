@@ -1,0 +1,36 @@
+"""scripts/bench/attribution: prints the score's matrix over concurrency and kinds of server."""
+
+import argparse
+import sys
+
+import runs
+import score
+from testbed.processes import exit_on_sigterm, progress
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=2000, help="in each run")
+    parser.add_argument("--clients", default="1,8,16")
+    parser.add_argument("--servers", default="threads,sync", help="gunicorn's workers: threads (4 in each of 3), sync (3)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    exit_on_sigterm()
+    rows, failures = [], []
+    for server in options.servers.split(","):
+        for clients in map(int, options.clients.split(",")):
+            label = f"{clients} {server}"
+            progress(f"attribution: {label}: {options.requests} requests")
+            result = runs.one(clients, options.requests, 4 if server == "threads" else 1, options.seed)
+            rows.append(score.row(label, result))
+            failures += [f"{label}: {line}" for line in result.failed()]
+            runs.explain(result)
+    score.print_matrix(rows)
+    for line in failures:
+        print("not met: " + line)
+    print("all criteria met" if not failures else f"{len(failures)} criteria not met")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

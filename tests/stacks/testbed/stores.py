@@ -1,0 +1,81 @@
+"""Throw-away stores: a PostgreSQL cluster and a Redis server in the stack's directory, on free ports of loopback."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+
+from .processes import StackError, free_port
+
+
+def postgres_directory():
+    """Where initdb and postgres are: Debian keeps them out of the PATH, one directory per version."""
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    if found:
+        return found[-1]
+    if path := shutil.which("initdb"):
+        return pathlib.Path(path).parent
+    raise StackError("PostgreSQL is not installed (scripts/setup installs it)")
+
+
+class Postgres:
+    """Durability is off: the cluster lives for a few minutes, and the disk of a CI machine is not what is being measured."""
+
+    def __init__(self, stack, cpus=None):
+        self.port = free_port()
+        self.binaries = postgres_directory()
+        data = stack.directory / "postgres"
+        data.mkdir()
+        # PostgreSQL refuses to run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        self.user = user or pwd.getpwuid(os.geteuid()).pw_name
+        if user:
+            shutil.chown(data, user, user)
+        made = subprocess.run([self.binaries / "initdb", "-D", data, "-A", "trust", "-U", "shop", "-E", "UTF8", "--no-sync",
+                               "--locale", "C"], user=user, group=user, extra_groups=[] if user else None,
+                              capture_output=True, text=True, cwd=data, stdin=subprocess.DEVNULL)
+        if made.returncode != 0:
+            raise StackError(f"initdb failed:\n{made.stdout}{made.stderr}")
+        # SIGINT: fast shutdown; SIGQUIT, should this driver die: at once.
+        self.process = stack.start("postgres", [
+            self.binaries / "postgres", "-D", data, "-p", self.port, "-k", data, "-c", "listen_addresses=127.0.0.1",
+            "-c", "fsync=off", "-c", "max_connections=200", "-c", "autovacuum=off", "-c", "jit=off",
+        ], user=user, stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT, cpus=cpus)
+        self.wait_until_ready()
+
+    def wait_until_ready(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            ready = subprocess.run([self.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "shop",
+                                    "-d", "postgres"])
+            if ready.returncode == 0:
+                return
+            if not self.process.running():
+                break
+            time.sleep(0.1)
+        raise StackError(f"PostgreSQL does not answer:\n{self.process.tail()}")
+
+    def load(self, sql_file):
+        """Runs a file of SQL; any error is fatal."""
+        ran = subprocess.run([self.binaries / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port),
+                              "-U", "shop", "-d", "postgres", "-f", str(sql_file)], capture_output=True, text=True,
+                             stdin=subprocess.DEVNULL)
+        if ran.returncode != 0:
+            raise StackError(f"{sql_file}: {ran.stderr}")
+
+    @property
+    def url(self):
+        return f"postgresql://shop@127.0.0.1:{self.port}/postgres"
+
+
+class Redis:
+    def __init__(self, stack, cpus=None):
+        self.port = free_port()
+        program = shutil.which("redis-server")
+        if not program:
+            raise StackError("redis-server is not installed (scripts/setup installs it)")
+        self.process = stack.start("redis", [program, "--bind", "127.0.0.1", "--port", self.port, "--save", "", "--appendonly", "no",
+                                             "--dir", stack.directory], cpus=cpus).wait_for_port(self.port)
