@@ -18,7 +18,7 @@ namespace timesink::proto {
 enum class Direction : std::uint8_t { request, response };
 
 /// Ties a response to its request. Given by the parser: a counter where the protocol answers in order, the protocol's own id
-/// where it has one.
+/// where it has one. 0: a response to a request that was not seen.
 enum class Correlation : std::uint64_t {};
 
 /// Header fields and the like that the analysis needs by name, OpenTelemetry names ("http.request.header.traceparent",
@@ -32,29 +32,31 @@ struct Head {
     std::uint64_t begin = 0;  ///< position of its first byte
     /// Requests. operation: HTTP method, first SQL keyword(s), Redis command. target: path with query, statement text, key-less
     /// command text. statement_name: of a prepared statement; with an empty target it was prepared before the attach.
-    std::string operation;
-    std::string target;
-    std::string statement_name;
-    std::string host;               ///< HTTP authority
+    std::string operation{};
+    std::string target{};
+    std::string statement_name{};
+    std::string host{};             ///< HTTP authority
     bool target_truncated = false;  ///< the capture ended inside the target
     bool housekeeping = false;      ///< start-up, authentication, pool clean-up, keep-alive pings: not the application's
     bool expects_response = true;
     /// Responses. status: HTTP code; 0 elsewhere. error: empty for success, else SQLSTATE, RESP error prefix, "truncated", …
     int status = 0;
-    std::string error;
-    Attributes attributes;
+    std::string error{};
+    Attributes attributes{};
 };
 
-/// The message is over; follows its Head, and may come in the same call.
+/// The message is over; follows its Head, and may come in the same call. One exception: when losses make it unknowable which
+/// response answers a request, that request is given up by an End of direction response with error "lost", incomplete, without a
+/// Head.
 struct End {
     Direction direction = Direction::request;
     Correlation correlation{};
     std::uint64_t end = 0;         ///< position after its last byte
     std::uint64_t body_bytes = 0;  ///< of the payload proper: HTTP body (decoded from chunks), result rows
     std::uint64_t rows = 0;        ///< SQL: rows returned or changed, where told
-    std::string error;             ///< as in Head, when it is known only now
+    std::string error{};           ///< as in Head, when it is known only now
     bool complete = true;          ///< false: cut off by the end of the stream or by a gap
-    Attributes attributes;
+    Attributes attributes{};
 };
 
 /// What a parser finds, in stream order per direction.

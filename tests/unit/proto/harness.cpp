@@ -1,0 +1,371 @@
+#include "unit/proto/harness.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <functional>
+#include <sstream>
+
+namespace timesink::proto::test {
+namespace {
+
+/// Long conversations are split and cut at a sample of their positions.
+constexpr std::size_t kMostPlaces = 700;
+
+/// Feeds one parser, as net/ does.
+class Feed {
+public:
+    explicit Feed(Make make) : parser_(make()) {}
+
+    void bytes(Direction direction, std::string_view bytes, bool ends_call) {
+        tell_gap(direction);
+        const std::uint64_t position = at(direction);
+        at(direction) += bytes.size();
+        if (recorder.not_mine) {
+            return;
+        }
+        const auto data = std::as_bytes(std::span(bytes.data(), bytes.size()));
+        const Parsed parsed = parser_->parse({direction, position, data, ends_call}, recorder);
+        recorder.not_mine = parsed.verdict == Verdict::not_mine;
+        if (parsed.consumed > bytes.size() || (parsed.verdict == Verdict::ok && parsed.consumed != bytes.size())) {
+            recorder.faults.emplace_back("consumed what was not given, or less than it said");
+        }
+    }
+    /// Told at once, as the middle of a call that was not captured is.
+    void gap(Direction direction, std::uint64_t length) {
+        missing(direction, length);
+        tell_gap(direction);
+    }
+    /// Told with the next bytes of that direction, as a lost event is.
+    void missing(Direction direction, std::uint64_t length) {
+        gap_[static_cast<int>(direction)] += length;
+        at(direction) += length;
+    }
+    void close() {
+        for (const Direction direction : {Direction::response, Direction::request}) {
+            tell_gap(direction);
+            if (!recorder.not_mine) {
+                parser_->finish(direction, at(direction), recorder);
+            }
+        }
+    }
+    Recorder recorder;
+
+private:
+    std::uint64_t& at(Direction direction) { return at_[static_cast<int>(direction)]; }
+    void tell_gap(Direction direction) {
+        std::uint64_t& length = gap_[static_cast<int>(direction)];
+        if (length > 0 && !recorder.not_mine) {
+            parser_->gap(direction, at(direction) - length, at(direction), recorder);
+        }
+        length = 0;
+    }
+    std::unique_ptr<Parser> parser_;
+    std::uint64_t at_[2] = {};
+    std::uint64_t gap_[2] = {};
+};
+
+void feed_pieces(Feed& feed, const Step& step, std::size_t piece) {
+    for (std::size_t at = 0; at < step.bytes.size(); at += piece) {
+        const std::string_view part = std::string_view(step.bytes).substr(at, piece);
+        feed.bytes(step.direction, part, at + part.size() == step.bytes.size());
+    }
+}
+
+std::string attributes_text(const Attributes& attributes) {
+    std::string text;
+    for (const auto& [name, value] : attributes) {
+        text += (text.empty() ? "" : ", ") + name + "=" + value;
+    }
+    return text.empty() ? "" : " {" + text + "}";
+}
+
+std::string response_text(const Recorder::Seen& seen) {
+    std::ostringstream line;
+    if (seen.responded && seen.response.status != 0) {
+        line << ' ' << seen.response.status;
+    }
+    line << attributes_text(seen.response.attributes);
+    if (!seen.response_over) {
+        line << " ...";
+        return line.str();
+    }
+    const std::string& error = seen.response_end.error.empty() ? seen.response.error : seen.response_end.error;
+    line << (error.empty() ? "" : " " + error);
+    if (seen.response_end.rows > 0) {
+        line << " rows=" << seen.response_end.rows;
+    }
+    if (seen.response_end.body_bytes > 0) {
+        line << " body=" << seen.response_end.body_bytes;
+    }
+    line << attributes_text(seen.response_end.attributes) << (seen.response_end.complete ? "" : " cut");
+    return line.str();
+}
+
+std::string exchange_text(const Recorder::Seen& seen) {
+    const Head& head = seen.request;
+    std::ostringstream line;
+    line << head.operation << (head.target.empty() ? "" : " " + head.target) << (head.target_truncated ? "…" : "");
+    line << (head.host.empty() ? "" : " @" + head.host) << (head.statement_name.empty() ? "" : " '" + head.statement_name + "'");
+    line << (head.housekeeping ? " (housekeeping)" : "") << (head.expects_response ? "" : " (one way)");
+    line << attributes_text(head.attributes);
+    if (seen.request_end.body_bytes > 0) {
+        line << " [" << seen.request_end.body_bytes << "]";
+    }
+    line << (!seen.request_over ? " ..." : seen.request_end.complete ? "" : " cut");
+    if (seen.responded || seen.response_over) {
+        line << " ->" << response_text(seen);
+    }
+    return line.str();
+}
+
+/// What a run with a gap may say, given what a run without says: nothing wrong, and of what is called complete everything right.
+std::string wrong(const Recorder& run, const Recorder& truth) {
+    if (!run.faults.empty()) {
+        return run.faults.front();
+    }
+    for (const Recorder::Seen& seen : run.exchanges) {
+        const auto real = std::find_if(truth.exchanges.begin(), truth.exchanges.end(), [&](const Recorder::Seen& candidate) {
+            return candidate.request.begin == seen.request.begin;
+        });
+        if (real == truth.exchanges.end()) {
+            if (seen.responded && seen.response_end.complete) {
+                return "an exchange that never was: " + exchange_text(seen);
+            }
+            continue;
+        }
+        if (seen.responded && seen.response.begin != real->response.begin && seen.response_over && seen.response_end.complete) {
+            return "another's response: " + exchange_text(seen);
+        }
+        if (seen.request_over && seen.request_end.complete && seen.request_end.end != real->request_end.end) {
+            return "request ends elsewhere: " + exchange_text(seen);
+        }
+        if (seen.response_over && seen.response_end.complete &&
+            (seen.response_end.end != real->response_end.end || seen.response.status != real->response.status ||
+             seen.response_end.rows != real->response_end.rows || seen.response_end.error != real->response_end.error ||
+             !real->response_end.complete)) {
+            return "said to be complete, but differs: " + exchange_text(seen) + " at " + std::to_string(seen.response_end.end) +
+                   ", not " + std::to_string(real->response_end.end);
+        }
+    }
+    return {};
+}
+
+class CaseRun {
+public:
+    CaseRun(const Case& test, Make make, const std::vector<Step>& probe) : test_(test), make_(make), probe_(probe) {
+        for (const Step& step : test.steps) {
+            length_ += step.bytes.size();
+        }
+        const Recorder whole = run_at_once(test.steps, make);
+        mine_ = !whole.not_mine || !whole.upgrades.empty();
+        probed_ = test.recovers && test.closes == Closes::no && !whole.not_mine;
+    }
+
+    void run() {
+        expect_same("at once", [](Feed& feed, const Step& step, std::size_t) { feed_pieces(feed, step, step.bytes.size()); });
+        expect_same("byte by byte", [](Feed& feed, const Step& step, std::size_t) { feed_pieces(feed, step, 1); });
+        expect_same("in threes", [](Feed& feed, const Step& step, std::size_t) { feed_pieces(feed, step, 3); });
+        const std::size_t stride = std::max<std::size_t>(1, length_ / kMostPlaces);
+        for (std::size_t place = 1; place < length_ && !::testing::Test::HasFailure(); place += stride) {
+            expect_same("split at " + std::to_string(place), [place](Feed& feed, const Step& step, std::size_t begin) {
+                const std::size_t cut = place > begin ? std::min(place - begin, step.bytes.size()) : 0;
+                const std::string_view bytes = step.bytes;
+                if (cut > 0) {
+                    feed.bytes(step.direction, bytes.substr(0, cut), cut == bytes.size());
+                }
+                if (cut < bytes.size()) {
+                    feed.bytes(step.direction, bytes.substr(cut), true);
+                }
+            });
+        }
+        truth_ = with_probes([](Feed& feed, const Step& step, std::size_t) { feed_pieces(feed, step, step.bytes.size()); });
+        for (std::size_t place = 0; mine_ && place < length_ && !::testing::Test::HasFailure(); place += stride) {
+            for (const std::size_t gap : {std::size_t{1}, std::size_t{7}, std::size_t{40}, length_}) {
+                with_gap(place, gap);
+            }
+        }
+        for (std::size_t index = 0; mine_ && index < test_.steps.size() && !::testing::Test::HasFailure(); ++index) {
+            with_lost_call(index);
+        }
+    }
+
+private:
+    using FeedStep = std::function<void(Feed&, const Step&, std::size_t begin)>;
+
+    void expect_same(const std::string& how, const FeedStep& feed_step) {
+        Feed feed(make_);
+        std::size_t begin = 0;
+        for (const Step& step : test_.steps) {
+            feed_step(feed, step, begin);
+            begin += step.bytes.size();
+        }
+        if (test_.closes == Closes::by_server) {
+            feed.close();
+        }
+        EXPECT_THAT(feed.recorder.lines(), ::testing::ElementsAreArray(test_.expected)) << test_.name << ", " << how;
+        EXPECT_THAT(feed.recorder.faults, ::testing::IsEmpty()) << test_.name << ", " << how;
+    }
+
+    Recorder with_probes(const FeedStep& feed_step) {
+        Feed feed(make_);
+        std::size_t begin = 0;
+        for (const Step& step : test_.steps) {
+            feed_step(feed, step, begin);
+            begin += step.bytes.size();
+        }
+        // Twice: the first may serve to find out that both ends are level again.
+        for (int round = 0; round < 3 && probed_; ++round) {
+            for (const Step& step : probe_) {
+                feed_pieces(feed, step, step.bytes.size());
+            }
+        }
+        if (test_.closes == Closes::by_server) {
+            feed.close();
+        }
+        return feed.recorder;
+    }
+
+    void check(const Recorder& run, const std::string& how) {
+        EXPECT_EQ(wrong(run, truth_), "") << test_.name << ", " << how;
+        if (!probed_) {
+            return;
+        }
+        const bool understood = !run.exchanges.empty() && run.exchanges.back().response_over &&
+                                run.exchanges.back().response_end.complete &&
+                                run.exchanges.back().request.begin == truth_.exchanges.back().request.begin;
+        EXPECT_TRUE(understood) << test_.name << ", not understood again, " << how << "\n"
+                                << ::testing::PrintToString(run.lines());
+    }
+
+    /// Part of one call was not captured.
+    void with_gap(std::size_t place, std::size_t gap) {
+        const Recorder run = with_probes([=](Feed& feed, const Step& step, std::size_t begin) {
+            const std::string_view bytes = step.bytes;
+            if (place < begin || place >= begin + bytes.size()) {
+                feed_pieces(feed, step, bytes.size());
+                return;
+            }
+            const std::size_t from = place - begin;
+            const std::size_t missing = std::min(gap, bytes.size() - from);
+            if (from > 0) {
+                feed.bytes(step.direction, bytes.substr(0, from), false);
+            }
+            feed.gap(step.direction, missing);
+            if (from + missing < bytes.size()) {
+                feed.bytes(step.direction, bytes.substr(from + missing), true);
+            }
+        });
+        check(run, "gap of " + std::to_string(gap) + " at " + std::to_string(place));
+    }
+
+    void with_lost_call(std::size_t index) {
+        std::size_t at = 0;
+        const Recorder run = with_probes([&](Feed& feed, const Step& step, std::size_t) {
+            if (at++ == index) {
+                feed.missing(step.direction, step.bytes.size());
+            } else {
+                feed_pieces(feed, step, step.bytes.size());
+            }
+        });
+        check(run, "call " + std::to_string(index) + " lost");
+    }
+
+    const Case& test_;
+    Make make_;
+    const std::vector<Step>& probe_;
+    std::size_t length_ = 0;
+    bool probed_ = false;
+    bool mine_ = true;
+    Recorder truth_;
+};
+
+}  // namespace
+
+Recorder::Seen* Recorder::of(Correlation correlation) {
+    const auto found = index_.find(correlation);
+    return found == index_.end() ? nullptr : &exchanges[found->second];
+}
+
+void Recorder::head(Head head) {
+    if (head.direction == Direction::request) {
+        if (of(head.correlation) != nullptr || head.correlation == Correlation{0}) {
+            faults.emplace_back("two requests with one correlation");
+            return;
+        }
+        index_[head.correlation] = exchanges.size();
+        exchanges.emplace_back();
+        exchanges.back().request = std::move(head);
+        exchanges.back().requested = true;
+        return;
+    }
+    if (head.correlation == Correlation{0}) {
+        nobodys.emplace_back();
+        nobodys.back().response = std::move(head);
+        nobodys.back().responded = true;
+        return;
+    }
+    Seen* seen = of(head.correlation);
+    if (seen == nullptr || seen->responded || seen->response_over) {
+        faults.emplace_back("a response to nothing, or a second one");
+        return;
+    }
+    seen->responded = true;
+    seen->response = std::move(head);
+}
+
+void Recorder::end(End end) {
+    Seen* seen = of(end.correlation);
+    if (end.correlation == Correlation{0} && end.direction == Direction::response && !nobodys.empty()) {
+        seen = &nobodys.back();
+    }
+    if (seen == nullptr) {
+        faults.emplace_back("an end without a head");
+        return;
+    }
+    const bool asks = end.direction == Direction::request;
+    bool& over = asks ? seen->request_over : seen->response_over;
+    const bool headless = !asks && !seen->responded;
+    if (over || (headless && (end.error != "lost" || end.complete))) {
+        faults.emplace_back("an end twice, or without a head: " + exchange_text(*seen));
+    }
+    if (!headless && end.complete && end.end < (asks ? seen->request.begin : seen->response.begin)) {
+        faults.emplace_back("an end before the begin");
+    }
+    over = true;
+    (asks ? seen->request_end : seen->response_end) = std::move(end);
+}
+
+std::vector<std::string> Recorder::lines() const {
+    std::vector<std::string> out;
+    for (const Seen& seen : exchanges) {
+        out.push_back(exchange_text(seen));
+    }
+    for (const Seen& seen : nobodys) {
+        out.push_back("nobody ->" + response_text(seen));
+    }
+    for (const std::string& protocol : upgrades) {
+        out.push_back("=> " + protocol);
+    }
+    if (not_mine && upgrades.empty()) {
+        out.emplace_back("not mine");
+    }
+    return out;
+}
+
+void run_case(const Case& test, Make make, const std::vector<Step>& probe) {
+    CaseRun(test, make, probe).run();
+}
+
+Recorder run_at_once(const std::vector<Step>& steps, Make make, Closes closes) {
+    Feed feed(make);
+    for (const Step& step : steps) {
+        feed_pieces(feed, step, step.bytes.size());
+    }
+    if (closes == Closes::by_server) {
+        feed.close();
+    }
+    return feed.recorder;
+}
+
+}  // namespace timesink::proto::test

@@ -1,0 +1,111 @@
+#include "proto/http1/body.hpp"
+
+#include <algorithm>
+
+namespace timesink::proto::http1 {
+namespace {
+
+constexpr std::size_t kLongestChunkLine = 4096;  // the size with its extensions; longer ones are an attack
+constexpr std::uint64_t kLongestTrailer = 256 * 1024;
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+}  // namespace
+
+void Body::begin(Kind kind, std::uint64_t length) {
+    kind_ = kind;
+    malformed_ = false;
+    remaining_ = kind == Kind::length ? length : 0;
+    content_bytes_ = 0;
+    framing_bytes_ = 0;
+    line_.clear();
+    switch (kind) {
+        case Kind::none:
+            state_ = State::done;
+            break;
+        case Kind::length:
+            state_ = length == 0 ? State::done : State::data;
+            break;
+        case Kind::chunked:
+            state_ = State::size;
+            break;
+        case Kind::until_close:
+            state_ = State::data;
+            break;
+    }
+}
+
+std::size_t Body::take(std::span<const std::byte> bytes) {
+    std::size_t taken = 0;
+    while (taken < bytes.size() && state_ != State::done && !malformed_) {
+        const std::span<const std::byte> rest = bytes.subspan(taken);
+        if (state_ == State::data) {
+            taken += static_cast<std::size_t>(skip(rest.size()));
+            continue;
+        }
+        taken += line_.take(rest);
+        if (line_.length() > kLongestChunkLine && state_ != State::trailer) {
+            malformed_ = true;
+        } else if (line_.complete() && state_ == State::size) {
+            chunk_size();
+            line_.clear();
+        } else if (state_ == State::data_end && (line_.complete() ? !line_.text().empty() : line_.text() != "\r")) {
+            malformed_ = true;
+        } else if (line_.complete() && state_ == State::data_end) {
+            state_ = State::size;
+            line_.clear();
+        } else if (line_.complete() && state_ == State::trailer) {
+            framing_bytes_ += line_.length();
+            state_ = line_.text().empty() ? State::done : State::trailer;
+            malformed_ = framing_bytes_ > kLongestTrailer;
+            line_.clear();
+        }
+    }
+    return taken;
+}
+
+std::uint64_t Body::skip(std::uint64_t bytes) {
+    if (state_ != State::data) {
+        return 0;
+    }
+    if (kind_ == Kind::until_close) {
+        content_bytes_ += bytes;
+        return bytes;
+    }
+    const std::uint64_t skipped = std::min(bytes, remaining_);
+    remaining_ -= skipped;
+    content_bytes_ += skipped;
+    if (remaining_ == 0) {
+        state_ = kind_ == Kind::length ? State::done : State::data_end;
+    }
+    return skipped;
+}
+
+void Body::chunk_size() {
+    const std::string_view text = line_.text();
+    std::uint64_t size = 0;
+    std::size_t digits = 0;
+    while (digits < text.size() && hex_digit(text[digits]) >= 0) {
+        if (size >> 59 != 0) {  // would not fit a signed 64-bit integer
+            malformed_ = true;
+            return;
+        }
+        size = size * 16 + static_cast<std::uint64_t>(hex_digit(text[digits]));
+        ++digits;
+    }
+    const std::size_t after = text.find_first_not_of(" \t", digits);
+    if (digits == 0 || (after != std::string_view::npos && text[after] != ';')) {
+        malformed_ = true;
+        return;
+    }
+    remaining_ = size;
+    state_ = size == 0 ? State::trailer : State::data;
+}
+
+}  // namespace timesink::proto::http1

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/parser.hpp"
+
+namespace timesink::proto::http1 {
+
+/// What the header fields of one message say about its framing, and the few of them that the analysis keeps.
+class Fields {
+public:
+    explicit Fields(Direction direction) : direction_(direction) {}
+
+    /// One line of the header block, without its end. A line that begins with space or tab continues the one before (obs-fold,
+    /// RFC 9112 section 5.2).
+    void line(std::string_view text);
+    /// The block is over: the last line counts too.
+    void finish() { settle(); }
+    void clear();
+
+    enum class Length : std::uint8_t { none, known, invalid };
+    [[nodiscard]] Length length() const { return length_; }
+    [[nodiscard]] std::uint64_t content_length() const { return content_length_; }
+    enum class Transfer : std::uint8_t { none, chunked, other };
+    [[nodiscard]] Transfer transfer() const { return transfer_; }
+    [[nodiscard]] const std::string& host() const { return host_; }
+    [[nodiscard]] const std::string& upgrade() const { return upgrade_; }
+    /// Leaves them empty.
+    [[nodiscard]] Attributes take_attributes() { return std::move(attributes_); }
+
+private:
+    void settle();
+    void length_field(std::string_view value);
+    void transfer_field(std::string_view value);
+    void keep(std::string_view name, std::string_view value);
+
+    Direction direction_;
+    std::string pending_;  ///< a line that may yet be continued
+    Length length_ = Length::none;
+    std::uint64_t content_length_ = 0;
+    Transfer transfer_ = Transfer::none;
+    std::string host_;
+    std::string upgrade_;
+    Attributes attributes_;
+};
+
+}  // namespace timesink::proto::http1
