@@ -298,7 +298,7 @@ struct Model {
     Run run;
     Figures total;
     std::vector<RouteLine> routes;  ///< by wall time, largest first; `other` last
-    std::uint64_t routes_folded = 0;
+    std::uint64_t routes_folded = 0;  ///< lines that are in `other`; a route that came back after it was folded counts again
     std::vector<Finding> findings;  ///< by gain, largest first; those without an estimate last
     Load load;
     Series series;

@@ -231,7 +231,7 @@ void write_series(JsonWriter& json, const analyze::Series& series) {
 
 }  // namespace
 
-Result<std::string> json(const Model& model, const JsonOptions& options) {
+Result<std::string> render_json(const Model& model, const JsonOptions& options) {
     const analyze::RouteLine* only = nullptr;
     if (!options.route.empty()) {
         const Result<const analyze::RouteLine*> found = find_route(model, options.route);

@@ -18,7 +18,7 @@ struct JsonOptions {
 
 /// The whole model as one JSON object; docs/report-json.md is its schema. Times are integer nanoseconds, so that buckets and
 /// causes sum exactly. Error: no such route or unit.
-Result<std::string> json(const analyze::Model& model, const JsonOptions& options);
+Result<std::string> render_json(const analyze::Model& model, const JsonOptions& options);
 inline constexpr int kReportSchemaVersion = 1;
 
 }  // namespace timesink::report

@@ -182,7 +182,7 @@ void unit(std::string& out, const analyze::Exemplar& exemplar) {
 
 }  // namespace
 
-Result<std::string> markdown(const Model& model, const MarkdownOptions& options) {
+Result<std::string> render_markdown(const Model& model, const MarkdownOptions& options) {
     const RouteLine* only = nullptr;
     if (!options.route.empty()) {
         const Result<const RouteLine*> found = find_route(model, options.route);

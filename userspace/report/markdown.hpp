@@ -14,6 +14,6 @@ struct MarkdownOptions {
 
 /// The content of the text report as GitHub-flavoured Markdown tables, for a ticket or a pull request. What came off the wire is
 /// escaped: no markup, no link, no mention. Error: no such route.
-Result<std::string> markdown(const analyze::Model& model, const MarkdownOptions& options);
+Result<std::string> render_markdown(const analyze::Model& model, const MarkdownOptions& options);
 
 }  // namespace timesink::report

@@ -15,7 +15,7 @@ struct StandIn {
     std::string_view glyph;
     char ascii;
 };
-constexpr std::array<StandIn, 16> kStandIns = {{{"─", '-'},
+constexpr std::array<StandIn, 17> kStandIns = {{{"─", '-'},
                                                 {"│", '|'},
                                                 {"├", '|'},
                                                 {"└", '`'},
@@ -30,7 +30,8 @@ constexpr std::array<StandIn, 16> kStandIns = {{{"─", '-'},
                                                 {"∥", '='},
                                                 {"≥", '>'},
                                                 {"▶", '>'},
-                                                {"“", '"'}}};
+                                                {"“", '"'},
+                                                {"”", '"'}}};
 
 std::string in_ascii(const std::string& text) {
     std::string out;

@@ -152,6 +152,10 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
                         (probe.error.empty() ? "" : " (" + safe(probe.error) + ")") +
                         (probe.costs.empty() ? "" : ": " + safe(probe.costs)));
     }
+    if (const double share = share_of(model.total.ledger.cause(attribute::Cause::unattributed), model.total.ledger.wall);
+        share >= 0.05) {
+        items.push_back("what " + percent_short(share) + " of the time went into (unattributed)");
+    }
     if (coverage.lost_sync > 0) {
         items.push_back("a parser lost its place " + grouped(coverage.lost_sync) + " ×");
     }

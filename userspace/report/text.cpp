@@ -136,7 +136,9 @@ private:
 
     void routes() {
         const Safe safe = [&](std::string_view text) { return page_.safe(text); };
-        const std::size_t below = 6;  // heading, blank line, HOW SURE and OWN COST
+        const auto is_partial = [](const RouteLine& line) { return line.partial; };
+        const bool partial = std::any_of(model_.routes.begin(), model_.routes.end(), is_partial);
+        const std::size_t below = partial ? 7 : 6;  // heading, blank line, HOW SURE and OWN COST
         const std::size_t left = options_.height > page_.lines() + below ? options_.height - page_.lines() - below : 0;
         const std::size_t most = std::max(left, kFewestRoutes);
         std::size_t shown = model_.routes.size();
@@ -145,8 +147,9 @@ private:
         }
         std::vector<RouteRow> rows;
         for (std::size_t i = 0; i < shown; ++i) {
-            const std::string star = model_.routes[i].partial ? " *" : "";
-            rows.push_back({route_title(model_.routes[i], model_.routes_folded, safe) + star, &model_.routes[i].figures});
+            const RouteLine& line = model_.routes[i];
+            rows.push_back(
+                {(line.partial ? "* " : "  ") + route_title(line, model_.routes_folded, safe), line.partial, &line.figures});
         }
         draw(rows, shown);
         page_.line();
@@ -154,6 +157,7 @@ private:
 
     struct RouteRow {
         std::string name;
+        bool partial;
         const Figures* figures;
     };
 
@@ -175,7 +179,7 @@ private:
         const auto time = [&](Duration value) { return scale.digits(static_cast<double>(value.count())); };
         std::vector<std::string> names;
         for (const RouteRow& row : rows) {
-            names.push_back("  " + row.name);
+            names.push_back(row.name);
         }
         const std::string units = unit_noun(model_) + "s";
         table.add({"ROUTES, in " + std::string(scale.unit), names, false});
@@ -201,10 +205,14 @@ private:
             first = false;
         }
         if (shown < model_.routes.size()) {
-            page_.line("  and " + noun(model_.routes.size() - shown, "more line") + ": --format json has them all");
+            Duration rest{};
+            for (std::size_t i = shown; i < model_.routes.size(); ++i) {
+                rest += model_.routes[i].figures.ledger.wall;
+            }
+            page_.line("  and " + noun(model_.routes.size() - shown, "more line") + " with " +
+                       percent_short(share_of(rest, model_.total.ledger.wall)) + " of the time: --format json has them");
         }
-        if (std::any_of(rows.begin(), rows.end(),
-                        [](const RouteRow& row) { return row.name.size() > 2 && row.name.ends_with(" *"); })) {
+        if (std::any_of(rows.begin(), rows.end(), [](const RouteRow& row) { return row.partial; })) {
             page_.line("  * some of its requests may be in “other”: there were more routes than the table holds");
         }
     }
@@ -260,9 +268,7 @@ private:
     void trust() {
         const Safe safe = [&](std::string_view text) { return page_.safe(text); };
         page_.flow("HOW SURE     ", trust_items(model_), " | ");
-        std::vector<std::string> items = not_seen_items(model_, safe);
-        items.front() = "not seen: " + items.front();
-        page_.flow("             ", items, " | ");
+        page_.flow("             not seen: ", not_seen_items(model_, safe), " | ");
     }
 
     void cost() {
@@ -322,7 +328,7 @@ Result<const RouteLine*> find_route(const Model& model, std::string_view wanted)
     return found;
 }
 
-Result<std::string> text(const Model& model, const TextOptions& options) {
+Result<std::string> render_text(const Model& model, const TextOptions& options) {
     const RouteLine* route = nullptr;
     if (!options.route.empty()) {
         const Result<const RouteLine*> found = find_route(model, options.route);

@@ -10,7 +10,7 @@ namespace timesink::report {
 
 /// The report as text, in the form of docs/report-semantics.md: where the time went, what to do first, routes, how sure, own
 /// cost. With options.route, of that route alone, its calls in place of the routes. Error: no such route, or several.
-Result<std::string> text(const analyze::Model& model, const TextOptions& options);
+Result<std::string> render_text(const analyze::Model& model, const TextOptions& options);
 
 /// The line of options.route: "METHOD /route", or "/route" where only one method has it.
 Result<const analyze::RouteLine*> find_route(const analyze::Model& model, std::string_view wanted);

@@ -99,7 +99,7 @@ private:
             items.push_back(std::to_string(unit.status));
         }
         if (!unit.error.empty()) {
-            items.push_back(page_.safe(unit.error));
+            items.push_back(cut(page_.safe(unit.error), 60));
         }
         items.push_back("unit " + std::to_string(number(unit.id)));
         items.push_back("pid " + std::to_string(number(unit.process)) + ", thread " + std::to_string(number(unit.thread)));
@@ -168,7 +168,7 @@ private:
             text += " " + fixed(step.call->margin, 2);
         }
         if (!exchange.error.empty()) {
-            text += "  " + page_.safe(exchange.error);
+            text += "  " + cut(page_.safe(exchange.error), 20);
         } else if (exchange.status >= 400) {
             text += "  " + std::to_string(exchange.status);
         }
@@ -239,7 +239,7 @@ private:
 
 }  // namespace
 
-Result<std::string> slowest_text(const analyze::Model& model, std::size_t count, const TextOptions& options) {
+Result<std::string> render_slowest(const analyze::Model& model, std::size_t count, const TextOptions& options) {
     const analyze::Figures* figures = &model.total;
     if (!options.route.empty()) {
         const Result<const analyze::RouteLine*> route = find_route(model, options.route);
@@ -282,7 +282,7 @@ const analyze::Exemplar* find_unit(const analyze::Model& model, UnitId id) {
     return among(model.sample);
 }
 
-Result<std::string> unit_text(const analyze::Model& model, UnitId id, const TextOptions& options) {
+Result<std::string> render_unit(const analyze::Model& model, UnitId id, const TextOptions& options) {
     const analyze::Exemplar* found = find_unit(model, id);
     if (found == nullptr) {
         return Error{"unit " + std::to_string(number(id)) + ": not seen in this run"};

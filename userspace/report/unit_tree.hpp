@@ -21,10 +21,10 @@ struct UnitStep {
 std::vector<UnitStep> steps(const attribute::Account& account);
 
 /// The slowest `count` units (of options.route, where set), one tree each, slowest first. Error: no such route.
-Result<std::string> slowest_text(const analyze::Model& model, std::size_t count, const TextOptions& options);
+Result<std::string> render_slowest(const analyze::Model& model, std::size_t count, const TextOptions& options);
 
 /// One unit, where the model has it (Options::keep_unit, or among its exemplars). Error: it has not.
-Result<std::string> unit_text(const analyze::Model& model, UnitId id, const TextOptions& options);
+Result<std::string> render_unit(const analyze::Model& model, UnitId id, const TextOptions& options);
 const analyze::Exemplar* find_unit(const analyze::Model& model, UnitId id);
 
 }  // namespace timesink::report
