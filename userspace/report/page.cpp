@@ -122,11 +122,12 @@ void Page::flow(std::string_view lead, const std::vector<std::string>& items, st
         }
         current += current.empty() ? "" : separator;
         // Only an item longer than a line is broken within.
-        for (const std::string& part : wrap(item, room)) {
-            if (!current.empty() && display_width(current) + display_width(part) > room) {
+        const std::vector<std::string> parts = wrap(item, room);
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            if (i > 0) {
                 flush();
             }
-            current += part;
+            current += parts[i];
         }
     }
     flush();

@@ -139,7 +139,14 @@ std::string terminal_safe(std::string_view text, bool ascii) {
 }
 
 void append_json_escaped(std::string& out, std::string_view text) {
+    const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
     while (!text.empty()) {
+        // Nearly all text is plain, and the export has much of it.
+        if (const auto plain = static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin())) {
+            out.append(text.substr(0, plain));
+            text.remove_prefix(plain);
+            continue;
+        }
         const Decoded next = decode(text);
         if (!next.valid) {
             out += "\xef\xbf\xbd";
