@@ -41,6 +41,8 @@ struct ts_message_of_many {
 struct ts_scratch {
 	struct ts_segment segments[TS_SEGMENTS];
 	__u32 segment_count;
+	__u32 counts;
+	__u32 reserved;
 	__u32 capture; /* bytes that may be captured: those moved, or fewer where the buffer was shorter (datagrams) */
 	__u8 record[TS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
 };
@@ -57,8 +59,12 @@ struct ts_scratches scratches SEC(".maps") __weak;
 extern const volatile __u32 ts_head_bytes;
 extern const volatile __u32 ts_tail_bytes;
 
-/* Keeps clang from forgetting a bound that the verifier needs to see. */
-#define TS_OPAQUE(value) asm volatile("" : "+r"(value))
+static __always_inline struct ts_scratch *ts_scratch_of_cpu(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&scratches, &cpu);
+}
 
 static __always_inline void ts_take_buffer(struct ts_scratch *scratch, __u64 base, __u64 length)
 {
@@ -90,10 +96,14 @@ static __always_inline int ts_take_message(struct ts_scratch *scratch, __u64 mes
 	return ts_take_vector(scratch, header.segments, header.segment_count);
 }
 
-/* Copies bytes [from, to) of what was moved to record[at...]. Returns how many came; fewer: unreadable, or beyond
- * TS_SEGMENTS. */
-TS_SHARED __u32 ts_copy_range(struct ts_scratch *scratch, __u32 at, __u64 from, __u64 to)
+/*
+ * Copies bytes [from, to) of what was moved to record[at...]. Returns how many came; fewer: unreadable, or beyond
+ * TS_SEGMENTS. Global and with numbers for arguments, so that the verifier looks at it once and not once for each way
+ * that leads to it.
+ */
+__noinline __u32 ts_copy_range(__u32 at, __u64 from, __u64 to)
 {
+	struct ts_scratch *scratch = ts_scratch_of_cpu();
 	__u64 position = 0;
 	__u32 copied = 0;
 

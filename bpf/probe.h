@@ -28,6 +28,9 @@
 		return HANDLER(__VA_ARGS__, false);                                                                    \
 	}
 
+/* Keeps clang from forgetting a bound that the verifier needs to see. */
+#define TS_OPAQUE(value) asm volatile("" : "+r"(value))
+
 /* A function in a header: one copy in each object that calls it, none in the others. */
 #define TS_SHARED static __noinline __attribute__((unused))
 

@@ -190,12 +190,10 @@ static __always_inline bool ts_unix_path(const struct unix_sock *sk, char *path)
 	length = BPF_CORE_READ(address, len) - sizeof(__u16); /* sun_family */
 	if (length == 0 || length > 108)
 		return false;
-	/* All of it: with a variable length it would need a bound that clang likes to optimize away. Names are
-	 * NUL-padded. */
-	bpf_core_read(path, 108, &address->name[0].sun_path);
-	for (__u32 i = 0; i < 108; i++)
-		if (i >= length)
-			path[i] = 0;
+	TS_OPAQUE(length);
+	if (length > 108)
+		return false;
+	bpf_core_read(path, length, &address->name[0].sun_path);
 	return true;
 }
 

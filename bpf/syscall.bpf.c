@@ -44,28 +44,28 @@ static __always_inline void count_call(struct ts_thread *thread, __u32 call_clas
 	thread->used |= 1u << call_class;
 }
 
-static __always_inline __u32 take_counts(struct ts_thread *thread, struct ts_scratch *scratch)
+/*
+ * Puts the counts that are not zero behind the record's fixed part. Their number is kept in memory, where the verifier
+ * does not follow it: in a register it would look at all that comes after once for each number.
+ */
+static __always_inline void take_counts(struct ts_thread *thread, struct ts_scratch *scratch)
 {
-	__u32 count = 0;
-
+	scratch->counts = 0;
 	if (!thread->used)
-		return 0;
+		return;
 	for (__u32 i = 0; i < TS_CLASS_COUNT; i++) {
 		struct ts_call_count *out;
+		__u32 count = scratch->counts;
 
-		if (!(thread->used & 1u << i))
+		if (!(thread->used & 1u << i) || count >= TS_CLASS_COUNT)
 			continue;
-		TS_OPAQUE(count);
-		if (count >= TS_CLASS_COUNT)
-			break;
 		out = (struct ts_call_count *)(scratch->record + sizeof(struct ts_call)) + count;
 		*out = thread->counts[i];
 		out->call_class = i;
-		count++;
+		scratch->counts = count + 1;
 		__builtin_memset(&thread->counts[i], 0, sizeof(thread->counts[i]));
 	}
 	thread->used = 0;
-	return count;
 }
 
 static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *out, __u32 at)
@@ -77,9 +77,9 @@ static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *
 		head = moved;
 	if (tail > moved - head)
 		tail = moved - head;
-	out->head_bytes = ts_copy_range(scratch, at, 0, head);
+	out->head_bytes = ts_copy_range(at, 0, head);
 	if (out->head_bytes == head && tail)
-		out->tail_bytes = ts_copy_range(scratch, at + head, moved - tail, moved);
+		out->tail_bytes = ts_copy_range(at + head, moved - tail, moved);
 	if (out->head_bytes < head || out->tail_bytes < tail)
 		out->flags |= TS_CALL_PAYLOAD_FAULT;
 }
@@ -113,7 +113,8 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	out->syscall = call->number;
 	out->operation = call->operation;
 	out->flags = call->flags;
-	out->counts = take_counts(thread, scratch);
+	take_counts(thread, scratch);
+	out->counts = scratch->counts;
 	thread->minor_faults = minor;
 	thread->major_faults = major;
 	size = sizeof(*out) + out->counts * sizeof(struct ts_call_count);
@@ -202,8 +203,8 @@ static __always_inline __u64 advance(const struct finished *call, struct ts_know
 
 #define MESSAGES_MAX 1024 /* UIO_MAXIOV: the kernel takes no more in one call */
 
-/* recvmmsg, sendmmsg: the result counts messages; their lengths are in the array. */
-static __noinline long sum_messages(__u64 messages, __u32 count)
+/* recvmmsg, sendmmsg: the result counts messages; their lengths are in the array. Global: verified once. */
+__noinline long sum_messages(__u64 messages, __u32 count)
 {
 	long sum = 0;
 
@@ -296,8 +297,7 @@ static __always_inline bool is_error_queue(const struct finished *call)
 
 static __noinline int finish_transfer(struct ts_thread *thread, struct finished *call, bool reads)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct ts_scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	struct ts_scratch *scratch = ts_scratch_of_cpu();
 	struct ts_known *known;
 	__u64 begin;
 
@@ -322,8 +322,7 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 /* connect, accept, shutdown; close with the socket that it had at its entry. */
 static __noinline int finish_setup(struct ts_thread *thread, struct finished *call)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct ts_scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	struct ts_scratch *scratch = ts_scratch_of_cpu();
 	struct ts_known *known;
 	__u64 id;
 

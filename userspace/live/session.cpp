@@ -360,6 +360,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
             return status.error();
         }
     }
+    state->meter.tick(*state->kernel, monotonic_now());
     state->flush();
     return std::unique_ptr<Session>(new Session(std::move(state)));
 }
