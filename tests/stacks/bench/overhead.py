@@ -1,0 +1,174 @@
+"""scripts/bench/overhead: what being attached costs a server, beside what other tools cost it.
+
+The server runs on one CPU; wrk, the database and timesink's own process on the others. Within the life of one server process, blocks of four
+intervals of load: A (unattached), attach, B, B, detach, A. Each block gives two ratios B/A of neighbours, so that a drift
+of the machine cancels. Of the ratios the median and its bootstrap 95 % interval are printed, for the throughput and for the server's
+CPU time per request (from the scheduler's accounting). Tracers take turns, and each is left out once both of its intervals
+are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1."""
+
+import argparse
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from bench.pairs import bootstrap, sure  # noqa: E402
+from bench.tracers import ALL, Timesink  # noqa: E402
+from testbed.processes import Stack, StackError, cpu_ticks, exit_on_sigterm, free_port, progress  # noqa: E402
+from testbed.recorder import ROOT  # noqa: E402
+from testbed.stores import Postgres  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+SERVICES = {"uvicorn": ("uvicorn", "/three/7"), "node": ("node", "/three/7"),
+            "uvicorn-null": ("uvicorn", "/health"), "node-null": ("node", "/health")}
+WANTED_STATEMENTS = 0.97
+WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
+
+
+def start_server(stack, kind, postgres, cpu):
+    port = free_port()
+    if kind == "uvicorn":
+        arguments = [sys.executable, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
+                     "--no-access-log", "--loop", "uvloop", "--http", "httptools", "three_uvicorn:app"]
+    else:
+        arguments = ["node", HERE / "three_node.js"]
+    process = stack.start(f"{kind}-{port}", arguments, cpus={cpu}, environment={
+        "BENCH_POSTGRES": postgres.url, "BENCH_PORT": port, "BENCH_MODULES": ROOT / "build" / "node"})
+    return process.wait_for_port(port), port
+
+
+class Bench:
+    def __init__(self, options, stack, service, postgres, cpus):
+        self.options, self.service = options, service
+        kind, self.path = SERVICES[service]
+        self.server_cpu, self.other_cpus = cpus
+        self.server, self.port = start_server(stack, kind, postgres, self.server_cpu)
+        self.tracers = {}
+        for name in options.tracers:
+            if reason := ALL[name].unavailable():
+                progress(f"overhead: {name} is left out: {reason}")
+                continue
+            self.tracers[name] = Timesink(stack, self.other_cpus) if name == "timesink" else ALL[name](stack)
+        self.ratios = {name: ([], []) for name in self.tracers}  # throughput, CPU per request
+        self.agent_ns = self.agent_requests = 0
+        self.interval(2)
+
+    def interval(self, seconds=None):
+        """One interval of load: (requests per second, server CPU ns per request, requests)."""
+        seconds = seconds or self.options.seconds
+        before = cpu_ticks([self.server.pid])
+        ran = subprocess.run(["taskset", "-c", ",".join(map(str, sorted(self.other_cpus))), "wrk", "-t", "1", "-c", str(self.options.connections),
+                              "-d", f"{seconds}s", f"http://127.0.0.1:{self.port}{self.path}"], capture_output=True, text=True,
+                             stdin=subprocess.DEVNULL)
+        used = cpu_ticks([self.server.pid]) - before
+        counted, rate = re.search(r"(\d+) requests in", ran.stdout), re.search(r"Requests/sec:\s+([\d.]+)", ran.stdout)
+        if not counted or not rate or int(counted[1]) == 0:
+            raise StackError(f"wrk measured nothing:\n{ran.stdout}{ran.stderr}\n{self.server.tail()}")
+        if "Non-2xx" in ran.stdout:
+            raise StackError(f"{self.service} answers with errors:\n{ran.stdout}")
+        return float(rate[1]), used / int(counted[1]), int(counted[1])
+
+    def block(self, name):
+        tracer = self.tracers[name]
+        first = self.interval()
+        tracer.attach(self.server.pid)
+        agent_before = tracer.agent_cpu()
+        attached = (self.interval(), self.interval())
+        agent_after = tracer.agent_cpu()
+        tracer.detach()
+        last = self.interval()
+        if agent_before is not None:
+            self.agent_ns += agent_after - agent_before
+            self.agent_requests += attached[0][2] + attached[1][2]
+        for bare, loaded in ((first, attached[0]), (last, attached[1])):
+            for kind in (0, 1):
+                self.ratios[name][kind].append(loaded[kind] / bare[kind])
+
+    def run(self, deadline):
+        waiting = list(self.tracers)
+        while waiting and time.monotonic() < deadline:
+            for name in list(waiting):
+                self.block(name)
+                if all(sure(ratios, self.options.half_width) for ratios in self.ratios[name]):
+                    waiting.remove(name)
+                if time.monotonic() >= deadline:
+                    break
+        for name in waiting:
+            progress(f"overhead: {self.service}, {name}: the time is up before the interval is narrow")
+
+    def print_results(self):
+        for name, tracer in self.tracers.items():
+            columns = []
+            for ratios in self.ratios[name]:
+                median, low, high = bootstrap(ratios)
+                columns.append(f"{median:6.3f}  [{low:.3f}, {high:.3f}]{'' if sure(ratios, self.options.half_width) else ' wide'}")
+            print(f"{self.service:<14}{tracer.name:<20}{len(self.ratios[name][0]):>6}   {columns[0]:<30}{columns[1]:<30}", flush=True)
+        if "timesink" in self.tracers and self.agent_requests:
+            print(f"{'':<14}timesink: agent {self.agent_ns / 1e6 / (self.agent_requests / 1000):.1f} ms of CPU per 1,000 requests, "
+                  f"{self.tracers['timesink'].lost} events lost in {self.agent_requests} requests", flush=True)
+
+    def verdict(self):
+        if not self.ratios.get("timesink", ([],))[0]:
+            return []
+        median = bootstrap(self.ratios["timesink"][0])[0]
+        if not self.service.endswith("-null"):
+            return [f"{self.service}: {median:.3f}, wanted at least {WANTED_STATEMENTS}: {'met' if median >= WANTED_STATEMENTS else 'NOT met'}"]
+        if not self.ratios.get("noop", ([],))[0]:
+            return [f"{self.service}: {median:.3f}; no floor to compare with"]
+        floor = bootstrap(self.ratios["noop"][0])[0]
+        # A floor that the noise puts above 1 has lost nothing.
+        allowed = WANTED_FLOORS * max(0.0, 1 - floor)
+        return [f"{self.service}: loss {1 - median:.3f}, wanted at most {WANTED_FLOORS} × the floor's {1 - floor:.3f}: "
+                f"{'met' if 1 - median <= allowed else 'NOT met'}"]
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--services", default=",".join(SERVICES))
+    parser.add_argument("--tracers", default=",".join(ALL))
+    parser.add_argument("--seconds", type=int, default=2, help="length of one interval")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--half-width", type=float, default=0.02, help="stop when the 95 %% interval of the median is ± this share")
+    parser.add_argument("--max-minutes", type=float, default=40, help="in all; shared evenly by the services")
+    options = parser.parse_args(arguments)
+    options.services, options.tracers = options.services.split(","), options.tracers.split(",")
+    if unknown := (set(options.services) - set(SERVICES)) | (set(options.tracers) - set(ALL)):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    exit_on_sigterm()
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        print("two CPUs are needed", file=sys.stderr)
+        return 2
+    split = (cpus[0], set(cpus[1:]))
+    print(f"server on CPU {cpus[0]}, the rest on {','.join(map(str, cpus[1:]))}; intervals of {options.seconds} s, {options.connections} connections")
+    print(f"{'service':<14}{'attached':<20}{'pairs':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}", flush=True)
+    verdicts = []
+    with Stack("overhead") as stack:
+        postgres = Postgres(stack, cpus=split[1])
+        postgres.load(HERE.parent / "shop" / "schema.sql")
+        begin, share = time.monotonic(), options.max_minutes * 60 / len(options.services)
+        for number, service in enumerate(options.services, 1):
+            progress(f"overhead: {service}")
+            bench = Bench(options, stack, service, postgres, split)
+            bench.run(begin + math.ceil(share * number))
+            bench.print_results()
+            verdicts += bench.verdict()
+            bench.server.stop()
+    for line in verdicts:
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except StackError as wrong:
+        progress(f"overhead: {wrong}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
