@@ -39,6 +39,7 @@ struct Case {
     Closes closes = Closes::no;
     /// After any gap, a client that takes turns is understood again. Not so once it has been seen not to.
     bool recovers = true;
+    std::size_t gaps_from = 0;  ///< in bytes of all steps: before, the conversation may not be cut
 };
 
 inline void PrintTo(const Case& test, std::ostream* out) {

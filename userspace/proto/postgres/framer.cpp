@@ -1,0 +1,168 @@
+#include "proto/postgres/framer.hpp"
+
+#include <algorithm>
+
+#include "proto/lines.hpp"
+
+namespace timesink::proto::postgres {
+namespace {
+
+constexpr std::uint32_t kLargeLimit = 0x3fff'ffff;  // MaxAllocSize: the server neither sends nor takes longer messages
+constexpr std::uint32_t kSmallLimit = 10'000;       // PQ_SMALL_MESSAGE_LIMIT (libpq-be): what a server takes of the short kinds
+constexpr std::uint32_t kOpeningLimit = 10'000;     // MAX_STARTUP_PACKET_LENGTH
+
+struct Kind {
+    char type;
+    std::uint32_t shortest;  // of the length field
+    std::uint32_t longest;
+    std::uint16_t kept;  // bytes of the payload that the parser reads
+};
+
+constexpr std::uint16_t kText = 8192;
+constexpr std::uint16_t kName = 256;
+
+constexpr Kind kFrontend[] = {
+    {'Q', 5, kLargeLimit, kText},
+    {'P', 8, kLargeLimit, kText},
+    {'B', 12, kLargeLimit, kName},
+    {'E', 9, kSmallLimit, kName},
+    {'D', 6, kSmallLimit, kName},
+    {'C', 6, kSmallLimit, kName},
+    {'H', 4, 4, 0},
+    {'S', 4, 4, 0},
+    {'X', 4, 4, 0},
+    {'F', 14, kLargeLimit, 4},
+    {'d', 4, kLargeLimit, 0},
+    {'c', 4, 4, 0},
+    {'f', 5, kSmallLimit, 0},
+    {'p', 4, 65535, 0},
+};
+constexpr Kind kBackend[] = {
+    {'R', 8, 65535, 4},
+    {'K', 12, 264, 0},
+    {'S', 6, kSmallLimit * 10, 0},
+    {'Z', 5, 5, 1},
+    {'T', 6, kLargeLimit, 0},
+    {'D', 6, kLargeLimit, 0},
+    {'C', 5, 128, 128},
+    {'E', 5, kLargeLimit, 512},
+    {'N', 5, kLargeLimit, 0},
+    {'I', 4, 4, 0},
+    {'1', 4, 4, 0},
+    {'2', 4, 4, 0},
+    {'3', 4, 4, 0},
+    {'n', 4, 4, 0},
+    {'s', 4, 4, 0},
+    {'t', 6, 262'150, 0},
+    {'A', 10, kLargeLimit, 0},
+    {'G', 7, kSmallLimit, 0},
+    {'H', 7, kSmallLimit, 0},
+    {'W', 7, kSmallLimit, 0},
+    {'d', 4, kLargeLimit, 0},
+    {'c', 4, 4, 0},
+    {'V', 8, kLargeLimit, 0},
+    {'v', 12, kSmallLimit, 0},
+};
+
+const Kind* find(Direction direction, char type) {
+    const std::span<const Kind> kinds = direction == Direction::request ? std::span<const Kind>(kFrontend) : kBackend;
+    const auto found = std::find_if(kinds.begin(), kinds.end(), [type](const Kind& kind) { return kind.type == type; });
+    return found == kinds.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::uint32_t big_endian_32(std::string_view four_bytes) {
+    std::uint32_t value = 0;
+    for (const char byte : four_bytes.substr(0, 4)) {
+        value = value << 8 | static_cast<unsigned char>(byte);
+    }
+    return value;
+}
+
+bool is_type(Direction direction, char type) {
+    return find(direction, type) != nullptr;
+}
+
+bool plausible(Direction direction, char type, std::uint32_t length) {
+    const Kind* kind = find(direction, type);
+    return kind != nullptr && length >= kind->shortest && length <= kind->longest;
+}
+
+std::size_t Framer::take(std::span<const std::byte> bytes, std::uint64_t position) {
+    const std::string_view text = as_text(bytes);
+    std::size_t taken = 0;
+    if (header_bytes_ == 0) {
+        begin_ = position;
+        header_size_ = text.front() == kOpening && direction_ == Direction::request ? 8 : 5;
+    }
+    while (header_bytes_ < header_size_ && taken < text.size()) {
+        header_[header_bytes_++] = text[taken++];
+        if (header_bytes_ == 1 && header_size_ == 5 && find(direction_, header_[0]) == nullptr) {
+            invalid_ = true;
+            return taken;
+        }
+        if (header_bytes_ == header_size_) {
+            header_done();
+        }
+    }
+    if (header_bytes_ < header_size_ || invalid_) {
+        return taken;
+    }
+    const std::size_t payload = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, text.size() - taken));
+    const std::size_t kept = std::min(wanted_, payload);
+    payload_.append(text.substr(taken, kept));
+    wanted_ -= kept;
+    remaining_ -= payload;
+    return taken + payload;
+}
+
+void Framer::header_done() {
+    const std::string_view header(header_, header_size_);
+    payload_.clear();
+    std::uint32_t length = 0;
+    if (header_size_ == 8) {
+        length = big_endian_32(header);
+        const std::uint32_t code = big_endian_32(header.substr(4));
+        const bool request = code >= kCancelRequest && code <= kGssEncryptionRequest;
+        invalid_ = length < 8 || length > kOpeningLimit || (!request && code >> 16 != 3);
+        type_ = kOpening;
+        payload_ = header.substr(4);
+        remaining_ = invalid_ ? 0 : length - 8;
+        end_ = begin_ + length;
+        wanted_ = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, 1024));
+    } else {
+        length = big_endian_32(header.substr(1));
+        type_ = header[0];
+        invalid_ = !plausible(direction_, type_, length);
+        remaining_ = invalid_ ? 0 : length - 4;
+        end_ = begin_ + 1 + length;
+        wanted_ = invalid_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, find(direction_, type_)->kept));
+    }
+    cut_ = wanted_ < remaining_;
+}
+
+std::uint64_t Framer::skip(std::uint64_t bytes) {
+    if (header_bytes_ < header_size_ || complete()) {
+        return 0;
+    }
+    const std::uint64_t skipped = std::min(bytes, remaining_);
+    remaining_ -= skipped;
+    if (wanted_ > 0 && skipped > 0) {
+        cut_ = true;
+        wanted_ = 0;  // what follows the hole must not be taken for its continuation
+    }
+    return skipped;
+}
+
+void Framer::next() {
+    header_bytes_ = 0;
+    header_size_ = 5;
+    remaining_ = 0;
+    wanted_ = 0;
+    invalid_ = false;
+    cut_ = false;
+    payload_.clear();
+}
+
+}  // namespace timesink::proto::postgres

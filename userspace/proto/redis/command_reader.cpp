@@ -1,0 +1,103 @@
+#include "proto/redis/command_reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace timesink::proto::redis {
+namespace {
+
+constexpr std::size_t kLongestName = 64;
+
+std::string upper(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    return out;
+}
+
+bool is_name(std::string_view text) {
+    // Modules have dots ("JSON.GET"), EVALSHA_RO an underscore; some clients send what the user typed.
+    return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
+               c == '|';
+    });
+}
+
+}  // namespace
+
+void CommandReader::begin() {
+    *this = CommandReader();
+}
+
+void CommandReader::item(char type, std::string_view text, std::size_t depth) {
+    // A command is an array of plain strings (the server refuses anything else).
+    if (depth == 0 ? type != '*' || text.starts_with('-') || text == "?" : type != '$' || text.starts_with('-') || text == "?") {
+        malformed_ = true;
+    } else if (depth == 0 && !parse_decimal(text, announced_)) {
+        announced_ = 0;
+    }
+}
+
+void CommandReader::string_bytes(std::span<const std::byte> bytes, std::size_t) {
+    const std::string_view piece = as_text(bytes);
+    text_.append(piece.substr(0, std::min(piece.size(), kLongestKey - text_.size())));
+    if (argument_ == 1 && kind_.script) {
+        sha1_.add(bytes);
+    }
+}
+
+void CommandReader::string_end(std::size_t) {
+    argument_done();
+}
+
+void CommandReader::inline_command(std::string_view line) {
+    while (!line.empty()) {
+        const std::size_t end = std::min(line.find(' '), line.size());
+        if (end > 0) {
+            string_bytes(std::as_bytes(std::span(line.data(), end)), 1);
+            argument_done();
+        }
+        line.remove_prefix(std::min(end + 1, line.size()));
+    }
+}
+
+void CommandReader::argument_done() {
+    const std::size_t index = argument_++;
+    const std::string text = std::exchange(text_, {});
+    const bool hole = std::exchange(hole_, false);
+    if (index == 0) {
+        malformed_ = malformed_ || hole || !is_name(text);
+        name_ = malformed_ ? "" : upper(text);
+        kind_ = kind_of(name_);
+        return;
+    }
+    if (hole) {
+        return;
+    }
+    if (index == 1 && kind_.container && is_name(text)) {
+        subcommand_ = upper(text);
+    }
+    if (index == 1 && kind_.script) {
+        script_ = name_.starts_with("EVALSHA") || name_.starts_with("FCALL") ? text : sha1_.hex();
+    }
+    if (index == 2 && name_ == "CLIENT") {
+        option_ = subcommand_ == "REPLY" ? upper(text) : "";
+    }
+    if (index == 2 && kind_.key == CommandKind::Key::third && kind_.script) {
+        no_keys_ = text == "0";
+    }
+    const auto place = static_cast<std::size_t>(kind_.key) + 1;
+    if (kind_.key <= CommandKind::Key::third && index == place && !no_keys_) {
+        key_ = text;
+    } else if (kind_.key == CommandKind::Key::streams && key_.empty()) {
+        if (streams_) {
+            key_ = text;
+        } else if (text.size() <= 7) {
+            const std::string word = upper(text);
+            streams_ = word == "STREAMS";
+            block_option_ = block_option_ || word == "BLOCK";
+        }
+    }
+}
+
+}  // namespace timesink::proto::redis

@@ -1,0 +1,17 @@
+#include "proto/http1/http1.hpp"
+#include "proto/parser.hpp"
+#include "proto/postgres/postgres.hpp"
+#include "proto/redis/redis.hpp"
+
+namespace timesink::proto {
+
+std::span<const Protocol> registry() {
+    static constexpr Protocol kProtocols[] = {
+        {"http", http1::detect, http1::make},
+        {"postgresql", postgres::detect, postgres::make},
+        {"redis", redis::detect, redis::make},
+    };
+    return kProtocols;
+}
+
+}  // namespace timesink::proto
