@@ -174,6 +174,8 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
     }
     // Of the old protocol's subscribers only these are accepted: another command tells that the subscriptions are gone.
     subscribed_ = subscribed_ && (is_subscription(name) || name == "PING" || name == "QUIT");
+    // From now on, not from its confirmation: that may be lost.
+    subscribed_ = subscribed_ || name == "SUBSCRIBE" || name == "PSUBSCRIBE" || name == "SSUBSCRIBE";
     Head head{.begin = request_.begin, .operation = command_.operation(), .expects_response = answered};
     head.target = head.operation;
     head.housekeeping = command_.kind().housekeeping;
