@@ -15,10 +15,16 @@ static __always_inline void emit_arrival(struct ts_known *known, __u64 stream_en
 	ts_submit(out);
 }
 
-static __always_inline int on_data_ready(const struct sock *sk)
+/* Runs for every socket of the host: the protocol tells which map to look into, so that one lookup is enough. */
+static __always_inline int on_data_ready(const struct sock *sk, const bool btf)
 {
-	struct ts_known *known = ts_find_socket(sk, 0);
+	__u64 key = (__u64)sk;
+	struct ts_known *known;
 
+	if (TS_GET(btf, sk, sk_protocol) == IPPROTO_TCP)
+		known = bpf_map_lookup_elem(&sockets, &key);
+	else
+		known = bpf_map_lookup_elem(&other_sockets, &key);
 	if (!known || !known->announced || known->origin == TS_SOCKET_LISTEN)
 		return 0;
 	if (known->tcp)
@@ -128,7 +134,7 @@ static __always_inline int on_destroy(const struct sock *sk)
 		return CALL;                                                                                           \
 	}
 
-TS_SOCKET_PROBE(sk_data_ready, on_data_ready((const struct sock *)ctx[0]))
+TS_PROBE(sk_data_ready, on_data_ready, (const struct sock *)ctx[0])
 TS_SOCKET_PROBE(tcp_probe, on_segment((const struct sock *)ctx[0], (const struct sk_buff *)ctx[1]))
 TS_SOCKET_PROBE(inet_sock_set_state, on_state((const struct sock *)ctx[0], (int)ctx[1], (int)ctx[2]))
 TS_SOCKET_PROBE(tcp_retransmit_skb, on_retransmit((const struct sock *)ctx[0]))

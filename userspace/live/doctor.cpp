@@ -1,0 +1,280 @@
+#include "live/doctor.hpp"
+
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <set>
+#include <thread>
+
+#include "live/exercise.hpp"
+#include "live/probe_table.hpp"
+#include "live/process_table.hpp"
+#include "live/session.hpp"
+#include "timesink/abi/events.h"
+
+namespace timesink::live {
+
+namespace {
+
+Finding good(std::string subject, std::string found) {
+    return {.subject = std::move(subject), .verdict = Verdict::good, .found = std::move(found), .costs = {}, .mend = {}};
+}
+
+Finding look_at_kernel() {
+    utsname name{};
+    uname(&name);
+    unsigned major = 0;
+    unsigned minor = 0;
+    std::sscanf(name.release, "%u.%u", &major, &minor);
+    // Atomic operations that return the old value (5.12) number sockets and records.
+    if (major > 5 || (major == 5 && minor >= 12)) {
+        return good("kernel", name.release);
+    }
+    return {"kernel", Verdict::missing, name.release, "nothing can be recorded", "a kernel of 5.12 or newer"};
+}
+
+Finding look_at_types() {
+    if (access("/sys/kernel/btf/vmlinux", R_OK) == 0) {
+        return good("BTF", "/sys/kernel/btf/vmlinux");
+    }
+    return {"BTF", Verdict::missing, std::string("/sys/kernel/btf/vmlinux: ") + std::strerror(errno), "nothing can be recorded",
+            "a kernel built with CONFIG_DEBUG_INFO_BTF (those of the distributions are), and /sys mounted"};
+}
+
+/// Bits of linux/capability.h.
+Finding look_at_privileges() {
+    constexpr std::uint64_t kSysAdmin = 1ULL << 21;
+    constexpr std::uint64_t kPerfmon = 1ULL << 38;
+    constexpr std::uint64_t kBpf = 1ULL << 39;
+    const std::string status = read_text("/proc/self/status");
+    const auto at = status.find("CapEff:\t");
+    const auto held = at == std::string::npos ? 0ULL : std::strtoull(status.c_str() + at + 8, nullptr, 16);
+    if ((held & kSysAdmin) != 0 || (held & (kBpf | kPerfmon)) == (kBpf | kPerfmon)) {
+        return good("privileges", geteuid() == 0 ? "root" : "capabilities");
+    }
+    return {"privileges", Verdict::missing, "neither root nor CAP_BPF and CAP_PERFMON", "nothing can be recorded",
+            "sudo timesink, or for containers: --privileged, or --cap-add BPF,PERFMON,SYS_PTRACE with the host's pid namespace"};
+}
+
+Finding look_at_compiler() {
+    const std::string text = read_text("/proc/sys/net/core/bpf_jit_enable");
+    if (text.empty() || text[0] != '0') {
+        return good("JIT", text.empty() ? "always on" : "on");
+    }
+    return {"JIT", Verdict::reduced, "off: programs are interpreted",
+            "each system call of the target costs several times as much", "sysctl net.core.bpf_jit_enable=1"};
+}
+
+Finding look_at_memlock() {
+    rlimit limit{};
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    utsname name{};
+    uname(&name);
+    unsigned major = 0;
+    unsigned minor = 0;
+    std::sscanf(name.release, "%u.%u", &major, &minor);
+    // Kernel commit 3731d0e6c1ad and its kin ("bpf: Eliminate rlimit-based memory accounting", 5.11).
+    if (major > 5 || minor >= 11) {
+        return good("locked memory", "not limited by rlimit on this kernel");
+    }
+    return good("locked memory", limit.rlim_cur == RLIM_INFINITY ? "unlimited" : "raised by timesink itself");
+}
+
+Finding look_at_lockdown() {
+    const std::string text = read_text("/sys/kernel/security/lockdown");
+    if (text.find("[confidentiality]") == std::string::npos) {
+        return good("lockdown", text.find("[integrity]") == std::string::npos ? "none" : "integrity, which allows BPF");
+    }
+    return {"lockdown", Verdict::missing, "confidentiality: programs may not read the kernel's memory", "nothing can be recorded",
+            "boot with lockdown=integrity or without"};
+}
+
+/// Neither is needed by timesink: said because other tools that one reaches for next do need them.
+Finding look_at_mount(const char* name, const char* path, const char* type, long magic, bool fix) {
+    struct statfs mounted {};
+    if (statfs(path, &mounted) == 0 && mounted.f_type == magic) {
+        return good(name, std::string("mounted at ") + path + " (timesink does without)");
+    }
+    if (fix && mount(type, path, type, 0, nullptr) == 0) {
+        return good(name, std::string("mounted now at ") + path);
+    }
+    Finding finding = good(name, "not mounted (timesink does without)");
+    if (fix) {
+        finding.found = std::string("cannot be mounted: ") + std::strerror(errno) + " (timesink does without)";
+    }
+    return finding;
+}
+
+/// Which probes have shown themselves in records. Some leave no record of their own.
+class Evidence {
+public:
+    void take(std::span<const std::byte> bytes) {
+        ts_event_head head{};
+        while (bytes.size() >= sizeof(head)) {
+            std::memcpy(&head, bytes.data(), sizeof(head));
+            if (head.size < sizeof(head) || head.size > bytes.size()) {
+                return;
+            }
+            take_record(head, bytes.first(head.size));
+            bytes = bytes.subspan(head.size);
+        }
+    }
+    [[nodiscard]] bool seen(const std::string& probe) const { return seen_.contains(probe); }
+
+private:
+    void take_record(const ts_event_head& head, std::span<const std::byte> record) {
+        switch (head.kind) {
+            case TS_EVENT_CALL:
+                seen_.insert({"sys_enter", "sys_exit"});
+                break;
+            case TS_EVENT_ARRIVAL:
+                seen_.insert({"sk_data_ready", "tcp_probe"});
+                break;
+            case TS_EVENT_SOCKET:
+                if (head.cpu == TS_CPU_USERSPACE) {
+                    seen_.insert("task_file");
+                }
+                break;
+            case TS_EVENT_SOCKET_STATE:
+                seen_.insert("inet_sock_set_state");
+                break;
+            case TS_EVENT_RETRANSMIT:
+                seen_.insert("tcp_retransmit_skb");
+                break;
+            case TS_EVENT_TASK: {
+                ts_task task{};
+                std::memcpy(&task, record.data(), std::min(sizeof(task), record.size()));
+                seen_.insert(task.operation == TS_TASK_FORK   ? "sched_process_fork"
+                             : task.operation == TS_TASK_EXEC ? "sched_process_exec"
+                                                              : "sched_process_exit");
+                forked_.insert(task.operation == TS_TASK_FORK ? head.tid : 0);
+                break;
+            }
+            case TS_EVENT_OFF_CPU: {
+                ts_off_cpu off{};
+                std::memcpy(&off, record.data(), std::min(sizeof(off), record.size()));
+                seen_.insert("sched_switch");
+                if (off.waker_tid != 0) {
+                    seen_.insert("sched_waking");
+                }
+                if (forked_.contains(head.tid) && off.state == TS_OFF_PREEMPTED) {
+                    seen_.insert("sched_wakeup_new");
+                }
+                break;
+            }
+            default:
+                break;
+        }
+    }
+
+    std::set<std::string> seen_;
+    std::set<std::uint32_t> forked_;
+};
+
+const ProbeRow* row_of(const std::string& name) {
+    const auto row =
+        std::find_if(kProbes.begin(), kProbes.end(), [&](const ProbeRow& candidate) { return candidate.name == name; });
+    return row == kProbes.end() ? nullptr : row;
+}
+
+/// There is no telling these to fire on a healthy host, or they write no record.
+bool shows_itself(const std::string& probe) {
+    return probe != "tcp_retransmit_skb" && probe != "tcp_destroy_sock" && probe != "sched_wakeup_new";
+}
+
+Finding judge(const Probe& probe, const Evidence& evidence) {
+    Finding finding = good("probe " + probe.name + " (" + probe.type + ")", "attached, fired, seen");
+    const ProbeRow* row = row_of(probe.name);
+    if (!probe.attached) {
+        finding.verdict = row != nullptr && row->indispensable ? Verdict::missing : Verdict::reduced;
+        finding.found = probe.error;
+    } else if (!evidence.seen(probe.name) && shows_itself(probe.name)) {
+        finding.verdict = Verdict::reduced;
+        finding.found = "attached and fired, but no record came";
+    } else if (!evidence.seen(probe.name)) {
+        finding.found = "attached; it cannot be seen to fire here";
+    }
+    if (finding.verdict != Verdict::good) {
+        finding.costs = row != nullptr ? row->costs : kSocketListingCosts;
+        finding.mend = row != nullptr ? row->mend : "a kernel of 5.8 or newer";
+    }
+    return finding;
+}
+
+void try_probes(bool raw, Examination& examination) {
+    const char* kind = raw ? "raw_tp" : "tp_btf";
+    auto exercise = Exercise::prepare();
+    if (!exercise) {
+        examination.findings.push_back(
+            {"probes", Verdict::missing, exercise.error().what, "nothing was tried", "free some memory or processes"});
+        return;
+    }
+    Evidence evidence;
+    SessionOptions options;
+    options.selection.pids = {exercise->pid()};
+    options.ring_bytes = std::size_t{1} << 20;
+    options.raw_tracepoints = raw;
+    auto session = Session::open(options, [&](std::span<const std::byte> bytes) { evidence.take(bytes); });
+    if (!session) {
+        examination.findings.push_back({std::string("probes (") + kind + ")", Verdict::missing, session.error().what,
+                                        "nothing can be recorded", "see above"});
+        return;
+    }
+    exercise->go();
+    for (int i = 0; i < 100 && !exercise->ended(); i++) {
+        std::this_thread::sleep_for((*session)->drain_interval());
+        if (!(*session)->drain()) {
+            break;
+        }
+    }
+    const auto closed = (*session)->close();
+    for (const auto& probe : (*session)->probes()) {
+        examination.findings.push_back(judge(probe, evidence));
+    }
+    if (!closed) {
+        examination.findings.push_back(
+            {"ring buffers", Verdict::missing, closed.error().what, "nothing can be recorded", "see above"});
+    }
+}
+
+}  // namespace
+
+bool Examination::usable() const {
+    return std::none_of(findings.begin(), findings.end(),
+                        [](const Finding& finding) { return finding.verdict == Verdict::missing; });
+}
+
+Examination examine_host(bool fix) {
+    constexpr long kTracefs = 0x74726163;
+    constexpr long kBpffs = 0xcafe4a11;
+    Examination examination;
+    examination.findings = {look_at_kernel(),
+                            look_at_types(),
+                            look_at_privileges(),
+                            look_at_compiler(),
+                            look_at_memlock(),
+                            look_at_lockdown(),
+                            look_at_mount("tracefs", "/sys/kernel/tracing", "tracefs", kTracefs, fix),
+                            look_at_mount("bpffs", "/sys/fs/bpf", "bpf", kBpffs, fix)};
+    if (!examination.usable()) {
+        return examination;
+    }
+    try_probes(false, examination);
+    // The fallback is tried too: it is what older kernels get, and a report from elsewhere may have been made with it.
+    const bool fell_back = std::any_of(examination.findings.begin(), examination.findings.end(),
+                                       [](const Finding& finding) { return finding.subject.ends_with("(raw_tp)"); });
+    if (!fell_back) {
+        try_probes(true, examination);
+    }
+    return examination;
+}
+
+}  // namespace timesink::live
