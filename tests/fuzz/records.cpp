@@ -23,8 +23,8 @@ std::vector<std::string> merged(std::span<const std::byte> records, std::size_t 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    std::vector<std::byte> bytes(size);
-    std::memcpy(bytes.data(), data, size);
+    const auto* begin = reinterpret_cast<const std::byte*>(data);
+    std::vector<std::byte> bytes(begin, begin + size);
     // Sizes that fit, so that more than the first record is looked at.
     std::size_t middle = 0;
     for (std::size_t at = 0; size - at >= sizeof(ts_event_head);) {
