@@ -1,0 +1,293 @@
+#include "attribute/walk.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace timesink::attribute {
+namespace {
+
+constexpr ThreadId kMain{11};
+constexpr ThreadId kHelper{12};
+constexpr ProcessId kProcess{10};
+constexpr SocketId kClient{1};
+constexpr SocketId kDatabase{2};
+constexpr SocketId kOther{3};
+
+constexpr std::int16_t kRecvfrom = 45;
+constexpr std::int16_t kEpollWait = 232;
+constexpr std::int16_t kFutex = 202;
+constexpr std::int16_t kNanosleep = 35;
+constexpr std::int16_t kPread = 17;
+constexpr std::int16_t kWrite = 1;
+
+Instant us(std::int64_t at) {
+    return Instant(std::chrono::microseconds(at));
+}
+
+/// A story told in microseconds; the unit runs from 0 to `end`.
+class Story {
+public:
+    explicit Story(std::int64_t end) {
+        live.unit.id = UnitId{1};
+        live.unit.socket = kClient;
+        live.unit.process = kProcess;
+        live.unit.thread = live.unit.answered_by = kMain;
+        live.unit.begin = us(0);
+        live.unit.read_begin = live.unit.read_end = us(0);
+        live.unit.end = us(end);
+    }
+
+    Story& read_at(std::int64_t at) {
+        live.unit.read_begin = live.unit.read_end = us(at);
+        return *this;
+    }
+
+    Story& off(std::int64_t from, std::int64_t woken, std::int64_t on, std::int16_t syscall, ThreadId thread = kMain,
+               ThreadId waker = {}, std::int16_t waker_syscall = -1) {
+        event::OffCpu span{};
+        span.off = us(from);
+        span.woken = us(woken);
+        span.on = us(on);
+        span.thread = thread;
+        span.process = kProcess;
+        span.waker = waker;
+        span.waker_syscall = waker_syscall;
+        span.syscall = syscall;
+        span.state = from == woken ? TS_OFF_PREEMPTED : TS_OFF_INTERRUPTIBLE;
+        timelines.on(span);
+        return *this;
+    }
+
+    Story& call(ts_operation operation, SocketId socket, std::int64_t entered, std::int64_t exited, ThreadId thread = kMain) {
+        event::Call call{};
+        call.operation = operation;
+        call.socket = socket;
+        call.entered = us(entered);
+        call.exited = us(exited);
+        call.thread = thread;
+        call.process = kProcess;
+        call.result = 1;
+        timelines.on(call);
+        return *this;
+    }
+
+    Story& statement(std::int64_t sent, std::int64_t arrived, std::int64_t arrived_end, std::int64_t read, SocketId socket = kDatabase,
+                     ThreadId thread = kMain, std::int64_t server_free = 0) {
+        OwnedExchange owned;
+        owned.exchange.id = ExchangeId{live.exchanges.size() + 1};
+        owned.exchange.socket = socket;
+        owned.exchange.sent = us(sent);
+        owned.exchange.server_free = us(std::max(server_free, sent));
+        owned.exchange.arrived = us(arrived);
+        owned.exchange.arrived_end = us(arrived_end);
+        owned.exchange.read_end = us(read);
+        owned.exchange.sent_by = owned.exchange.read_by = thread;
+        owned.exchange.complete = true;
+        owned.bucket = Bucket::db;
+        live.exchanges.push_back(owned);
+        return *this;
+    }
+
+    std::map<Cause, std::int64_t> account() {
+        pieces = Walk(live, timelines).run();
+        std::map<Cause, std::int64_t> sums;
+        for (const Piece& piece : pieces) {
+            sums[piece.cause] += to_ns(piece.span.length()) / 1000;
+        }
+        return sums;
+    }
+
+    LiveUnit live;
+    Timelines timelines;
+    std::vector<Piece> pieces;
+};
+
+void expect_contiguous(const Story& story) {
+    ASSERT_FALSE(story.pieces.empty());
+    EXPECT_EQ(story.pieces.front().span.begin, story.live.unit.begin);
+    EXPECT_EQ(story.pieces.back().span.end, story.live.unit.end);
+    for (std::size_t index = 0; index < story.pieces.size(); ++index) {
+        EXPECT_LT(story.pieces[index].span.begin, story.pieces[index].span.end);
+        if (index > 0) {
+            EXPECT_EQ(story.pieces[index].span.begin, story.pieces[index - 1].span.end);
+        }
+    }
+}
+
+using Sums = std::map<Cause, std::int64_t>;
+
+TEST(Walk, ABlockingStatementIsItsServersTime) {
+    Story story(6300);
+    story.call(TS_OPERATION_WRITE, kDatabase, 200, 210)
+        .off(220, 5200, 6000, kRecvfrom)
+        .call(TS_OPERATION_READ, kDatabase, 215, 6000)
+        .statement(200, 5200, 5200, 6000)
+        .call(TS_OPERATION_WRITE, kClient, 6250, 6300);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 500}, {Cause::db_server, 5000}, {Cause::run_queue, 800}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, ALongReplyIsServerTimeThenResult) {
+    Story story(1000);
+    story.off(110, 400, 410, kRecvfrom)
+        .call(TS_OPERATION_READ, kDatabase, 105, 415)
+        .off(450, 700, 700, kRecvfrom)
+        .call(TS_OPERATION_READ, kDatabase, 440, 705)
+        .statement(100, 400, 700, 705);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 440}, {Cause::run_queue, 10}, {Cause::db_server, 300}, {Cause::db_result, 250}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, BehindAnotherStatementOnTheConnectionIsQueue) {
+    Story story(1000);
+    story.off(110, 600, 600, kEpollWait)
+        .call(TS_OPERATION_READ, kDatabase, 610, 620)
+        .statement(100, 600, 600, 620, kDatabase, kMain, 350);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 500}, {Cause::db_queue, 250}, {Cause::db_server, 250}}));
+}
+
+TEST(Walk, OfParallelStatementsOnlyTheLastCounts) {
+    // Both sent at 100; the first answered at 300 and worked on, the second at 800.
+    Story story(1000);
+    story.off(120, 300, 300, kEpollWait)
+        .call(TS_OPERATION_READ, kDatabase, 305, 310)
+        .off(330, 800, 800, kEpollWait)
+        .call(TS_OPERATION_READ, kOther, 805, 810)
+        .statement(100, 300, 300, 310)
+        .statement(101, 800, 800, 810, kOther);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 301}, {Cause::db_server, 699}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, AReplyThatWasThereBeforeTheWaitIsNotWaitedFor) {
+    Story story(1000);
+    story.off(500, 700, 700, kNanosleep)
+        .call(TS_OPERATION_READ, kDatabase, 800, 810)
+        .statement(100, 300, 300, 810);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 800}, {Cause::sleep, 200}}));
+}
+
+TEST(Walk, PreemptionIsRunQueue) {
+    Story story(1000);
+    story.off(200, 200, 450, -1);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 750}, {Cause::run_queue, 250}}));
+}
+
+TEST(Walk, BlockedInUserCodeIsAPageFaultAndPreadIsDisk) {
+    Story story(1000);
+    story.off(100, 200, 200, -1).off(300, 450, 450, kPread).off(500, 600, 600, kFutex);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 650}, {Cause::page_fault, 100}, {Cause::disk, 150}, {Cause::lock, 100}}));
+}
+
+TEST(Walk, ASlowClientIsTransferOnlyOnceTheResponseHasBegun) {
+    Story story(1000);
+    story.live.unit.first_response = us(400);
+    story.call(TS_OPERATION_WRITE, kClient, 400, 410)
+        .off(420, 900, 900, kEpollWait)
+        .call(TS_OPERATION_WRITE, kClient, 920, 1000);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 520}, {Cause::transfer_response, 480}}));
+
+    Story sleeper(1000);
+    sleeper.live.unit.first_response = us(920);
+    sleeper.off(420, 900, 900, kEpollWait).call(TS_OPERATION_WRITE, kClient, 920, 1000);
+    EXPECT_EQ(sleeper.account(), (Sums{{Cause::cpu, 520}, {Cause::sleep, 480}}));
+}
+
+TEST(Walk, AMissingBodyIsTheClients) {
+    Story story(1000);
+    story.live.unit.read_end = us(610);
+    story.off(100, 600, 600, kRecvfrom).call(TS_OPERATION_READ, kClient, 90, 610);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 500}, {Cause::transfer_request, 500}}));
+}
+
+TEST(Walk, GoesOnInTheHelperThreadThatWorkedForTheUnit) {
+    // main hands over at 100 (futex), waits in epoll; the helper asks the database and wakes main by a pipe at 800.
+    Story story(1000);
+    story.off(0, 100, 130, kFutex, kHelper, kMain, kFutex)
+        .off(210, 700, 700, kRecvfrom, kHelper)
+        .call(TS_OPERATION_READ, kDatabase, 205, 702, kHelper)
+        .statement(200, 700, 700, 702, kDatabase, kHelper)
+        .off(110, 800, 820, kEpollWait, kMain, kHelper, kWrite);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 450}, {Cause::db_server, 500}, {Cause::run_queue, 50}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, DoesNotFollowAWakerWhileOthersAreInFlight) {
+    Story story(1000);
+    story.live.alone = false;
+    story.off(0, 100, 130, kFutex, kHelper, kMain, kFutex).off(110, 800, 820, kFutex, kMain, kHelper, kFutex);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 290}, {Cause::lock, 690}, {Cause::run_queue, 20}}));
+}
+
+TEST(Walk, ABusyThreadLeavesTheRequestInTheBacklog) {
+    Story story(1000);
+    story.read_at(300).call(TS_OPERATION_READ, kClient, 290, 300);
+    EXPECT_EQ(story.account(), (Sums{{Cause::backlog, 300}, {Cause::cpu, 700}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, AnIdleThreadThatIsWokenByTheRequestHasNoBacklog) {
+    Story story(1000);
+    story.read_at(300);
+    story.off(-500, 5, 50, kEpollWait);
+    EXPECT_EQ(story.account(), (Sums{{Cause::backlog, 5}, {Cause::run_queue, 45}, {Cause::cpu, 950}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, WhatTheThreadDidWhileSharedIsUnattributed) {
+    Story story(1000);
+    story.off(300, 400, 400, kFutex);
+    story.live.shared.push_back({us(200), us(600)});
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 600}, {Cause::unattributed, 400}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, AThreadThatWasNeverSeenLeavesEverythingUnattributed) {
+    Story story(1000);
+    EXPECT_EQ(story.account(), (Sums{{Cause::unattributed, 1000}}));
+}
+
+TEST(Walk, SumsExactlyWhateverHappened) {
+    std::mt19937 random(20261121);
+    const auto between = [&](std::int64_t low, std::int64_t high) {
+        return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+    };
+    const std::int16_t syscalls[] = {-1, kRecvfrom, kEpollWait, kFutex, kNanosleep, kPread, 61};
+    for (int round = 0; round < 3000; ++round) {
+        Story story(between(1, 2000));
+        story.read_at(between(0, 300));
+        story.live.alone = between(0, 1) == 1;
+        for (const ThreadId thread : {kMain, kHelper}) {
+            for (std::int64_t at = between(-300, 200); at < 2000;) {
+                const std::int64_t off = at + between(1, 200);
+                const std::int64_t woken = off + (between(0, 3) == 0 ? 0 : between(0, 300));
+                const std::int64_t on = woken + between(0, 50);
+                story.off(off, woken, on, syscalls[between(0, 6)], thread, between(0, 1) == 1 ? kMain : kHelper, kWrite);
+                story.call(between(0, 1) == 1 ? TS_OPERATION_READ : TS_OPERATION_WRITE, SocketId(static_cast<unsigned>(between(1, 3))),
+                           on + 1, on + 2, thread);
+                at = on + 3;
+            }
+        }
+        std::int64_t sent = 0;
+        for (std::int64_t count = between(0, 6); count > 0; --count) {
+            sent += between(0, 400);
+            const std::int64_t arrived = sent + between(0, 400);
+            const std::int64_t end = arrived + between(0, 100);
+            story.statement(sent, arrived, end, end + between(0, 200), between(0, 1) == 1 ? kDatabase : kOther,
+                            between(0, 3) == 0 ? kHelper : kMain, sent + between(-50, 500));
+        }
+        if (between(0, 2) == 0) {
+            const std::int64_t from = between(0, 1000);
+            story.live.shared.push_back({us(from), us(from + between(1, 1000))});
+        }
+        story.account();
+        expect_contiguous(story);
+        if (HasFailure()) {
+            FAIL() << "in round " << round;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace timesink::attribute

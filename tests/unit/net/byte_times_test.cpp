@@ -1,0 +1,69 @@
+#include "net/byte_times.hpp"
+
+#include <gtest/gtest.h>
+
+namespace timesink::net {
+namespace {
+
+constexpr ThreadId kThread{7};
+constexpr ProcessId kProcess{5};
+
+Instant ms(std::int64_t at) {
+    return Instant(std::chrono::milliseconds(at));
+}
+
+TEST(ByteTimes, AByteArrivedWithTheFirstReportThatReachesIt) {
+    ByteTimes times;
+    times.arrived(10, ms(1));
+    times.arrived(30, ms(2));
+    times.moved(0, 30, ms(3), ms(4), kThread, kProcess);
+    EXPECT_EQ(times.at(0).arrived, ms(1));
+    EXPECT_EQ(times.at(9).arrived, ms(1));
+    EXPECT_EQ(times.at(10).arrived, ms(2));
+    EXPECT_EQ(times.at(29).arrived, ms(2));
+    EXPECT_FALSE(times.at(30).known);
+}
+
+TEST(ByteTimes, ARepeatedReportDoesNotMoveTheArrival) {
+    ByteTimes times;
+    times.arrived(10, ms(1));
+    times.arrived(10, ms(5));
+    times.moved(0, 10, ms(6), ms(7), kThread, kProcess);
+    EXPECT_EQ(times.at(5).arrived, ms(1));
+}
+
+TEST(ByteTimes, AnArrivalAfterTheReadIsNotTheOneThatWasLost) {
+    ByteTimes times;
+    times.moved(0, 10, ms(1), ms(2), kThread, kProcess);
+    times.arrived(20, ms(3));
+    times.moved(10, 20, ms(4), ms(5), kThread, kProcess);
+    EXPECT_TRUE(times.at(4).known);
+    EXPECT_FALSE(times.at(4).arrival_known);
+    EXPECT_TRUE(times.at(15).arrival_known);
+}
+
+TEST(ByteTimes, UnixSocketsSettleTheirArrivalsWithTheNextRead) {
+    ByteTimes times;
+    times.arrived_somewhat(ms(1));
+    times.arrived_somewhat(ms(2));
+    times.moved(0, 100, ms(3), ms(3), kThread, kProcess);
+    times.settle_arrivals(0, 100, ms(3));
+    EXPECT_EQ(times.at(0).arrived, ms(1));
+    EXPECT_EQ(times.at(99).arrived, ms(2));
+    // What the first read left behind had arrived by then.
+    times.moved(100, 150, ms(4), ms(4), kThread, kProcess);
+    times.settle_arrivals(100, 150, ms(4));
+    EXPECT_EQ(times.at(120).arrived, ms(2));
+}
+
+TEST(ByteTimes, ForgetsTheOldestCallsAndSaysSo) {
+    ByteTimes times;
+    for (std::uint64_t call = 0; call < ByteTimes::kKept + 10; ++call) {
+        times.moved(call * 10, call * 10 + 10, ms(1), ms(1), kThread, kProcess);
+    }
+    EXPECT_FALSE(times.at(5).known);
+    EXPECT_TRUE(times.at(10 * ByteTimes::kKept).known);
+}
+
+}  // namespace
+}  // namespace timesink::net

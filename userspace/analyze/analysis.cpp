@@ -1,0 +1,106 @@
+#include "analyze/analysis.hpp"
+
+#include <utility>
+
+#include "attribute/attribution.hpp"
+#include "event/merge.hpp"
+#include "net/connections.hpp"
+#include "request/tracker.hpp"
+
+namespace timesink::analyze {
+
+namespace {
+
+/// Accounts go to the aggregate and, when exported, to the writer as well.
+class Fork final : public attribute::AccountSink {
+public:
+    Fork(attribute::AccountSink& first, attribute::AccountSink* second) : first_(first), second_(second) {}
+    void account(const attribute::Account& account) override {
+        first_.account(account);
+        if (second_ != nullptr) {
+            second_->account(account);
+        }
+    }
+    void stray(const attribute::OwnedExchange& exchange) override {
+        first_.stray(exchange);
+        if (second_ != nullptr) {
+            second_->stray(exchange);
+        }
+    }
+
+private:
+    attribute::AccountSink& first_;
+    attribute::AccountSink* second_;
+};
+
+}  // namespace
+
+/// Hands each event to the layers that it concerns, lower layers last: what a thread did is known before a message that it carried
+/// becomes a unit or an exchange.
+struct Analysis::Flow final : event::Consumer {
+    Flow(Options options, std::vector<request::RoutePattern> patterns, attribute::AccountSink* accounts)
+        : routes(std::move(patterns)),
+          aggregate(std::move(options)),
+          fork(aggregate, accounts),
+          attribution(fork),
+          tracker(attribution, routes),
+          connections(tracker, aggregate),
+          merge(*this) {}
+
+    void on(const event::Call& call) override {
+        attribution.on(call);
+        aggregate.calls(call.counts);
+        connections.on(call);
+    }
+    void on(const event::OffCpu& off) override { attribution.on(off); }
+    void on(const event::Arrival& arrival) override { connections.on(arrival); }
+    void on(const event::Socket& socket) override { connections.on(socket); }
+    void on(const event::SocketState& state) override { connections.on(state); }
+    void on(const event::Retransmit& retransmit) override {
+        aggregate.retransmit(retransmit);
+        connections.on(retransmit);
+    }
+    void on(const event::Task& task) override { attribution.on(task); }
+    void on(const event::Loss& loss) override { attribution.on(loss); }
+    void on(const event::Fact& fact) override {
+        aggregate.fact(fact);
+        if (fact.name == "attached") {
+            connections.attached();
+            tracker.attached(fact.at);
+        }
+    }
+    void advance(Instant at) override {
+        now = at;
+        attribution.advance(at);
+    }
+
+    request::RouteTable routes;
+    Aggregate aggregate;
+    Fork fork;
+    attribute::Attribution attribution;
+    request::Tracker tracker;
+    net::Connections connections;
+    event::Merge merge;
+    Instant now{};
+};
+
+Analysis::Analysis(Options options, std::vector<request::RoutePattern> routes, attribute::AccountSink* accounts)
+    : flow_(std::make_unique<Flow>(std::move(options), std::move(routes), accounts)) {}
+Analysis::~Analysis() = default;
+
+Status Analysis::push(std::span<const std::byte> records) {
+    return flow_->merge.push(records);
+}
+
+Model Analysis::finish() {
+    flow_->merge.finish();
+    flow_->connections.finish(flow_->now);
+    flow_->tracker.finish();
+    flow_->attribution.finish();
+    flow_->aggregate.statistics(flow_->merge.statistics());
+    flow_->aggregate.merge_routes(
+        [this](std::string_view method, std::string_view route) { return flow_->routes.final_route(method, route); });
+    return flow_->aggregate.finish();
+}
+
+}  // namespace timesink::analyze

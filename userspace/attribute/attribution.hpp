@@ -1,0 +1,51 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "attribute/account.hpp"
+#include "attribute/live_unit.hpp"
+#include "attribute/owners.hpp"
+#include "attribute/thread_timeline.hpp"
+#include "request/tracker.hpp"
+
+namespace timesink::attribute {
+
+/// From units, exchanges and what threads did to finished accounts: finds owners as exchanges are sent, and draws a unit's
+/// account once event time has passed its end, so that everything that belongs to it has been told. Fed in event order; hands
+/// accounts on in the order in which units ended.
+class Attribution final : public request::Listener {
+public:
+    explicit Attribution(AccountSink& sink) : sink_(sink) {}
+
+    /// Of every event that concerns a thread, before net/ sees it.
+    void on(const event::Call& call);
+    void on(const event::OffCpu& off);
+    void on(const event::Task& task);
+    void on(const event::Loss& loss);
+    /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
+    void advance(Instant at);
+    void finish();
+
+    void began(const request::Unit& unit) override;
+    void ended(request::Unit unit) override;
+    void sent(const request::Exchange& exchange) override;
+    void answered(request::Exchange exchange) override;
+
+private:
+    void draw(LiveUnit& live);
+    void measure_use(LiveUnit& live) const;
+    [[nodiscard]] bool lost_within(Interval interval) const;
+
+    AccountSink& sink_;
+    Timelines timelines_;
+    Owners owners_;
+    std::map<UnitId, std::unique_ptr<LiveUnit>> units_;
+    std::deque<UnitId> ended_;             // in order of ending, accounts not yet drawn
+    std::map<ExchangeId, Owner> pending_;  // sent, not answered
+    std::deque<Interval> losses_;
+    Instant now_{};  // of the latest event
+};
+
+}  // namespace timesink::attribute

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <vector>
+
+#include "attribute/account.hpp"
+#include "attribute/thread_timeline.hpp"
+
+namespace timesink::attribute {
+
+/// A unit of work from the reading of its header until its account is drawn. Owned by Attribution.
+struct LiveUnit {
+    request::Unit unit;
+    std::vector<OwnedExchange> exchanges;  ///< answered ones, in order of sending
+    /// When other units were in flight on the thread that read this one: then the thread's state says nothing about this unit.
+    std::vector<Interval> shared;
+    bool sharing = false;  ///< the last of `shared` is still open
+    bool alone = true;     ///< no other unit of the process was in flight at any time: hand-offs between threads are this unit's
+    bool ended = false;
+    bool touched_by_loss = false;  ///< events were lost while it ran: it may be over without our knowing
+    ThreadUse use_at_begin;
+    ThreadUse use_at_end;
+    bool use_known = false;
+};
+
+}  // namespace timesink::attribute

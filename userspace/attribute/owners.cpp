@@ -1,0 +1,164 @@
+#include "attribute/owners.hpp"
+
+#include <algorithm>
+
+namespace timesink::attribute {
+
+namespace {
+
+/// A wake-up by the unit's thread is nearly always the hand-over of its work; it may be the release of a lock (the GIL) for which
+/// a background thread happened to wait.
+constexpr double kHandOffMargin = 0.9;
+
+constexpr Duration kShortestDoubt = std::chrono::seconds(1);
+constexpr Duration kLongestDoubt = std::chrono::seconds(60);
+
+}  // namespace
+
+void Owners::began(LiveUnit& live) {
+    std::vector<LiveUnit*>& line = lines_[live.unit.socket];
+    line.push_back(&live);
+    if (line.size() == 1) {
+        activate(live, live.unit.read_begin);
+    }
+}
+
+void Owners::share(const std::vector<LiveUnit*>& active, Instant at) {
+    for (LiveUnit* live : active) {
+        if (!live->sharing) {
+            live->sharing = true;
+            live->shared.push_back({std::max(at, live->unit.read_begin), Instant::max()});
+        }
+    }
+}
+
+/// A thread that serves one unit at a time and reads another has ended the one before: that end was lost.
+void Owners::give_up_stale(OnThread& thread) {
+    if (thread.multiplexes) {
+        return;
+    }
+    const std::vector<LiveUnit*> active = thread.active;
+    for (LiveUnit* live : active) {
+        if (live->touched_by_loss) {
+            leave(*live, live->unit.read_begin);
+        }
+    }
+}
+
+void Owners::activate(LiveUnit& live, Instant at) {
+    OnThread& thread = threads_[live.unit.thread];
+    give_up_stale(thread);
+    std::vector<LiveUnit*>& on_thread = thread.active;
+    on_thread.push_back(&live);
+    if (on_thread.size() > 1) {
+        thread.multiplexes = true;
+        share(on_thread, at);
+    }
+    std::vector<LiveUnit*>& in_process = processes_[live.unit.process].active;
+    in_process.push_back(&live);
+    if (in_process.size() > 1) {
+        for (LiveUnit* other : in_process) {
+            other->alone = false;
+        }
+    }
+}
+
+void Owners::ended(LiveUnit& live, Instant at) {
+    longest_unit_ = std::max(longest_unit_, at - live.unit.begin);
+    leave(live, at);
+    const auto line = lines_.find(live.unit.socket);
+    if (line == lines_.end()) {
+        return;
+    }
+    const bool was_first = line->second.front() == &live;
+    std::erase(line->second, &live);
+    if (line->second.empty()) {
+        lines_.erase(line);
+    } else if (was_first) {
+        activate(*line->second.front(), at);
+    }
+}
+
+/// It is no longer in flight.
+void Owners::leave(LiveUnit& live, Instant at) {
+    std::vector<LiveUnit*>& on_thread = threads_[live.unit.thread].active;
+    std::erase(on_thread, &live);
+    live.sharing = false;  // its last shared stretch stays open: it lasted to the unit's end
+    if (on_thread.size() == 1 && on_thread.front()->sharing) {
+        on_thread.front()->sharing = false;
+        on_thread.front()->shared.back().end = at;
+    }
+    InProcess& process = processes_[live.unit.process];
+    std::erase(process.active, &live);
+    if (process.active.empty()) {
+        processes_.erase(live.unit.process);
+    }
+}
+
+Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines) {
+    OnThread& thread = threads_[exchange.sent_by];
+    if (thread.active.size() == 1) {
+        if (thread.background_may_go_on || (thread.multiplexes && exchange.sent < in_doubt_until_)) {
+            return {{}, Evidence::ambiguous, 0};
+        }
+        return {thread.active.front()->unit.id, Evidence::thread, 1};
+    }
+    if (thread.active.size() > 1) {
+        return {{}, Evidence::ambiguous, 0};
+    }
+    const auto process = processes_.find(exchange.process);
+    if (process != processes_.end()) {
+        const std::vector<LiveUnit*>& active = process->second.active;
+        if (active.size() == 1 && handed_off(*active.front(), exchange, timelines)) {
+            return {active.front()->unit.id, Evidence::inferred, kHandOffMargin};
+        }
+        return {{}, Evidence::ambiguous, 0};
+    }
+    ++thread.background;
+    thread.background_may_go_on = true;
+    background_[exchange.id] = exchange.sent_by;
+    return {};
+}
+
+bool Owners::handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const {
+    const ThreadTimeline* timeline = timelines.find(exchange.sent_by);
+    if (timeline == nullptr) {
+        return false;
+    }
+    // The latest wake-up by the unit's own thread since the unit began; later waits of the helper (for replies) do not undo it.
+    Instant at = exchange.sent;
+    while (const OffCpuSpan* span = timeline->latest_off(at)) {
+        if (span->on < live.unit.read_begin) {
+            return false;
+        }
+        if (span->blocked() && span->waker == live.unit.thread && span->waker_syscall >= 0 &&
+            span->woken >= live.unit.read_begin) {
+            return true;
+        }
+        at = span->off;
+    }
+    return false;
+}
+
+void Owners::answered(const request::Exchange& exchange) {
+    const auto found = background_.find(exchange.id);
+    if (found == background_.end()) {
+        return;
+    }
+    OnThread& thread = threads_[found->second];
+    thread.background -= std::min<std::size_t>(thread.background, 1);
+    background_.erase(found);
+}
+
+void Owners::lost(Instant at) {
+    in_doubt_until_ = std::max(in_doubt_until_, at + std::clamp(longest_unit_, kShortestDoubt, kLongestDoubt));
+}
+
+void Owners::idle(ThreadId thread) {
+    const auto found = threads_.find(thread);
+    if (found != threads_.end() && found->second.background_may_go_on && found->second.background == 0) {
+        found->second.background_may_go_on = false;
+    }
+}
+
+}  // namespace timesink::attribute

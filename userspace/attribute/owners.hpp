@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "attribute/live_unit.hpp"
+
+namespace timesink::attribute {
+
+struct Owner {
+    UnitId unit{};
+    Evidence evidence = Evidence::none;
+    double margin = 0;
+};
+
+/// Whose an exchange is, decided when its first byte is sent: by what is then in flight on the sending thread.
+///  - one unit on the thread: its exchange, evidence `thread`;
+///  - several: `ambiguous`; a thread that multiplexes tells nothing by itself;
+///  - none on the thread, one in the process, and the thread was woken by that unit's thread since it began: `thread` (a helper
+///  thread);
+///  - none anywhere: nobody's (a background job), and while such a job may go on, later ones on that thread are `ambiguous`.
+/// After a loss, threads that multiplex are in doubt for as long as a unit may take: whose begin was lost is not known to be in
+/// flight. Units that wait behind another on the same connection (HTTP/1.1 pipelining) are not in flight yet: they are answered
+/// in order.
+class Owners {
+public:
+    void began(LiveUnit& live);
+    void ended(LiveUnit& live, Instant at);
+    [[nodiscard]] Owner of(const request::Exchange& exchange, const Timelines& timelines);
+    void answered(const request::Exchange& exchange);
+    /// The thread went to wait: if nothing of a background job is outstanding, the job is taken as over.
+    void idle(ThreadId thread);
+    /// Events were lost until `at`. Units in flight are marked already (LiveUnit::touched_by_loss).
+    void lost(Instant at);
+
+private:
+    struct OnThread {
+        std::vector<LiveUnit*> active;
+        std::size_t background = 0;  // exchanges sent for nobody and not answered
+        bool background_may_go_on = false;
+        bool multiplexes = false;  // has had several units in flight: an event loop
+    };
+    struct InProcess {
+        std::vector<LiveUnit*> active;
+    };
+
+    void activate(LiveUnit& live, Instant at);
+    void give_up_stale(OnThread& thread);
+    void leave(LiveUnit& live, Instant at);
+    static void share(const std::vector<LiveUnit*>& active, Instant at);
+    [[nodiscard]] bool handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const;
+
+    std::map<ThreadId, OnThread> threads_;
+    std::map<ProcessId, InProcess> processes_;
+    std::map<SocketId, std::vector<LiveUnit*>> lines_;  // units of a connection in order; the first is in flight
+    std::map<ExchangeId, ThreadId> background_;
+    Duration longest_unit_{};
+    Instant in_doubt_until_{};
+};
+
+}  // namespace timesink::attribute

@@ -1,0 +1,134 @@
+#include "attribute/thread_timeline.hpp"
+
+#include <algorithm>
+
+namespace timesink::attribute {
+
+namespace {
+
+ts_call_class class_of(ts_operation operation) {
+    switch (operation) {
+        case TS_OPERATION_READ:
+            return TS_CLASS_SOCKET_READ;
+        case TS_OPERATION_WRITE:
+            return TS_CLASS_SOCKET_WRITE;
+        default:
+            return TS_CLASS_SOCKET_SETUP;
+    }
+}
+
+void count(ThreadUse& use, const event::Call& call) {
+    request::CallTotals& totals = use.calls[class_of(call.operation)];
+    ++totals.calls;
+    totals.nanoseconds += static_cast<std::uint64_t>(to_ns(call.exited - call.entered));
+    const bool moves_bytes = call.operation == TS_OPERATION_READ || call.operation == TS_OPERATION_WRITE;
+    if (call.result < 0) {
+        ++totals.errors;
+    } else if (moves_bytes) {
+        totals.bytes += static_cast<std::uint64_t>(call.result);
+    }
+}
+
+}  // namespace
+
+void ThreadTimeline::on(const event::Call& call) {
+    process_ = call.process;
+    use_.minor_faults += call.minor_faults;
+    use_.major_faults += call.major_faults;
+    for (const ts_call_count& part : call.counts) {
+        request::CallTotals& totals = use_.calls[part.call_class];
+        totals.calls += part.calls;
+        totals.errors += part.errors;
+        totals.nanoseconds += part.nanoseconds;
+        totals.bytes += part.bytes;
+    }
+    use_before_call_ = use_;
+    count(use_, call);
+    calls_.push_back({call.entered, call.exited, call.socket, call.operation});
+    if (calls_.size() > kMaximumKept) {
+        known_since_ = std::max(known_since_, calls_.front().exited);
+        calls_.pop_front();
+    }
+}
+
+void ThreadTimeline::on(const event::OffCpu& off) {
+    process_ = off.process;
+    off_.push_back({off.off, off.woken, off.on, off.waker, off.waker_syscall, off.syscall, off.state, off.iowait});
+    if (off_.size() > kMaximumKept) {
+        known_since_ = std::max(known_since_, off_.front().on);
+        off_.pop_front();
+    }
+}
+
+void ThreadTimeline::forget(Instant before) {
+    while (!off_.empty() && off_.front().on < before) {
+        off_.pop_front();
+    }
+    while (!calls_.empty() && calls_.front().exited < before) {
+        calls_.pop_front();
+    }
+}
+
+const OffCpuSpan* ThreadTimeline::latest_off(Instant at) const {
+    const auto after =
+        std::lower_bound(off_.begin(), off_.end(), at, [](const OffCpuSpan& span, Instant wanted) { return span.off < wanted; });
+    return after == off_.begin() ? nullptr : &*std::prev(after);
+}
+
+const SocketCall* ThreadTimeline::call_around(const OffCpuSpan& span) const {
+    const auto found = std::lower_bound(calls_.begin(), calls_.end(), span.on,
+                                        [](const SocketCall& call, Instant wanted) { return call.exited < wanted; });
+    return found != calls_.end() && found->entered <= span.off ? &*found : nullptr;
+}
+
+const SocketCall* ThreadTimeline::next_call(Instant at) const {
+    const auto found = std::lower_bound(calls_.begin(), calls_.end(), at,
+                                        [](const SocketCall& call, Instant wanted) { return call.entered < wanted; });
+    return found != calls_.end() ? &*found : nullptr;
+}
+
+ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {
+    const auto overlap = [&](Instant begin, Instant end) {
+        return std::max(Duration{}, std::min(end, interval.end) - std::max(begin, interval.begin));
+    };
+    Absence absence;
+    auto span = std::lower_bound(off_.begin(), off_.end(), interval.begin,
+                                 [](const OffCpuSpan& candidate, Instant wanted) { return candidate.on < wanted; });
+    for (; span != off_.end() && span->off < interval.end; ++span) {
+        absence.off += overlap(span->off, span->on);
+        absence.runnable += overlap(span->woken, span->on);
+    }
+    return absence;
+}
+
+void Timelines::exited(ThreadId thread, Instant at) {
+    if (threads_.contains(thread)) {
+        gone_[thread] = at;
+    }
+}
+
+void Timelines::forget(Instant before) {
+    for (auto& [id, timeline] : threads_) {
+        timeline.forget(before);
+    }
+    // An id may be given to a new thread at once; a timeline that went on after the exit belongs to that one.
+    for (auto gone = gone_.begin(); gone != gone_.end();) {
+        if (gone->second >= before) {
+            ++gone;
+            continue;
+        }
+        const auto at = threads_.find(gone->first);
+        if (at != threads_.end() && at->second.latest_off(Instant::max()) == nullptr &&
+            at->second.next_call(Instant{}) == nullptr) {
+            threads_.erase(at);
+        }
+        gone = gone_.erase(gone);
+    }
+}
+
+const ThreadTimeline* Timelines::find(ThreadId thread) const {
+    const auto found = threads_.find(thread);
+    return found == threads_.end() ? nullptr : &found->second;
+}
+
+}  // namespace timesink::attribute

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "event/event.hpp"
+#include "request/unit.hpp"
+
+namespace timesink::attribute {
+
+/// A stretch in which a thread was not on a CPU: blocked in [off, woken), runnable in [woken, on).
+struct OffCpuSpan {
+    Instant off;
+    Instant woken;
+    Instant on;
+    ThreadId waker;
+    std::int16_t waker_syscall;
+    std::int16_t syscall;
+    ts_off_cpu_state state;
+    bool iowait;
+    [[nodiscard]] bool blocked() const { return woken > off; }
+};
+
+/// A call on a socket, as far as the partition needs it.
+struct SocketCall {
+    Instant entered;
+    Instant exited;
+    SocketId socket;
+    ts_operation operation;
+};
+
+/// What a thread has used since it was first seen.
+struct ThreadUse {
+    std::uint64_t minor_faults = 0;
+    std::uint64_t major_faults = 0;
+    std::array<request::CallTotals, TS_CLASS_COUNT> calls{};
+};
+
+/// The recent past of one thread: when it was off the CPU and what it did on sockets. Owned by Timelines. Both lists ascend in
+/// time and neither has overlaps: a thread does one thing at a time. Bounded by forget() and by kMaximumKept.
+class ThreadTimeline {
+public:
+    static constexpr std::size_t kMaximumKept = 1U << 16U;
+
+    void on(const event::Call& call);
+    void on(const event::OffCpu& off);
+    void forget(Instant before);
+
+    /// The latest span that began before `at`; null: none known.
+    [[nodiscard]] const OffCpuSpan* latest_off(Instant at) const;
+    /// The call that the thread was in during the whole span; null: none on a socket.
+    [[nodiscard]] const SocketCall* call_around(const OffCpuSpan& span) const;
+    /// The first call that was entered at `at` or later.
+    [[nodiscard]] const SocketCall* next_call(Instant at) const;
+    /// Time off the CPU and time runnable within the interval.
+    struct Absence {
+        Duration off{};
+        Duration runnable{};
+    };
+    [[nodiscard]] Absence absence(Interval interval) const;
+
+    [[nodiscard]] ProcessId process() const { return process_; }
+    /// Everything before this was dropped for want of room.
+    [[nodiscard]] Instant known_since() const { return known_since_; }
+    [[nodiscard]] const ThreadUse& use() const { return use_; }
+    /// As it was when the latest call was entered.
+    [[nodiscard]] const ThreadUse& use_before_call() const { return use_before_call_; }
+
+private:
+    std::deque<OffCpuSpan> off_;
+    std::deque<SocketCall> calls_;
+    ThreadUse use_;
+    ThreadUse use_before_call_;
+    ProcessId process_{};
+    Instant known_since_{};
+};
+
+class Timelines {
+public:
+    void on(const event::Call& call) { threads_[call.thread].on(call); }
+    void on(const event::OffCpu& off) { threads_[off.thread].on(off); }
+    void exited(ThreadId thread, Instant at);
+    void forget(Instant before);
+    /// Null: a thread that was never seen.
+    [[nodiscard]] const ThreadTimeline* find(ThreadId thread) const;
+
+private:
+    std::map<ThreadId, ThreadTimeline> threads_;
+    std::map<ThreadId, Instant> gone_;
+};
+
+}  // namespace timesink::attribute

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "attribute/account.hpp"
+#include "attribute/live_unit.hpp"
+#include "attribute/thread_timeline.hpp"
+
+namespace timesink::attribute {
+
+/// The backward causal walk: from the end of a unit to its begin, at each point asking what ended last.
+///
+///   at        | what the thread did just before            | charged to                         | goes on at
+///   ----------+--------------------------------------------+------------------------------------+---------------------------
+///   any       | executed                                   | cpu                                | when it got the CPU
+///   got CPU   | was runnable                               | run_queue                          | when it was woken
+///   woken     | waited for a reply of an own exchange      | body, first byte, queue of it      | when the request was sent, on
+///   the
+///             |                                            |                                    | thread that sent it
+///   woken     | waited for the client                      | transfer                           | when it blocked
+///   woken     | waited for a thread that works for the unit| –                                  | now, on that thread
+///   woken     | futex, disk, page fault, sleep             | that cause                         | when it blocked
+///   reading   | the request was in the kernel, unread      | backlog, run_queue, cpu            | the unit's begin
+///
+/// The pieces are contiguous by construction, so they sum exactly. While other units shared the thread its state says nothing of
+/// this one: such stretches are unattributed.
+class Walk {
+public:
+    Walk(const LiveUnit& live, const Timelines& timelines);
+    /// In time order, from unit.begin to unit.end; none empty.
+    [[nodiscard]] std::vector<Piece> run();
+
+private:
+    void step();
+    void blocked(const ThreadTimeline& timeline, const OffCpuSpan& span);
+    bool on_socket(const SocketCall& call, const OffCpuSpan& span);
+    bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);
+    void polled(const ThreadTimeline& timeline, const OffCpuSpan& span);
+    bool follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span);
+    void before_read();
+    /// Charges [to, at_) and moves on to `to`; nothing when `to` is not earlier.
+    void charge(Instant to, Cause cause, ExchangeId exchange = {});
+    [[nodiscard]] const OwnedExchange* awaited_on(SocketId socket, const OffCpuSpan& span) const;
+    [[nodiscard]] const OwnedExchange* outstanding(const OffCpuSpan& span) const;
+    void withhold_shared();
+
+    const LiveUnit& live_;
+    const request::Unit& unit_;
+    const Timelines& timelines_;
+    Instant floor_;
+    Instant at_;
+    ThreadId thread_;
+    std::vector<Piece> pieces_;  // latest first while walking
+};
+
+}  // namespace timesink::attribute

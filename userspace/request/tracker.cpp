@@ -1,0 +1,288 @@
+#include "request/tracker.hpp"
+
+#include <algorithm>
+
+namespace timesink::request {
+
+namespace {
+
+constexpr std::size_t kMaximumOpen = 4096;  // of one connection; beyond, the oldest are given up (a peer that never answers)
+
+void append(proto::Attributes& to, const proto::Attributes& from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
+
+std::string_view path_of(std::string_view target) {
+    return target.substr(0, target.find('?'));
+}
+
+}  // namespace
+
+void Tracker::head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
+    if (head.direction == proto::Direction::request) {
+        request_head(connection, head, first_byte);
+        return;
+    }
+    PerConnection& open = open_[connection.id()];
+    if (connection.role() == net::Role::server) {
+        unit_response(open, head, first_byte);
+    } else {
+        exchange_response(open, head, first_byte);
+    }
+}
+
+void Tracker::request_head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
+    if (connection.role() == net::Role::server) {
+        begin_unit(connection, head, first_byte);
+    } else if (head.expects_response) {
+        begin_exchange(connection, head, first_byte);
+    }
+}
+
+void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
+    PerConnection& open = open_[connection.id()];
+    OpenUnit fresh;
+    fresh.request_begin = head.begin;
+    Unit& unit = fresh.unit;
+    unit.id = UnitId{++units_};
+    unit.protocol = connection.protocol();
+    unit.method = head.operation;
+    unit.path = path_of(head.target);
+    unit.route = routes_.fold(unit.method, unit.path);
+    unit.client = connection.remote();
+    unit.server = connection.local();
+    unit.socket = connection.id();
+    unit.process = first_byte.process;
+    unit.thread = first_byte.thread;
+    if (!open.used) {
+        unit.connected = connection.connected();
+        unit.accepted = connection.accepted();
+        open.used = true;
+    }
+    unit.begin = first_byte.arrived;
+    unit.read_begin = first_byte.exited;
+    unit.attributes = head.attributes;
+    if (!first_byte.known || unit.begin < attached_ || (!first_byte.arrival_known && connection.opened_before_attach())) {
+        unit.exclusion = Exclusion::older_than_attach;
+    } else if (!first_byte.arrival_known) {
+        unit.exclusion = Exclusion::loss;
+    }
+    const auto [at, inserted] = open.units.emplace(head.correlation, std::move(fresh));
+    if (inserted) {
+        listener_.began(at->second.unit);
+    }
+    if (open.units.size() > kMaximumOpen) {
+        Unit oldest = std::move(open.units.begin()->second.unit);
+        open.units.erase(open.units.begin());
+        oldest.exclusion = Exclusion::unfinished;
+        listener_.ended(std::move(oldest));
+    }
+}
+
+void Tracker::begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
+    PerConnection& open = open_[connection.id()];
+    OpenExchange fresh;
+    fresh.request_begin = head.begin;
+    Exchange& exchange = fresh.exchange;
+    exchange.id = ExchangeId{++exchanges_};
+    exchange.protocol = connection.protocol();
+    name_exchange(exchange, head);
+    exchange.local = connection.local();
+    exchange.remote = connection.remote();
+    exchange.socket = connection.id();
+    exchange.process = first_byte.process;
+    exchange.sent_by = first_byte.thread;
+    if (!open.used) {
+        exchange.connect_began = connection.connect_began();
+        exchange.connected = connection.connected();
+        open.used = true;
+    }
+    exchange.sent = exchange.server_free = first_byte.entered;
+    exchange.sent_end = first_byte.exited;
+    exchange.touched_by_loss = !first_byte.known;
+    const auto [at, inserted] = open.exchanges.emplace(head.correlation, std::move(fresh));
+    if (inserted) {
+        listener_.sent(at->second.exchange);
+    }
+    if (open.exchanges.size() > kMaximumOpen) {
+        Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
+        open.exchanges.erase(open.exchanges.begin());
+        oldest.error = "no answer";
+        listener_.answered(std::move(oldest));
+    }
+}
+
+void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
+    exchange.operation = head.operation;
+    exchange.host = head.host;
+    exchange.housekeeping = head.housekeeping;
+    exchange.attributes = head.attributes;
+    const Named named = names_.name(exchange.protocol, head);
+    exchange.statement = named.statement;
+    exchange.fingerprint = named.fingerprint;
+    if (!named.operation.empty()) {
+        exchange.operation = named.operation;
+    }
+    append(exchange.attributes, named.attributes);
+}
+
+void Tracker::unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte) {
+    const auto found = open.units.find(head.correlation);
+    if (found == open.units.end()) {
+        return;
+    }
+    OpenUnit& at = found->second;
+    at.answering = true;
+    at.response_begin = head.begin;
+    at.unit.status = head.status;
+    at.unit.error = head.error;
+    at.unit.first_response = first_byte.entered;
+    append(at.unit.attributes, head.attributes);
+}
+
+void Tracker::exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte) {
+    const auto found = open.exchanges.find(head.correlation);
+    if (found == open.exchanges.end()) {
+        return;
+    }
+    OpenExchange& at = found->second;
+    at.answering = true;
+    at.response_begin = head.begin;
+    Exchange& exchange = at.exchange;
+    exchange.status = head.status;
+    exchange.error = head.error;
+    exchange.arrived = exchange.arrived_end = first_byte.arrived;
+    exchange.read_begin = exchange.read_end = first_byte.exited;
+    exchange.read_by = first_byte.thread;
+    exchange.touched_by_loss = exchange.touched_by_loss || !first_byte.arrival_known;
+    // Behind others on this connection: the server could not begin before it had answered them.
+    exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
+    append(exchange.attributes, head.attributes);
+}
+
+void Tracker::end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
+    PerConnection& open = open_[connection.id()];
+    if (connection.role() == net::Role::server) {
+        end_unit_message(open, end, last_byte);
+    } else {
+        end_exchange_message(open, end, last_byte);
+    }
+}
+
+void Tracker::end_unit_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
+    const auto found = open.units.find(end.correlation);
+    if (found == open.units.end()) {
+        return;
+    }
+    OpenUnit& at = found->second;
+    Unit& unit = at.unit;
+    append(unit.attributes, end.attributes);
+    if (end.direction == proto::Direction::request) {
+        unit.bytes_in = end.end - at.request_begin;
+        unit.request_arrived = last_byte.arrived;
+        unit.read_end = last_byte.exited;
+        return;
+    }
+    unit.bytes_out = end.end - at.response_begin;
+    unit.answered_by = last_byte.thread;
+    unit.end = last_byte.exited;
+    unit.complete = end.complete && at.answering && last_byte.known;
+    if (!end.error.empty()) {
+        unit.error = end.error;
+    }
+    if (!unit.complete && unit.exclusion == Exclusion::none) {
+        unit.exclusion = last_byte.known ? Exclusion::unfinished : Exclusion::loss;
+    }
+    Unit done = std::move(unit);
+    open.units.erase(found);
+    listener_.ended(std::move(done));
+}
+
+void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
+    const auto found = open.exchanges.find(end.correlation);
+    if (found == open.exchanges.end()) {
+        return;
+    }
+    OpenExchange& at = found->second;
+    Exchange& exchange = at.exchange;
+    append(exchange.attributes, end.attributes);
+    if (end.direction == proto::Direction::request) {
+        exchange.bytes_out = end.end - at.request_begin;
+        exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
+        return;
+    }
+    exchange.bytes_in = end.end - at.response_begin;
+    exchange.rows = end.rows;
+    exchange.complete = end.complete && at.answering && last_byte.known;
+    if (last_byte.known) {
+        exchange.arrived_end = std::max(exchange.arrived, last_byte.arrived);
+        exchange.read_end = last_byte.exited;
+        exchange.read_by = last_byte.thread;
+        exchange.touched_by_loss = exchange.touched_by_loss || !last_byte.arrival_known;
+    }
+    if (!end.error.empty()) {
+        exchange.error = end.error;
+    }
+    for (const auto& [key, value] : exchange.attributes) {
+        exchange.in_transaction = exchange.in_transaction || (key == "postgresql.transaction" && value != "I");
+    }
+    open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);
+    Exchange done = std::move(exchange);
+    open.exchanges.erase(found);
+    listener_.answered(std::move(done));
+}
+
+void Tracker::lost(net::Connection& connection) {
+    const auto found = open_.find(connection.id());
+    if (found == open_.end()) {
+        return;
+    }
+    // What was lost may have been the end of any of these. They are over for us; what comes of them later finds no one.
+    for (auto& [correlation, open] : found->second.units) {
+        open.unit.exclusion = Exclusion::loss;
+    }
+    for (auto& [correlation, open] : found->second.exchanges) {
+        open.exchange.touched_by_loss = true;
+    }
+    end_all(found->second, "events lost");
+}
+
+void Tracker::abandoned(net::Connection& connection) {
+    if (const auto found = open_.find(connection.id()); found != open_.end()) {
+        end_all(found->second, "not decoded");
+    }
+}
+
+void Tracker::closed(net::Connection& connection) {
+    const auto found = open_.find(connection.id());
+    if (found == open_.end()) {
+        return;
+    }
+    end_all(found->second, connection.failure().empty() ? "connection closed" : connection.failure());
+    open_.erase(found);
+}
+
+void Tracker::end_all(PerConnection& open, const std::string& error) {
+    std::map<proto::Correlation, OpenUnit> units;
+    units.swap(open.units);
+    for (auto& [correlation, at] : units) {
+        at.unit.exclusion = at.unit.exclusion == Exclusion::none ? Exclusion::unfinished : at.unit.exclusion;
+        at.unit.error = at.unit.error.empty() ? error : at.unit.error;
+        listener_.ended(std::move(at.unit));
+    }
+    std::map<proto::Correlation, OpenExchange> exchanges;
+    exchanges.swap(open.exchanges);
+    for (auto& [correlation, at] : exchanges) {
+        at.exchange.error = at.exchange.error.empty() ? error : at.exchange.error;
+        listener_.answered(std::move(at.exchange));
+    }
+}
+
+void Tracker::finish() {
+    for (auto& [socket, open] : open_) {
+        end_all(open, "run ended");
+    }
+    open_.clear();
+}
+
+}  // namespace timesink::request

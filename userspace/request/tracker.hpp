@@ -1,0 +1,84 @@
+#pragma once
+
+#include <map>
+
+#include "net/connection.hpp"
+#include "request/exchange.hpp"
+#include "request/route.hpp"
+#include "request/statement.hpp"
+#include "request/unit.hpp"
+
+namespace timesink::request {
+
+/// Told of units and exchanges as they begin and end, in the order of the events. References live until the call returns.
+class Listener {
+public:
+    virtual ~Listener() = default;
+    /// The request's header has been read. Everything up to read_begin is set.
+    virtual void began(const Unit& unit) = 0;
+    /// Exactly one call for each began; complete or not.
+    virtual void ended(Unit unit) = 0;
+    /// The first byte of an outgoing request was written.
+    virtual void sent(const Exchange& exchange) = 0;
+    /// Exactly one call for each sent; complete or not.
+    virtual void answered(Exchange exchange) = 0;
+};
+
+/// Makes units of the messages on accepted connections and exchanges of those on opened ones. The one place where requests and
+/// responses are paired: by the parser's correlation, never by time (a reply that is read late would be paired with a later
+/// request, as seen in other tracers under pipelining).
+class Tracker final : public net::MessageSink {
+public:
+    Tracker(Listener& listener, RouteTable& routes) : listener_(listener), routes_(routes) {}
+
+    void head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) override;
+    void end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) override;
+    void lost(net::Connection& connection) override;
+    void abandoned(net::Connection& connection) override;
+    void closed(net::Connection& connection) override;
+
+    /// Units that began earlier are older than the attach.
+    void attached(Instant at) { attached_ = at; }
+    /// Ends everything that is open as unfinished.
+    void finish();
+
+private:
+    struct OpenUnit {
+        Unit unit;
+        std::uint64_t request_begin = 0;
+        std::uint64_t response_begin = 0;
+        bool answering = false;
+    };
+    struct OpenExchange {
+        Exchange exchange;
+        std::uint64_t request_begin = 0;
+        std::uint64_t response_begin = 0;
+        bool answering = false;
+    };
+    struct PerConnection {
+        std::map<proto::Correlation, OpenUnit> units;
+        std::map<proto::Correlation, OpenExchange> exchanges;
+        Instant latest_answer{};  // when the latest exchange's reply was whole in the kernel
+        bool used = false;        // the connect time has been charged to an exchange
+    };
+
+    void request_head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
+    void begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
+    void begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
+    void name_exchange(Exchange& exchange, const proto::Head& head);
+    void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
+    void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
+    void end_unit_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    void end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    void end_all(PerConnection& open, const std::string& error);
+
+    Listener& listener_;
+    RouteTable& routes_;
+    StatementNames names_;
+    std::map<SocketId, PerConnection> open_;
+    Instant attached_{};
+    std::uint64_t units_ = 0;
+    std::uint64_t exchanges_ = 0;
+};
+
+}  // namespace timesink::request
