@@ -35,10 +35,10 @@ private:
 
 }  // namespace
 
-/// Hands each event to the layers that it concerns, lower layers last: what a thread did is known before a message that it carried
-/// becomes a unit or an exchange.
+/// Hands each event to the layers that it concerns, lower layers last: what a thread did is known before a message that it
+/// carried becomes a unit or an exchange.
 struct Analysis::Flow final : event::Consumer {
-    Flow(Options options, std::vector<request::RoutePattern> patterns, attribute::AccountSink* accounts)
+    Flow(Options options, request::RoutePatterns patterns, attribute::AccountSink* accounts)
         : routes(std::move(patterns)),
           aggregate(std::move(options)),
           fork(aggregate, accounts),
@@ -84,7 +84,7 @@ struct Analysis::Flow final : event::Consumer {
     Instant now{};
 };
 
-Analysis::Analysis(Options options, std::vector<request::RoutePattern> routes, attribute::AccountSink* accounts)
+Analysis::Analysis(Options options, request::RoutePatterns routes, attribute::AccountSink* accounts)
     : flow_(std::make_unique<Flow>(std::move(options), std::move(routes), accounts)) {}
 Analysis::~Analysis() = default;
 

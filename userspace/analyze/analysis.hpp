@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "analyze/aggregate.hpp"
 #include "analyze/model.hpp"
@@ -23,7 +22,7 @@ class Analysis {
 public:
     /// `routes`: the user's patterns, ahead of the folding rules. `accounts`: further receivers of every account and stray
     /// exchange, called after the aggregate, in order; not owned, may be null.
-    Analysis(Options options, std::vector<request::RoutePattern> routes, attribute::AccountSink* accounts = nullptr);
+    Analysis(Options options, request::RoutePatterns routes, attribute::AccountSink* accounts = nullptr);
     ~Analysis();
     Analysis(const Analysis&) = delete;
     Analysis& operator=(const Analysis&) = delete;

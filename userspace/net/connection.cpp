@@ -12,6 +12,7 @@ namespace {
 /// A protocol that has not shown itself within so many calls or bytes is taken as unknown (and still looked for at each new
 /// turn).
 constexpr std::size_t kEarlyCalls = 12;
+constexpr std::size_t kEarlyCallsUndecided = 256;  // while a parser may still recognise the begin of a message
 constexpr std::size_t kEarlyBytes = 32 * 1024;
 
 constexpr std::uint8_t kTcpEstablished = 1;
@@ -131,6 +132,9 @@ void Connection::transfer(const event::Call& call) {
     if (read && !arrivals_have_positions_) {
         way.times.settle_arrivals(begin, end, call.exited);
     }
+    if (way.expected == kPositionUnknown) {
+        way.expected = way.held_from = begin;
+    }
     if (begin > way.expected) {
         summary_.bytes_lost += begin - way.expected;
         skip(read, way.expected, begin);
@@ -239,20 +243,20 @@ void Connection::detect(bool read, std::uint64_t position, event::Bytes piece, b
     early_bytes_ += piece.size();
     const event::Bytes bytes(early_.back().bytes);
     const bool roles_known = summary_.role != Role::unknown;
+    bool undecided = false;
     for (const proto::Protocol& protocol : proto::registry()) {
-        if (roles_known) {
-            if (protocol.detect(direction_of(read), bytes) == proto::Match::yes) {
-                choose(protocol.name, protocol.make());
-                return;
+        const proto::Match match = protocol.detect(roles_known ? direction_of(read) : proto::Direction::request, bytes);
+        undecided = undecided || match == proto::Match::maybe;
+        if (match == proto::Match::yes) {
+            if (!roles_known) {
+                // Who asks is the client: sockets whose making was not seen (inherited, passed over a unix socket).
+                summary_.role = read ? Role::server : Role::client;
             }
-        } else if (protocol.detect(proto::Direction::request, bytes) == proto::Match::yes) {
-            // Who asks is the client: sockets whose making was not seen (inherited, passed over a unix socket).
-            summary_.role = read ? Role::server : Role::client;
             choose(protocol.name, protocol.make());
             return;
         }
     }
-    if (early_calls_ >= kEarlyCalls || early_bytes_ >= kEarlyBytes) {
+    if (early_calls_ >= (undecided ? kEarlyCallsUndecided : kEarlyCalls) || early_bytes_ >= kEarlyBytes) {
         if (!roles_known) {
             summary_.role = early_.front().read ? Role::server : Role::client;
         }

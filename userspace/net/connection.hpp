@@ -32,6 +32,9 @@ public:
 /// Owned by Connections; fed in event order. Invariant: bytes reach the parser in stream order per direction, gaps told.
 class Connection final : private proto::Sink {
 public:
+    /// As rx_position or tx_position of the socket: the first call in that direction tells.
+    static constexpr std::uint64_t kPositionUnknown = ~std::uint64_t{0};
+
     Connection(const event::Socket& socket, bool before_attach, MessageSink& sink);
 
     void on(const event::Call& call);

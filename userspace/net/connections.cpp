@@ -2,6 +2,13 @@
 
 namespace timesink::net {
 
+namespace {
+
+constexpr std::uint16_t kFamilyUnknown = 0;  // AF_UNSPEC
+constexpr std::uint8_t kRoleUnknown = 2;     // ts_socket.is_server
+
+}  // namespace
+
 void Connections::on(const event::Socket& socket) {
     if (socket.origin == TS_SOCKET_LISTEN) {
         return;
@@ -13,9 +20,24 @@ void Connections::on(const event::Socket& socket) {
 }
 
 void Connections::on(const event::Call& call) {
-    const auto found = table_.find(call.socket);
+    auto found = table_.find(call.socket);
     if (found == table_.end()) {
-        return;
+        if (call.operation == TS_OPERATION_CLOSE) {
+            return;
+        }
+        // Its socket record was lost: who its ends are is not known, what is said on it is.
+        event::Socket socket{};
+        socket.at = call.entered;
+        socket.socket = call.socket;
+        socket.process = call.process;
+        socket.fd = call.fd;
+        socket.family = kFamilyUnknown;
+        socket.origin = TS_SOCKET_SEEN;
+        socket.is_server = kRoleUnknown;
+        const bool read = call.operation == TS_OPERATION_READ;
+        socket.rx_position = read ? call.stream_begin : Connection::kPositionUnknown;
+        socket.tx_position = read ? Connection::kPositionUnknown : call.stream_begin;
+        found = table_.emplace(call.socket, std::make_unique<Connection>(socket, !attached_, messages_)).first;
     }
     found->second->on(call);
     if (!found->second->summary().open) {

@@ -48,7 +48,7 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     unit.protocol = connection.protocol();
     unit.method = head.operation;
     unit.path = path_of(head.target);
-    unit.route = routes_.fold(unit.method, unit.path);
+    unit.route = routes_.route(unit.method, unit.path);
     unit.client = connection.remote();
     unit.server = connection.local();
     unit.socket = connection.id();
@@ -116,14 +116,44 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
     exchange.operation = head.operation;
     exchange.host = head.host;
     exchange.housekeeping = head.housekeeping;
-    exchange.attributes = head.attributes;
-    const Named named = names_.name(exchange.protocol, head);
-    exchange.statement = named.statement;
-    exchange.fingerprint = named.fingerprint;
-    if (!named.operation.empty()) {
-        exchange.operation = named.operation;
+    std::string key;
+    std::string script;
+    for (const auto& attribute : head.attributes) {
+        if (attribute.first == "redis.key") {
+            key = attribute.second;  // may hold a value: only its shape goes on
+        } else if (attribute.first == "redis.script") {
+            script = attribute.second;
+        } else {
+            exchange.attributes.push_back(attribute);
+        }
     }
-    append(exchange.attributes, named.attributes);
+    if (exchange.protocol == "http") {
+        exchange.statement = fold_path(path_of(head.target));
+        exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + exchange.statement);
+    } else if (exchange.protocol == "redis") {
+        const StatementShape shape = shape_of_redis(exchange.operation, key, script);
+        exchange.statement = shape.text;
+        exchange.fingerprint = shape.fingerprint;
+    } else {
+        name_statement(exchange, head);
+    }
+}
+
+void Tracker::name_statement(Exchange& exchange, const proto::Head& head) {
+    if (head.target.empty()) {
+        if (!head.statement_name.empty()) {  // prepared before the attach: its name is all that is known
+            exchange.statement = "EXECUTE " + head.statement_name;
+            exchange.fingerprint = fingerprint_of(exchange.statement);
+        }
+        return;
+    }
+    const StatementShape& shape = shapes_.sql(head.target, head.target_truncated);
+    exchange.statement = shape.text;
+    exchange.fingerprint = shape.fingerprint;
+    if (!shape.operation.empty() && exchange.operation != "PREPARE") {
+        exchange.operation = shape.operation;
+    }
+    append(exchange.attributes, shape.attributes);
 }
 
 void Tracker::unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte) {

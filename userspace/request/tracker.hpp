@@ -66,6 +66,7 @@ private:
     void begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void name_exchange(Exchange& exchange, const proto::Head& head);
+    void name_statement(Exchange& exchange, const proto::Head& head);
     void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void end_unit_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
@@ -74,7 +75,7 @@ private:
 
     Listener& listener_;
     RouteTable& routes_;
-    StatementNames names_;
+    ShapeCache shapes_;
     std::map<SocketId, PerConnection> open_;
     Instant attached_{};
     std::uint64_t units_ = 0;
