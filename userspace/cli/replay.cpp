@@ -113,7 +113,8 @@ int replay(capture::Reader& reader, std::string_view command, bool strict,
            const std::function<Status(std::span<const std::byte>)>& push) {
     while (const auto events = reader.next_events()) {
         if (const Status pushed = push(*events); !pushed) {
-            return fail(kUnreadable, Error{reader.path() + ": " + pushed.error().what});
+            return pushed.error().what.empty() ? kCannotWrite
+                                               : fail(kUnreadable, Error{reader.path() + ": " + pushed.error().what});
         }
     }
     return reader.ending().kind == capture::Ending::Kind::complete ? kDone : say_ending(reader, command, strict);

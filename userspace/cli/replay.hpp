@@ -25,7 +25,8 @@ std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, s
 std::unique_ptr<capture::Reader> open_recording(const std::string& path, int& code);
 
 /// Pushes all events. A recording that is cut off or damaged is said on stderr; with `strict` that is exit code kUnreadable, else
-/// kDone. Also kUnreadable when not a single section is whole. `command`: for the hint.
+/// kDone. Also kUnreadable when not a single section is whole. `command`: for the hint. An Error of `push` ends it:
+/// kCannotWrite without a word where it has no text (nobody reads the output any more), else kUnreadable.
 int replay(capture::Reader& reader, std::string_view command, bool strict,
            const std::function<Status(std::span<const std::byte>)>& push);
 

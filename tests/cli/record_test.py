@@ -1,0 +1,143 @@
+"""record as its users see it. Needs root; skipped without."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from program import TIMESINK, run
+
+if os.geteuid() != 0:
+    print("skipped: attaching needs root")
+    sys.exit(77)
+
+# Echoes what it reads, on a port that it prints; one thread.
+SERVER = """
+import socket
+listening = socket.socket()
+listening.bind(("127.0.0.1", 0))
+listening.listen()
+print(listening.getsockname()[1], flush=True)
+while True:
+    connection, _ = listening.accept()
+    while request := connection.recv(4096):
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    connection.close()
+"""
+
+
+class Record(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.file = os.path.join(self.folder.name, "run.tsr")
+        self.server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.end_server)
+        self.port = int(self.server.stdout.readline())
+
+    def end_server(self):
+        self.server.kill()
+        self.server.wait()
+        self.server.stdout.close()
+
+    def load(self, requests=50):
+        with socket.create_connection(("127.0.0.1", self.port)) as client:
+            for number in range(requests):
+                client.sendall(f"GET /orders/{number} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+                client.recv(4096)
+
+    def start(self, *arguments):
+        """Starts record; returns once it says that it is attached."""
+        process = subprocess.Popen([TIMESINK, "record", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = []
+        while line := process.stderr.readline():
+            said.append(line)
+            if line.startswith("attached"):
+                return process
+        self.fail("never attached: " + "".join(said))
+
+    def test_the_report_of_the_recording_is_the_live_one(self):
+        ready = os.path.join(self.folder.name, "ready")
+        for form in ("text", "json", "md"):
+            with self.subTest(form):
+                recorder = self.start("-p", str(self.server.pid), "-o", self.file, "--format", form, "--route", "/orders/{id}",
+                                      "--ready-file", ready)
+                self.load()
+                recorder.send_signal(signal.SIGINT)
+                live, _ = recorder.communicate(timeout=60)
+                self.assertEqual(recorder.returncode, 0)
+                self.assertTrue(os.path.exists(ready))
+                self.assertEqual(os.stat(self.file).st_mode & 0o7777, 0o600)
+                replayed = run("report", self.file, "--format", form)
+                self.assertEqual((replayed.returncode, replayed.stderr), (0, ""))
+                self.assertEqual(replayed.stdout, live)
+        self.assertIsNone(self.server.poll(), "the target did not survive")
+
+    def test_killed_it_leaves_a_recording_up_to_its_last_section(self):
+        recorder = self.start("--port", str(self.port), "-o", self.file)
+        stop = threading.Event()
+
+        def keep_loading():
+            while not stop.is_set():
+                self.load()
+        loading = threading.Thread(target=keep_loading)
+        loading.start()
+        time.sleep(3.5)
+        recorder.kill()
+        recorder.communicate()
+        stop.set()
+        loading.join()
+        result = run("report", self.file)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("cut off after section", result.stderr)
+        self.assertIsNone(self.server.poll(), "the target did not survive")
+
+    def test_a_full_disk_ends_the_recording_and_not_the_report(self):
+        # A file size limit fails in write() as a full disk does, and needs no mount.
+        limited = f"ulimit -f 8; exec '{TIMESINK}' record -p {self.server.pid} -d 3 -o '{self.file}'"
+        recorder = subprocess.Popen(["bash", "-c", limited], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while recorder.poll() is None and not os.path.exists(self.file):
+            time.sleep(0.05)
+        for _ in range(40):
+            self.load()
+        report, said = recorder.communicate(timeout=60)
+        self.assertEqual(recorder.returncode, 1, said)
+        self.assertEqual(sum("cannot write" in line for line in said.splitlines()), 1, said)
+        self.assertTrue(report.startswith("timesink"))
+        self.assertLessEqual(os.path.getsize(self.file), 8 * 1024)
+
+    def test_a_command_is_followed_to_its_end(self):
+        result = run("record", "-o", self.file, "--", "sh", "-c", "sleep 0.2; exit 3")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("every target has exited", result.stderr)
+        self.assertTrue(os.path.exists(self.file))
+
+    def test_what_cannot_be_attached_to_leaves_an_older_file_alone(self):
+        older = run("record", "-o", self.file, "--", "true")
+        self.assertEqual(older.returncode, 0, older.stderr)
+        before = pathlib.Path(self.file).read_bytes()
+        result = run("record", "-p", "999999999", "-o", self.file)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertEqual(pathlib.Path(self.file).read_bytes(), before)
+
+    def test_files_that_are_not_recordings_are_not_replaced(self):
+        pathlib.Path(self.file).write_text("precious")
+        for output, expected in ((self.file, "is not a timesink recording"), (self.folder.name, "is a directory"),
+                                 ("/nonexistent/run.tsr", "No such file"), ("/dev/full", "is not a regular file")):
+            with self.subTest(output):
+                result = run("record", "-p", str(self.server.pid), "-d", "1", "-o", output)
+                self.assertEqual(result.returncode, 5, result.stderr)
+                self.assertIn(expected, result.stderr.splitlines()[0])
+        self.assertEqual(pathlib.Path(self.file).read_text(), "precious")
+        forced = run("record", "-p", str(self.server.pid), "-d", "0.2", "-o", self.file, "--force")
+        self.assertEqual(forced.returncode, 0, forced.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,87 @@
+#include "cli/presentation.hpp"
+
+#include <algorithm>
+
+#include "cli/terminal.hpp"
+#include "report/json.hpp"
+#include "report/markdown.hpp"
+#include "report/text.hpp"
+#include "report/unit_tree.hpp"
+
+namespace timesink::cli {
+namespace {
+
+report::TextOptions text_options(const Presentation& presentation) {
+    const Terminal terminal = ask_terminal();
+    return {.width = terminal.width,
+            .height = terminal.height,
+            .ascii = terminal.ascii,
+            .colour = terminal.colour,
+            .recording = presentation.recording,
+            .route = presentation.route};
+}
+
+Result<std::string> render_text(const analyze::Model& model, const Presentation& presentation) {
+    const report::TextOptions options = text_options(presentation);
+    if (presentation.unit) {
+        return report::render_unit(model, UnitId{*presentation.unit}, options);
+    }
+    if (presentation.slowest) {
+        return report::render_slowest(model, *presentation.slowest, options);
+    }
+    return report::render_text(model, options);
+}
+
+Result<std::string> render_json(const analyze::Model& model, const Presentation& presentation) {
+    report::JsonOptions options;
+    options.route = presentation.route;
+    options.slowest = presentation.slowest.value_or(options.slowest);
+    if (presentation.unit) {
+        options.unit = UnitId{*presentation.unit};
+    }
+    return report::render_json(model, options);
+}
+
+}  // namespace
+
+void add_presentation_options(CLI::App& command, Presentation& presentation) {
+    command.add_option("--format", presentation.format, "text, json or md")
+        ->check(CLI::IsMember({"text", "json", "md"}))
+        ->capture_default_str();
+    command.add_option("--slowest", presentation.slowest, "The N slowest requests, each as a tree")->check(CLI::Range(1, 1000));
+}
+
+analyze::Options analysis_options(const Presentation& presentation) {
+    analyze::Options options;
+    if (presentation.slowest) {
+        options.slowest = std::max(options.slowest, *presentation.slowest);
+        options.slowest_of_route = std::max(options.slowest_of_route, presentation.route.empty() ? 0 : *presentation.slowest);
+    }
+    if (presentation.unit) {
+        options.keep_unit = UnitId{*presentation.unit};
+    }
+    options.focus_route = presentation.route;
+    return options;
+}
+
+Result<request::RoutePatterns> parse_routes(const std::vector<std::string>& patterns) {
+    request::RoutePatterns routes;
+    for (const std::string& pattern : patterns) {
+        if (const Status added = routes.add(pattern); !added) {
+            return Error{"--route '" + pattern + "': " + added.error().what};
+        }
+    }
+    return routes;
+}
+
+Result<std::string> render(const analyze::Model& model, const Presentation& presentation) {
+    if (presentation.format == "json") {
+        return render_json(model, presentation);
+    }
+    if (presentation.format == "md") {
+        return report::render_markdown(model, {.route = presentation.route, .slowest = presentation.slowest.value_or(0)});
+    }
+    return render_text(model, presentation);
+}
+
+}  // namespace timesink::cli
