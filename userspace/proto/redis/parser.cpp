@@ -70,6 +70,7 @@ private:
     Reply reply_is_ = Reply::unknown;
     bool answer_open_ = false;  ///< the Head of the front's answer was given; confirmations may come in several values
     std::uint64_t answer_begin_ = 0;
+    Correlation answer_to_ = kNobody;  ///< whom it answers: settled when it begins, a command may be asked meanwhile
     Turns<Asked> turns_;
     bool replies_off_ = false;
     bool skip_reply_ = false;
@@ -305,8 +306,9 @@ void Redis::answer_begins(Sink& sink) {
     }
     answer_open_ = true;
     answer_begin_ = response_.begin;
+    answer_to_ = turns_.answering_correlation();
     sink.head({.direction = Direction::response,
-               .correlation = turns_.answering_correlation(),
+               .correlation = answer_to_,
                .begin = response_.begin,
                .error = reply_.type() == '-' ? reply_.error() : ""});
 }
@@ -320,8 +322,8 @@ void Redis::reply_done(std::uint64_t end, Sink& sink) {
     if (reply_is_ == Reply::unasked) {
         return;
     }
-    Asked* asked = turns_.answering();
-    if (reply_is_ == Reply::confirmation && --asked->confirmations > 0) {
+    Asked* asked = answer_to_ != kNobody ? turns_.answering() : nullptr;
+    if (reply_is_ == Reply::confirmation && asked != nullptr && asked->confirmations > 0 && --asked->confirmations > 0) {
         return;
     }
     const Asked::After after = asked != nullptr ? asked->after : Asked::After::nothing;
@@ -341,7 +343,7 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
         return;
     }
     End over{.direction = Direction::response,
-             .correlation = turns_.answering_correlation(),
+             .correlation = answer_to_,
              .end = end,
              .body_bytes = end - std::min(end, answer_begin_),
              .error = reply_.error(),
@@ -349,7 +351,7 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
     if (reply_.type() == '+' && reply_.text() == "QUEUED") {
         over.attributes.emplace_back("redis.queued", "1");  // its result comes with EXEC's
     }
-    if (turns_.answering() != nullptr) {
+    if (answer_to_ != kNobody && answer_to_ == turns_.answering_correlation()) {
         complete && !response_.lost ? turns_.answered() : turns_.drop_oldest();
     }
     sink.end(std::move(over));
