@@ -8,13 +8,6 @@ namespace {
 
 constexpr std::size_t kLongestName = 64;
 
-std::string upper(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    return out;
-}
-
 bool is_name(std::string_view text) {
     // Modules have dots ("JSON.GET"), EVALSHA_RO an underscore; some clients send what the user typed.
     return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) {

@@ -70,6 +70,7 @@ private:
     Reply reply_is_ = Reply::unknown;
     bool answer_open_ = false;  ///< the Head of the front's answer was given; confirmations may come in several values
     std::uint64_t answer_begin_ = 0;
+    Correlation answer_to_ = kNobody;  ///< whom it answers: settled when it begins, a command may be asked meanwhile
     Turns<Asked> turns_;
     bool replies_off_ = false;
     bool skip_reply_ = false;
@@ -257,13 +258,6 @@ std::size_t Redis::response_step(Bytes bytes, std::uint64_t position, Sink& sink
     return taken;
 }
 
-std::string upper(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    return out;
-}
-
 /// "1700000000.123456 [0 127.0.0.1:60866] "GET" "a"": by its form, for the MONITOR may have gone unseen.
 bool is_monitor_line(std::string_view text) {
     const std::size_t seconds = std::min(text.find_first_not_of("0123456789"), text.size());
@@ -305,8 +299,9 @@ void Redis::answer_begins(Sink& sink) {
     }
     answer_open_ = true;
     answer_begin_ = response_.begin;
+    answer_to_ = turns_.answering_correlation();
     sink.head({.direction = Direction::response,
-               .correlation = turns_.answering_correlation(),
+               .correlation = answer_to_,
                .begin = response_.begin,
                .error = reply_.type() == '-' ? reply_.error() : ""});
 }
@@ -320,8 +315,8 @@ void Redis::reply_done(std::uint64_t end, Sink& sink) {
     if (reply_is_ == Reply::unasked) {
         return;
     }
-    Asked* asked = turns_.answering();
-    if (reply_is_ == Reply::confirmation && --asked->confirmations > 0) {
+    Asked* asked = answer_to_ != kNobody ? turns_.answering() : nullptr;
+    if (reply_is_ == Reply::confirmation && asked != nullptr && asked->confirmations > 0 && --asked->confirmations > 0) {
         return;
     }
     const Asked::After after = asked != nullptr ? asked->after : Asked::After::nothing;
@@ -341,7 +336,7 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
         return;
     }
     End over{.direction = Direction::response,
-             .correlation = turns_.answering_correlation(),
+             .correlation = answer_to_,
              .end = end,
              .body_bytes = end - std::min(end, answer_begin_),
              .error = reply_.error(),
@@ -349,7 +344,7 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
     if (reply_.type() == '+' && reply_.text() == "QUEUED") {
         over.attributes.emplace_back("redis.queued", "1");  // its result comes with EXEC's
     }
-    if (turns_.answering() != nullptr) {
+    if (answer_to_ != kNobody && answer_to_ == turns_.answering_correlation()) {
         complete && !response_.lost ? turns_.answered() : turns_.drop_oldest();
     }
     sink.end(std::move(over));
@@ -436,72 +431,7 @@ void Redis::finish(Direction direction, std::uint64_t position, Sink& sink) {
     }
 }
 
-Match detect_command(std::string_view text, std::span<const std::byte> bytes) {
-    if (!text.starts_with('*')) {
-        const std::size_t end = text.find("\r\n");
-        const std::string name = upper(text.substr(0, std::min(text.find_first_of(" \r"), text.size())));
-        const bool is_http = text.substr(0, end).find(" HTTP/") != std::string_view::npos;
-        return end != std::string_view::npos && is_remarkable(name) && !is_http ? Match::yes : Match::no;
-    }
-    Value value;
-    CommandReader reader;
-    value.begin();
-    value.take(bytes, reader);
-    if (value.invalid() || reader.malformed()) {
-        return Match::no;
-    }
-    return reader.named() ? Match::yes : Match::maybe;
-}
-
-bool ends_in_crlf(std::string_view text) {
-    const std::size_t end = text.find('\n');
-    return end != std::string_view::npos && end > 0 && text[end - 1] == '\r';
-}
-
-/// A reply's first line, stricter than the parser takes it: a single byte of type is little to go by.
-bool is_plausible(char type, std::string_view line) {
-    const auto only = [line](std::string_view characters) {
-        return line.find_first_not_of(characters) == std::string_view::npos;
-    };
-    switch (type) {
-        case '+':
-            return !line.empty() && std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; });
-        case '-':
-            return line.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 0 &&
-                   std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; });
-        case '#':
-            return line == "t" || line == "f";
-        case '_':
-            return line.empty();
-        case ',':
-            return !line.empty() && only("0123456789+-.eEinfa");
-        default:
-            return !line.empty() && only("0123456789+-?");
-    }
-}
-
 }  // namespace
-
-Match detect(Direction direction, std::span<const std::byte> bytes) {
-    const std::string_view text = as_text(bytes);
-    if (text.empty()) {
-        return Match::maybe;
-    }
-    if (direction == Direction::request) {
-        return detect_command(text, bytes);
-    }
-    Value value;
-    ReplyReader reader;
-    value.begin();
-    value.take(bytes, reader);
-    if (value.invalid()) {
-        return Match::no;
-    }
-    if (reader.type() == 0) {
-        return std::string_view("+-:,(#_$!=*~>%|").find(text.front()) != std::string_view::npos ? Match::maybe : Match::no;
-    }
-    return ends_in_crlf(text) && is_plausible(reader.type(), reader.text()) ? Match::yes : Match::no;
-}
 
 std::unique_ptr<Parser> make() {
     return std::make_unique<Redis>();

@@ -1,0 +1,137 @@
+#include <string_view>
+
+#include "proto/postgres/parser.hpp"
+#include "proto/postgres/payload.hpp"
+#include "proto/turns.hpp"
+
+namespace timesink::proto::postgres {
+
+void Postgres::from_server(const Message& message, Sink& sink) {
+    constexpr std::string_view kAtAnyTime = "NAS";  // NoticeResponse, NotificationResponse, ParameterStatus
+    if (kAtAnyTime.find(message.type) != std::string_view::npos) {
+        return;
+    }
+    Exchange* exchange = exchanges_.answering();
+    if (exchange == nullptr || nobodys_open_) {
+        return nobodys_answer(message, sink);
+    }
+    if (message.type == 'Z') {
+        exchanges_.ready(message.begin, message.end, message.payload, sink);
+        return;
+    }
+    if (exchanges_.aborting()) {
+        return;
+    }
+    if (message.type == 'E') {
+        exchange->cut = exchange->cut || sqlstate_of(message.payload) == kUnknown;
+        exchanges_.fail(sqlstate_of(message.payload), message.begin, message.end, sink);
+        return;
+    }
+    if (short_answer(message, sink)) {
+        return;
+    }
+    statement_answer(*exchange, message, sink);
+}
+
+/// Answers to Parse, Bind, Close and Describe. False: it is for another kind of question.
+bool Postgres::short_answer(const Message& message, Sink& sink) {
+    std::string_view expected;
+    switch (exchanges_.front()) {
+        case Asked::parse:
+            expected = "1";
+            break;
+        case Asked::bind:
+            expected = "2";
+            break;
+        case Asked::close:
+            expected = "3";
+            break;
+        case Asked::describe_statement:
+            expected = "tTn";
+            break;
+        case Asked::describe_portal:
+            expected = "Tn";
+            break;
+        case Asked::sync:
+        case Asked::ssl:
+            break;
+        default:
+            return false;
+    }
+    if (expected.find(message.type) == std::string_view::npos) {
+        // Not the answer to what was asked: something went unseen without a gap being told (a connection taken over in
+        // mid-flight).
+        response_.calls_lost = true;
+        exchanges_.lose_order(message.begin, sink);
+        sink.lost_sync(Direction::response, message.begin);
+        return true;
+    }
+    exchanges_.respond(*exchanges_.answering(), message.begin, sink);
+    if (message.type != 't') {  // the row description of the statement follows
+        exchanges_.answered(message.end, sink);
+    }
+    return true;
+}
+
+void Postgres::statement_answer(Exchange& exchange, const Message& message, Sink& sink) {
+    exchanges_.respond(exchange, message.begin, sink);
+    const Asked asked = exchanges_.front();
+    switch (message.type) {
+        case 'D':
+            exchange.response.body_bytes += message.bytes();
+            break;
+        case 'd':
+            exchange.response.body_bytes += message.bytes() - 5;
+            break;
+        case 'G':
+            exchanges_.copy_in_begins();
+            break;
+        case '1':
+            ++exchange.parse_answers;
+            break;
+        case '2':
+            ++exchange.bind_answers;
+            break;
+        case 'C':
+            exchange.response.rows += rows_of(message.payload);
+            exchange.cut = exchange.cut || message.cut;
+            [[fallthrough]];
+        case 'I':
+        case 's':
+            ++exchange.completions;
+            if (asked == Asked::execute) {
+                exchanges_.answered(message.end, sink);
+            }
+            break;
+        default:
+            break;
+    }
+}
+
+void Postgres::nobodys_answer(const Message& message, Sink& sink) {
+    if (!nobodys_open_) {
+        nobodys_open_ = true;
+        nobodys_ = End{.direction = Direction::response, .correlation = kNobody};
+        sink.head({.direction = Direction::response, .correlation = kNobody, .begin = message.begin});
+    }
+    if (message.type == 'D') {
+        nobodys_.body_bytes += message.bytes();
+    } else if (message.type == 'C') {
+        nobodys_.rows += rows_of(message.payload);
+    } else if (message.type == 'E') {
+        nobodys_.error = sqlstate_of(message.payload);
+    } else if (message.type == 'Z') {
+        end_nobodys(message.end, true, sink);
+    }
+}
+
+void Postgres::end_nobodys(std::uint64_t end, bool complete, Sink& sink) {
+    if (nobodys_open_) {
+        nobodys_open_ = false;
+        nobodys_.end = end;
+        nobodys_.complete = complete;
+        sink.end(nobodys_);
+    }
+}
+
+}  // namespace timesink::proto::postgres
