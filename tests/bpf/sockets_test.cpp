@@ -50,7 +50,7 @@ void expect_arrivals_first(const Records& run, const ts_socket& socket) {
     }
 }
 
-void check_exchange(int family) {
+void check_exchange(int family, const std::vector<std::string>& leave_out = {}) {
     SCOPED_TRACE(family);
     const auto text = numbered_text(10000);
     Subject subject(kNothing, [=] {
@@ -74,6 +74,7 @@ void check_exchange(int family) {
     });
     live::SessionOptions options;
     options.raw_tracepoints = Sockets::GetParam();
+    options.leave_out = leave_out;
     TIMESINK_RECORD(run, subject, options);
     const auto wanted = static_cast<std::uint16_t>(family);
     const auto* listener = run.socket_of_origin(TS_SOCKET_LISTEN, wanted);
@@ -116,6 +117,11 @@ void check_exchange(int family) {
 TEST_P(Sockets, TcpExchangeIsSeenWhole) {
     check_exchange(AF_INET);
     check_exchange(AF_INET6);
+}
+
+TEST_P(Sockets, ArrivalsAreSeenWithoutDataReady) {
+    check_exchange(AF_INET, {"sk_data_ready"});
+    check_exchange(AF_INET6, {"sk_data_ready"});
 }
 
 TEST_P(Sockets, HandshakeEndsBeforeConnectReturns) {

@@ -220,7 +220,10 @@ Probe KernelSide::State::attach_probe(const ProbeRow& row, Stage stage) {
     Probe probe{.name = row.name, .type = raw ? "raw_tp" : "tp_btf", .attached = false, .error = {}, .costs = {}};
     const std::string name = std::string("on_") + row.name + (raw ? "_raw" : "");
     bpf_program* program = bpf_object__find_program_by_name(skeleton->obj, name.c_str());
-    if (program == nullptr || bpf_program__fd(program) < 0) {
+    const auto& left_out = limits.leave_out;
+    if (std::find(left_out.begin(), left_out.end(), row.name) != left_out.end()) {
+        probe.error = "left out on request";
+    } else if (program == nullptr || bpf_program__fd(program) < 0) {
         probe.error = "this kernel has no such tracepoint";
     } else if (Link link(bpf_program__attach(program)); link) {
         links.push_back(std::move(link));

@@ -31,6 +31,7 @@ public:
         std::uint32_t head_bytes;
         std::uint32_t tail_bytes;
         bool raw_tracepoints;
+        std::vector<std::string> leave_out;
     };
     /// Error: no permission, no BTF, or a kernel that takes neither kind of program.
     static Result<std::unique_ptr<KernelSide>> load(const Limits& limits);

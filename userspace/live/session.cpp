@@ -336,8 +336,8 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     if (!selected) {
         return selected.error();
     }
-    auto kernel = KernelSide::load(
-        {state->options.ring_bytes, state->options.head_bytes, state->options.tail_bytes, options.raw_tracepoints});
+    auto kernel = KernelSide::load({state->options.ring_bytes, state->options.head_bytes, state->options.tail_bytes,
+                                    options.raw_tracepoints, options.leave_out});
     if (!kernel) {
         return kernel.error();
     }

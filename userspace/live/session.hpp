@@ -26,7 +26,9 @@ struct SessionOptions {
     std::uint32_t head_bytes = 4096;                          ///< captured from the begin of each call's payload, 0 … 16384
     std::uint32_t tail_bytes = 64;                            ///< captured from its end, 0 … 256
     Duration drain_interval = std::chrono::milliseconds(20);  ///< advice to the caller; see Session::drain_interval()
-    bool raw_tracepoints = false;        ///< take the fallback even where tp_btf can be attached (tests, doctor)
+    bool raw_tracepoints = false;  ///< take the fallback even where tp_btf can be attached (tests, doctor)
+    std::vector<std::string>
+        leave_out;  ///< probes by name, not to be attached, as if the kernel had none such (tests, experiments)
     std::vector<std::string> arguments;  ///< timesink's command line, for the `timesink` fact
 };
 
