@@ -25,6 +25,9 @@ Aggregate::Aggregate(Options options)
       peers_(kMaximumPeers),
       reservoir_(options_.sample) {}
 
+Aggregate::RouteSums::RouteSums() = default;
+Aggregate::Peer::Peer() = default;
+
 void Aggregate::RouteSums::fold(RouteSums&& other) {
     if (!sums) {
         sums = std::move(other.sums);

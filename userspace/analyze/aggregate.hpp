@@ -64,7 +64,7 @@ private:
         request::UnitKind kind = request::UnitKind::request;
         std::string_view method;
         std::string_view route;
-        friend auto operator<=>(const RouteView&, const RouteView&) = default;
+        friend auto operator<=>(const RouteView&, const RouteView&) = default;  // NOLINT(modernize-use-nullptr)
     };
     struct RouteKey {
         request::UnitKind kind;
@@ -82,15 +82,18 @@ private:
             return view(a) < view(b);
         }
     };
+    // Constructors of what stands in a table are not inline: clang needs them before the enclosing class is complete.
     struct RouteSums {
         std::optional<FigureSums> sums;
         bool partial = false;
+        RouteSums();
         [[nodiscard]] Duration weight() const { return sums ? sums->wall() : Duration{}; }
         void fold(RouteSums&& other);
     };
     struct Peer {
         OpaquePeer line;
         bool partial = false;
+        Peer();
         [[nodiscard]] std::pair<std::uint64_t, Duration> weight() const { return {line.bytes, line.on_path}; }
         void fold(Peer&& other);
     };

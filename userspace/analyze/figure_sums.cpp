@@ -9,6 +9,8 @@ using attribute::Bucket;
 
 FigureSums::FigureSums(const Limits& limits) : limits_(limits), slowest_(limits.slowest), calls_(limits.calls) {}
 
+FigureSums::CallSums::CallSums() = default;
+
 void FigureSums::CallSums::fold(CallSums&& other) {
     line.add(other.line);
     lengths.add(other.lengths);

@@ -36,6 +36,7 @@ private:
         UnitId unit{};  ///< the last one that made such a call
         std::uint64_t calls_in_unit = 0;
         std::uint64_t repeats_in_unit = 0;
+        CallSums();  // not inline: clang needs it before FigureSums is complete
         [[nodiscard]] std::pair<Duration, Duration> weight() const { return {line.on_path, line.duration.sum}; }
         void fold(CallSums&& other);
     };

@@ -297,9 +297,9 @@ struct OwnCost {
 struct Model {
     Run run;
     Figures total;
-    std::vector<RouteLine> routes;  ///< by wall time, largest first; `other` last
+    std::vector<RouteLine> routes;    ///< by wall time, largest first; `other` last
     std::uint64_t routes_folded = 0;  ///< lines that are in `other`; a route that came back after it was folded counts again
-    std::vector<Finding> findings;  ///< by gain, largest first; those without an estimate last
+    std::vector<Finding> findings;    ///< by gain, largest first; those without an estimate last
     Load load;
     Series series;
     Coverage coverage;

@@ -26,7 +26,7 @@ struct CallView {
     std::string_view operation;
     std::string_view host;
     std::string_view statement;
-    friend auto operator<=>(const CallView&, const CallView&) = default;
+    friend auto operator<=>(const CallView&, const CallView&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct CallKey {

@@ -191,7 +191,8 @@ private:
         std::size_t shown = 0;
         const auto order = by_host(Cause::unattributed);
         const TimeScale scale = TimeScale::of(per_unit(figures_.ledger.wall));
-        for (const auto& [host, sum] : order) {
+        for (const auto& entry : order) {
+            const HostSum& sum = entry.second;
             if (shown == kMostHosts || !worth(sum.time)) {
                 break;
             }
@@ -205,7 +206,7 @@ private:
             };
             part("connect", sum.connect);
             part("first byte", sum.first_byte);
-            add(1, safe_(host), sum.time, note, times(sum.calls));
+            add(1, safe_(entry.first), sum.time, note, times(sum.calls));
         }
         if (worth(rest)) {
             add(1, "others", rest, order.size() > shown ? noun(order.size() - shown, "host") : std::string());

@@ -122,12 +122,13 @@ private:
         const std::string number = "  " + std::to_string(rank) + ". ";
         const std::string sure(name(finding.sureness));
         for (std::size_t i = 0; i < lines.size(); ++i) {
-            const std::string lead = i == 0 ? number : std::string(5, ' ');
+            std::string line = i == 0 ? number : std::string(5, ' ');
             if (i == 0 && wide) {
-                page_.line(lead + pad_right(lines[i], room) + "  " + pad_left(gain, gain_width) + "  " + sure);
+                line.append(pad_right(lines[i], room)).append("  ").append(pad_left(gain, gain_width)).append("  ").append(sure);
             } else {
-                page_.line(lead + lines[i]);
+                line.append(lines[i]);
             }
+            page_.line(line);
         }
         if (!wide) {
             page_.line("     " + (gain.empty() ? "" : gain + ", ") + sure);
@@ -171,6 +172,7 @@ private:
         Table table(0, 16);
         const auto column = [&](auto cell) {
             std::vector<std::string> cells;
+            cells.reserve(rows.size());
             for (const RouteRow& row : rows) {
                 cells.push_back(cell(*row.figures));
             }
@@ -178,6 +180,7 @@ private:
         };
         const auto time = [&](Duration value) { return scale.digits(static_cast<double>(value.count())); };
         std::vector<std::string> names;
+        names.reserve(rows.size());
         for (const RouteRow& row : rows) {
             names.push_back(row.name);
         }

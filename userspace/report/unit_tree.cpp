@@ -213,7 +213,7 @@ private:
             std::string text = what(step, scale);
             if (!end.empty() && display_width(end) + 2 + 16 <= room) {
                 const std::size_t left = room - display_width(end) - 2;
-                text = pad_right(cut(text, left), left) + "  " + end;
+                text = pad_right(cut(text, left), left).append("  ").append(end);
             } else {
                 text = cut(text, room);
             }

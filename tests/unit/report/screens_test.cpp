@@ -32,6 +32,10 @@ struct Screen {
     std::size_t width = 100;
 };
 
+void PrintTo(const Screen& screen, std::ostream* out) {
+    *out << screen.name;
+}
+
 std::string must(Result<std::string> drawn) {
     return drawn ? *drawn : "error: " + drawn.error().what;
 }
