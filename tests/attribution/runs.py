@@ -13,7 +13,7 @@ sys.path[:0] = [str(STACKS), str(HERE)]
 import score  # noqa: E402
 from shop.stack import Shop  # noqa: E402
 from testbed import recorder  # noqa: E402
-from testbed.processes import Stack, StackError, progress  # noqa: E402
+from testbed.processes import Stack, StackError, die_with_parent, progress  # noqa: E402
 
 WORKERS = 3
 SETTLE_SECONDS = 0.5  # the last response's events are on their way to the ring
@@ -27,7 +27,7 @@ def load(port, log, *, clients, requests=0, seconds=0.0, mix="shop", seed=1, clo
     if close:
         arguments.append("--close")
     child = subprocess.Popen([str(word) for word in arguments], cwd=STACKS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                             stdin=subprocess.DEVNULL)
+                             stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
     return child if background else finish_load(child)
 
 

@@ -104,7 +104,7 @@ def small_ring():
     """A ring of 64 KiB loses events under load: the report says so, and every unit that it still shows is right."""
     with Stack("small-ring") as stack:
         shop = Shop(stack, workers=WORKERS, threads=4, truth=True)
-        _, file = scored_run(stack, shop, clients=16, requests=SHORT, options=("--ring-bytes", 64 * 1024))
+        _, file = scored_run(stack, shop, clients=16, requests=SHORT, options=("--ring-size", "64K"))
         lost = recorder.report(file)["coverage"]["events"]["lost"]
         expect(lost > 0, "nothing was lost: the test tests nothing")
         result = score.score(score.read_truth(stack.directory / "truth"), score.read_lines(stack.directory / "run.client.jsonl"),

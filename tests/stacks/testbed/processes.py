@@ -29,8 +29,15 @@ def progress(text):
 
 
 def exit_on_sigterm():
-    """Turns SIGTERM into SystemExit, so that `with` blocks unwind."""
+    """Turns SIGTERM into SystemExit, so that `with` blocks unwind; and SIGINT into KeyboardInterrupt even where the shell that started us
+    in the background had it ignored."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def die_with_parent():
+    """For preexec_fn: the kernel ends this child when its parent ends, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def free_port():
