@@ -58,6 +58,9 @@ void Losses::fill(Cpu& cpu, std::uint32_t sequence) {
 }
 
 void Losses::told(std::uint16_t number, std::uint64_t count) {
+    if (count == 0) {
+        return;  // live/ says that a loss goes on; its number comes with the kernel's record
+    }
     Cpu& at = cpu(number);
     at.accounted += count;
     for (auto hole = at.holes.rbegin(); hole != at.holes.rend() && count != 0; ++hole) {

@@ -52,6 +52,7 @@ struct Session::State {
     std::vector<std::byte> batch;
     std::uint32_t sequence = 0;
     std::uint64_t next_sample_ns = 0;
+    std::uint64_t last_watermark_ns = 0;
     SessionTotals totals;
     bool closed = false;
 
@@ -64,6 +65,7 @@ struct Session::State {
     Status mark_all();
     Status list(KernelSide::Listing what);
     void tell_processes();
+    void tell_ongoing_losses(std::uint64_t now);
     void sample(std::uint64_t now);
     Status attach(const std::vector<SelectedProcess>& selected);
     void write_first_facts(const std::vector<SelectedProcess>& selected);
@@ -196,6 +198,25 @@ void Session::State::tell_processes() {
     }
 }
 
+/// The kernel side tells a loss with the next record that fits; on a CPU that falls idle that may be long after units that it
+/// touched were reported. So what is pending is told at once, its number left to the kernel's own record (count 0).
+void Session::State::tell_ongoing_losses(std::uint64_t now) {
+    for (const ts_cpu& cpu : kernel->counters()) {
+        if (cpu.pending == 0) {
+            continue;
+        }
+        ts_loss loss{};
+        loss.head.kind = TS_EVENT_LOSS;
+        loss.head.size = sizeof(loss);
+        loss.head.cpu = TS_CPU_USERSPACE;
+        loss.head.sequence = sequence++;
+        loss.head.time = std::max(cpu.first, last_watermark_ns);
+        loss.first = std::min(cpu.first, now);
+        loss.last = std::max(cpu.last, now);
+        append(std::as_bytes(std::span(&loss, 1)));
+    }
+}
+
 void Session::State::sample(std::uint64_t now) {
     if (now < next_sample_ns) {
         return;
@@ -276,6 +297,7 @@ Status Session::State::drain() {
     if (auto status = kernel->drain(now, [this](std::span<const std::byte> record) { take_from_kernel(record); }); !status) {
         return status;
     }
+    tell_ongoing_losses(now);
     tell_processes();
     sample(now);
     meter.tick(*kernel, now);
@@ -287,7 +309,7 @@ Status Session::State::drain() {
     watermark.head.size = sizeof(watermark);
     watermark.head.cpu = TS_CPU_USERSPACE;
     watermark.head.sequence = sequence++;
-    watermark.head.time = now;
+    watermark.head.time = last_watermark_ns = now;
     append(std::as_bytes(std::span(&watermark, 1)));
     flush();
     return Done{};

@@ -243,7 +243,10 @@ struct ts_task {
 };
 TS_ASSERT_SIZE(struct ts_task, 56);
 
-/* Written with the first record that fits again: since first, up to last, count records of this CPU were lost. */
+/*
+ * Written with the first record that fits again: since first, up to last, count records of this CPU were lost. live/ adds one
+ * with count 0 (and TS_CPU_USERSPACE) at each drain during which a loss goes on, so that it is known before the watermark.
+ */
 struct ts_loss {
 	struct ts_event_head head; /* tid 0 */
 	TS_U64 first;
