@@ -115,7 +115,7 @@ TEST_P(Threads, TimeOffTheCpuNeverOverlapsAndTheRestIsCpuTime) {
         const std::uint64_t before = cpu_time_of_thread();
         volatile std::uint64_t work = 0;
         for (int round = 0; round < 40; round++) {
-            for (int i = 0; i < 400'000; i++) {
+            for (int i = 0; i < 4'000'000; i++) {
                 work = work + static_cast<std::uint64_t>(i);
             }
             usleep(2000);
@@ -146,7 +146,8 @@ TEST_P(Threads, TimeOffTheCpuNeverOverlapsAndTheRestIsCpuTime) {
     }
     cpu += end - on;
     EXPECT_EQ(slept, 40U);
-    EXPECT_NEAR(static_cast<double>(cpu), static_cast<double>(used), 0.02 * static_cast<double>(used) + 2e6);
+    // The scheduler charges its own work and, on a virtual machine, time stolen within it: some microseconds for each switch.
+    EXPECT_NEAR(static_cast<double>(cpu), static_cast<double>(used), 0.03 * static_cast<double>(used) + 4e6);
     close(answer[0]);
     close(answer[1]);
 }
