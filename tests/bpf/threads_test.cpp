@@ -150,8 +150,10 @@ TEST_P(Threads, TimeOffTheCpuNeverOverlapsAndTheRestIsCpuTime) {
     cpu += end - on;
     EXPECT_GE(slept, 30U);  // on a busy machine a sleep may be over before it began
     EXPECT_LE(slept, 40U);
-    // The scheduler charges its own work and, on a virtual machine, time stolen within it: some microseconds for each switch.
-    EXPECT_NEAR(static_cast<double>(cpu), static_cast<double>(used), 0.03 * static_cast<double>(used) + 4e6);
+    // Not less than what the scheduler charged but for its own work at each switch; more by what it does not charge to the
+    // thread: interrupts and, on a virtual machine, stolen time (kernel/sched/core.c, update_rq_clock_task).
+    EXPECT_GE(static_cast<double>(cpu), 0.97 * static_cast<double>(used) - 4e6);
+    EXPECT_LE(static_cast<double>(cpu), 1.25 * static_cast<double>(used) + 10e6);
     close(answer[0]);
     close(answer[1]);
 }
