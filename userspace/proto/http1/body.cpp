@@ -38,13 +38,13 @@ std::size_t Body::take(std::span<const std::byte> bytes) {
             continue;
         }
         taken += line_.take(rest);
-        if (line_.length() > kLongestChunkLine && state_ != State::trailer) {
+        const bool too_long = line_.length() > kLongestChunkLine && state_ != State::trailer;
+        const bool not_empty = line_.complete() ? !line_.text().empty() : line_.text() != "\r";
+        if (too_long || (state_ == State::data_end && not_empty)) {
             malformed_ = true;
         } else if (line_.complete() && state_ == State::size) {
             chunk_size();
             line_.clear();
-        } else if (state_ == State::data_end && (line_.complete() ? !line_.text().empty() : line_.text() != "\r")) {
-            malformed_ = true;
         } else if (line_.complete() && state_ == State::data_end) {
             state_ = State::size;
             line_.clear();
