@@ -92,7 +92,7 @@ struct Parsed {
 };
 
 /// Bytes that net/ holds for a parser that asked for more, per direction. Beyond, the oldest are dropped and told as a gap.
-inline constexpr std::size_t kMaximumHeld = 64 * 1024;
+inline constexpr std::size_t kMaximumHeld = std::size_t{64} * 1024;
 
 /// One per connection, for both directions. Never throws on any input; memory bounded by a small constant per open request.
 class Parser {

@@ -31,7 +31,7 @@ template <typename Asked>
 class Turns {
 public:
     /// Beyond, something is amiss (responses not seen at all); bounds the memory of a connection.
-    static constexpr std::size_t kMaximumOpen = 16 * 1024;
+    static constexpr std::size_t kMaximumOpen = std::size_t{16} * 1024;
 
     /// A new request begins. True when its sender takes turns and has heard from the other end since it last asked: then
     /// everything before is over.

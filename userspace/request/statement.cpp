@@ -259,7 +259,7 @@ std::uint64_t fingerprint_of(std::string_view text) {
 
 StatementShape shape_of_sql(std::string_view sql, bool truncated) {
     // Deeper than people or mappers write, and each level costs memory: the rest is cut off.
-    constexpr std::size_t kLongestShape = 16 * 1024;
+    constexpr std::size_t kLongestShape = std::size_t{16} * 1024;
     StatementShape shape;
     ShapeWriter writer;
     SqlLexer lexer(sql.substr(0, kLongestShape));

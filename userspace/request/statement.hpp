@@ -42,7 +42,7 @@ StatementShape shape_of_redis(std::string_view operation, std::string_view key, 
 class ShapeCache {
 public:
     static constexpr std::size_t kMostTexts = 4096;
-    static constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
+    static constexpr std::size_t kMostBytes = std::size_t{4} * 1024 * 1024;
     /// Valid until the next call.
     const StatementShape& sql(std::string_view text, bool truncated = false);
 

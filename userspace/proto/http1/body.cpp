@@ -6,7 +6,7 @@ namespace timesink::proto::http1 {
 namespace {
 
 constexpr std::size_t kLongestChunkLine = 4096;  // the size with its extensions; longer ones are an attack
-constexpr std::uint64_t kLongestTrailer = 256 * 1024;
+constexpr std::uint64_t kLongestTrailer = std::uint64_t{256} * 1024;
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') {
@@ -25,20 +25,8 @@ void Body::begin(Kind kind, std::uint64_t length) {
     content_bytes_ = 0;
     framing_bytes_ = 0;
     line_.clear();
-    switch (kind) {
-        case Kind::none:
-            state_ = State::done;
-            break;
-        case Kind::length:
-            state_ = length == 0 ? State::done : State::data;
-            break;
-        case Kind::chunked:
-            state_ = State::size;
-            break;
-        case Kind::until_close:
-            state_ = State::data;
-            break;
-    }
+    const bool empty = kind == Kind::none || (kind == Kind::length && length == 0);
+    state_ = kind == Kind::chunked ? State::size : empty ? State::done : State::data;
 }
 
 std::size_t Body::take(std::span<const std::byte> bytes) {
@@ -50,13 +38,13 @@ std::size_t Body::take(std::span<const std::byte> bytes) {
             continue;
         }
         taken += line_.take(rest);
-        if (line_.length() > kLongestChunkLine && state_ != State::trailer) {
+        const bool too_long = line_.length() > kLongestChunkLine && state_ != State::trailer;
+        const bool not_empty = line_.complete() ? !line_.text().empty() : line_.text() != "\r";
+        if (too_long || (state_ == State::data_end && not_empty)) {
             malformed_ = true;
         } else if (line_.complete() && state_ == State::size) {
             chunk_size();
             line_.clear();
-        } else if (state_ == State::data_end && (line_.complete() ? !line_.text().empty() : line_.text() != "\r")) {
-            malformed_ = true;
         } else if (line_.complete() && state_ == State::data_end) {
             state_ = State::size;
             line_.clear();

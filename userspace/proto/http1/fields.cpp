@@ -8,7 +8,7 @@
 namespace timesink::proto::http1 {
 namespace {
 
-constexpr std::size_t kLongestField = 16 * 1024;  // with its continuations
+constexpr std::size_t kLongestField = std::size_t{16} * 1024;  // with its continuations
 constexpr std::size_t kLongestKeptValue = 512;
 // A message that repeats a kept field thousands of times must not grow without bound.
 constexpr std::size_t kMostAttributes = 24;

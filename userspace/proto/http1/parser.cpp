@@ -13,7 +13,7 @@
 namespace timesink::proto::http1 {
 namespace {
 
-constexpr std::uint64_t kLongestHeader = 256 * 1024;
+constexpr std::uint64_t kLongestHeader = std::uint64_t{256} * 1024;
 constexpr std::string_view kLastChunk = "\r\n0\r\n\r\n";
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
 

@@ -12,7 +12,7 @@ namespace timesink::proto::postgres {
 
 /// A client's message at the begin of a call is believed up to this size while the parser searches: text read as a length is far
 /// beyond.
-inline constexpr std::uint64_t kBelievable = 16 * 1024 * 1024;
+inline constexpr std::uint64_t kBelievable = std::uint64_t{16} * 1024 * 1024;
 
 /// One direction of the connection. `lost`: the bytes of messages are not known to begin anywhere; then
 /// - a client's message is looked for at the begin of each call, a Sync at the end of each;

@@ -32,7 +32,7 @@ struct Statement {
 /// statements are forgotten, and then have a name only.
 class Statements {
 public:
-    static constexpr std::size_t kMostText = 256 * 1024;
+    static constexpr std::size_t kMostText = std::size_t{256} * 1024;
     static constexpr std::size_t kMostPortals = 64;
 
     std::shared_ptr<const Statement> prepare(std::string_view name, std::string_view text, bool truncated);
