@@ -208,7 +208,8 @@ def score(requests, client, export, *, since=0, shown_only=False):
     `since`: score only requests that the client began then or later (the attach). `shown_only`: score only requests whose unit is shown
     as complete (a run with losses says which it leaves out; those that it shows must be right)."""
     result = Score()
-    units = Lookup((o for o in export if o["type"] == "unit"), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
+    # A unit that was not seen to begin or to end has no times there, and cannot be in the figures.
+    units = Lookup((o for o in export if o["type"] == "unit" and None not in (o["start_ns"], o["end_ns"])), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
     exchanges = Lookup((o for o in export if o["type"] == "exchange"), lambda e: e["local"]["port"], lambda e: e["sent_ns"])
     served = Lookup(requests, lambda r: tuple(r["client"]), lambda r: r["begin"])
     for sight in client:

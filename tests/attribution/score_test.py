@@ -166,6 +166,10 @@ class Scoring(unittest.TestCase):
         self.of("unit")[3].update(excluded="loss", buckets=None, causes=None)
         self.assertIn("units found", self.failed())
 
+    def test_units_without_an_end_are_not_found(self):
+        self.of("unit")[3].update(end_ns=None, complete=False, excluded="unfinished", buckets=None, causes=None)
+        self.assertIn("units found", self.failed())
+
     def test_an_empty_run_fails(self):
         self.truths, self.client, self.export = [], [], []
         self.assertIn("requests scored", self.failed())
