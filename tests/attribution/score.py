@@ -21,7 +21,7 @@ PARTS = {
 }
 BLOCKED = "blocked"  # every other cause of overhead: lock, sleep, disk, page fault, pool wait, unattributed
 CLIENT_SLACK_NS = 2_000_000_000
-GIL_WAIT_NS = 10_000  # more than the marks themselves cost
+OFF_CPU_NS = 10_000  # more than the marks themselves cost
 
 
 @dataclasses.dataclass
@@ -106,18 +106,20 @@ def percentile(values, wanted):
 def partition(request, client=None):
     """The truth of one request: (begin, end, {part: ns}) with the parts db, provider, transfer, cpu, ready, blocked.
 
-    The window ends when the last write returns from the kernel. The mark after it is that moment, unless the thread then had to wait for
-    the GIL, which shows as time in this call that was neither on the CPU nor in the run queue; then the arrival in the client's
-    socket is taken (`client` is the client's record of the same request), which is at most the way back from loopback earlier.
+    The window ends when the last write returns from the kernel. The mark after it is that moment, unless the thread then lost its CPU
+    (the kernel preempts on the way back to user mode, typically for the client that the write woke) or waited for the GIL. Either
+    shows in the counters of this call, and then the arrival in the client's socket is taken (`client` is the client's record of the
+    same request): it is the way through loopback, some 10 µs, away from the return of the write.
     The client narrows the begin too, when the request came in several segments: the first read carries the stamp of the last
     segment that it returned."""
     begin, arrived = request["begin"], request["arrived"]
     read, end_mark, end_call = request["read"], request["end"], request["end_call"]
-    end = end_mark[0]
+    last, end = end_mark, end_mark[0]
     if client is not None:
-        neither = (end - end_call[0]) - (end_mark[1] - end_call[1]) - (end_mark[2] - end_call[2])
-        if neither > GIL_WAIT_NS:
+        off_cpu = (end - end_call[0]) - (end_mark[1] - end_call[1])
+        if off_cpu > OFF_CPU_NS:
             end = max(end_call[0], min(end, client["arrived_ns"]))
+            last = (end, end_call[1] + end - end_call[0], end_call[2])  # in the write it was on the CPU until then
         if request["reads"] > 1:
             begin = min(begin, client["started_ns"])
     parts = dict.fromkeys(("db", "provider", "transfer", "cpu", "ready", BLOCKED), 0)
@@ -136,8 +138,6 @@ def partition(request, client=None):
         parts["cpu"] += used
         parts[BLOCKED] += after - waited - used
         at = done
-    # The last write is on the CPU until its system call returns; what the mark after it waited beyond is not the request's.
-    last = (end, at[1] + min(end_mark[1] - at[1], end - at[0]), at[2] + min(end_mark[2] - at[2], end - at[0]))
     outside(parts, at, last)
     body = min(max(0, arrived - read[0]), parts[BLOCKED])
     parts["transfer"] += body
@@ -208,7 +208,8 @@ def score(requests, client, export, *, since=0, shown_only=False):
     `since`: score only requests that the client began then or later (the attach). `shown_only`: score only requests whose unit is shown
     as complete (a run with losses says which it leaves out; those that it shows must be right)."""
     result = Score()
-    units = Lookup((o for o in export if o["type"] == "unit"), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
+    # A unit that was not seen to begin or to end has no times there, and cannot be in the figures.
+    units = Lookup((o for o in export if o["type"] == "unit" and None not in (o["start_ns"], o["end_ns"])), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
     exchanges = Lookup((o for o in export if o["type"] == "exchange"), lambda e: e["local"]["port"], lambda e: e["sent_ns"])
     served = Lookup(requests, lambda r: tuple(r["client"]), lambda r: r["begin"])
     for sight in client:

@@ -166,6 +166,10 @@ class Scoring(unittest.TestCase):
         self.of("unit")[3].update(excluded="loss", buckets=None, causes=None)
         self.assertIn("units found", self.failed())
 
+    def test_units_without_an_end_are_not_found(self):
+        self.of("unit")[3].update(end_ns=None, complete=False, excluded="unfinished", buckets=None, causes=None)
+        self.assertIn("units found", self.failed())
+
     def test_an_empty_run_fails(self):
         self.truths, self.client, self.export = [], [], []
         self.assertIn("requests scored", self.failed())
@@ -201,12 +205,18 @@ class Scoring(unittest.TestCase):
         self.assertEqual(end, truth["begin"] + 10 * MS)
         self.assertEqual(parts["blocked"], 1 * MS)
 
-    def test_the_end_is_the_mark_when_the_thread_was_merely_preempted_in_its_last_write(self):
+    def test_the_end_is_the_client_s_arrival_when_the_thread_was_preempted_on_its_way_back(self):
         truth, seen = self.truths[0], self.client[0]
         truth["end"] = [truth["end"][0] + 5 * MS, truth["end"][1], truth["end"][2] + 5 * MS]
         _, end, parts = score.partition(truth, seen)
-        self.assertEqual(end, truth["begin"] + 15 * MS)
-        self.assertEqual(parts["ready"], 6_500_000)
+        self.assertEqual(end, truth["begin"] + 10 * MS)
+        self.assertEqual((parts["cpu"], parts["ready"]), (3_500_000, 1_500_000))
+
+    def test_the_end_is_the_mark_when_the_thread_ran_through(self):
+        truth, seen = self.truths[0], self.client[0]
+        seen["arrived_ns"] -= 8_000
+        _, end, _ = score.partition(truth, seen)
+        self.assertEqual(end, truth["begin"] + 10 * MS)
 
     def test_a_body_that_trickles_in_is_transfer(self):
         truth = self.truths[0]
