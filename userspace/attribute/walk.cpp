@@ -59,10 +59,47 @@ void Walk::step() {
         return;
     }
     charge(span->on, Cause::cpu);
+    if (preempted_before_reply(*timeline, *span)) {
+        return;
+    }
     charge(span->woken, Cause::run_queue);
     if (at_ > span->off) {
         blocked(*timeline, *span);
     }
+}
+
+/// A write on loopback often loses its CPU to the very server that it wakes; when the thread is back, the reply is there and
+/// nothing blocks. If, left on the CPU, it would have come to the read before the reply did, then it was the reply that it waited
+/// for.
+bool Walk::preempted_before_reply(const ThreadTimeline& timeline, const OffCpuSpan& span) {
+    const SocketCall* next = timeline.next_call(span.on);
+    if (span.blocked() || at_ < span.on || next == nullptr) {
+        return false;
+    }
+    // In the call already, or on the way to it.
+    const SocketCall* around = timeline.call_around(span);
+    const SocketCall& read = around != nullptr && around->operation == TS_OPERATION_READ ? *around : *next;
+    const Duration work_before_read = read.entered > span.on ? read.entered - span.on : Duration{};
+    const OwnedExchange* awaited = read.operation == TS_OPERATION_READ ? awaited_on(read.socket, span) : nullptr;
+    if (awaited == nullptr || awaited->exchange.sent > span.off) {
+        return false;
+    }
+    const Instant arrived = awaited->exchange.arrived;
+    if (arrived > span.on || arrived <= span.off + work_before_read) {
+        return false;
+    }
+    charge(arrived, Cause::run_queue);
+    charge_first_byte(*awaited);
+    return true;
+}
+
+/// From the arrival of the first byte of the reply back to the sending, where the walk goes on.
+void Walk::charge_first_byte(const OwnedExchange& owned) {
+    const request::Exchange& exchange = owned.exchange;
+    const ExchangeCauses causes = causes_of(owned.bucket);
+    charge(std::clamp(exchange.server_free, exchange.sent, exchange.arrived), causes.first_byte, exchange.id);
+    charge(exchange.sent, causes.queue, exchange.id);
+    thread_ = exchange.sent_by;
 }
 
 void Walk::blocked(const ThreadTimeline& timeline, const OffCpuSpan& span) {
@@ -166,9 +203,7 @@ bool Walk::wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span) {
     }
     charge(exchange.arrived, exchange.arrived_end > exchange.arrived ? causes.body : Cause::run_queue,
            exchange.arrived_end > exchange.arrived ? exchange.id : ExchangeId{});
-    charge(std::clamp(exchange.server_free, exchange.sent, exchange.arrived), causes.first_byte, exchange.id);
-    charge(exchange.sent, causes.queue, exchange.id);
-    thread_ = exchange.sent_by;
+    charge_first_byte(owned);
     return true;
 }
 

@@ -35,6 +35,8 @@ private:
     void step();
     void blocked(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool on_socket(const SocketCall& call, const OffCpuSpan& span);
+    bool preempted_before_reply(const ThreadTimeline& timeline, const OffCpuSpan& span);
+    void charge_first_byte(const OwnedExchange& owned);
     bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);
     void polled(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span);
