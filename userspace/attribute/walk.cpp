@@ -88,7 +88,8 @@ bool Walk::preempted_before_reply(const ThreadTimeline& timeline, const OffCpuSp
     if (arrived > span.on || arrived <= span.off + work_before_read) {
         return false;
     }
-    charge(arrived, Cause::run_queue);
+    charge(std::min(awaited->exchange.arrived_end, span.on), Cause::run_queue);
+    charge(arrived, causes_of(awaited->bucket).body, awaited->exchange.id);
     charge_first_byte(*awaited);
     return true;
 }
