@@ -59,10 +59,38 @@ void Walk::step() {
         return;
     }
     charge(span->on, Cause::cpu);
+    if (preempted_after_sending(*span)) {
+        return;
+    }
     charge(span->woken, Cause::run_queue);
     if (at_ > span->off) {
         blocked(*timeline, *span);
     }
+}
+
+/// A send wakes the other end, which may take this CPU on the way back from the call and answer before we run again. With a CPU
+/// the thread would have waited for the reply all the same, so that time is the exchange's; only from the arrival on was it the
+/// CPU that was missing. Charged as run queue at first: on a busy machine with two CPUs that moved 25 % of the time of one
+/// request in a hundred (truth score).
+bool Walk::preempted_after_sending(const OffCpuSpan& span) {
+    if (at_ != span.on || span.blocked()) {
+        return false;
+    }
+    for (const OwnedExchange& owned : live_.exchanges) {
+        const request::Exchange& exchange = owned.exchange;
+        const bool own = exchange.sent_by == thread_ && exchange.read_by == thread_;
+        const bool answered_now = exchange.arrived_end > span.off && exchange.arrived_end <= span.on;
+        if (!own || exchange.sent > span.off || !answered_now || exchange.read_end < span.on) {
+            continue;
+        }
+        const ExchangeCauses causes = causes_of(owned.bucket);
+        charge(exchange.arrived_end, Cause::run_queue);
+        charge(exchange.arrived, causes.body, exchange.id);
+        charge(std::clamp(exchange.server_free, exchange.sent, exchange.arrived), causes.first_byte, exchange.id);
+        charge(exchange.sent, causes.queue, exchange.id);
+        return true;
+    }
+    return false;
 }
 
 void Walk::blocked(const ThreadTimeline& timeline, const OffCpuSpan& span) {

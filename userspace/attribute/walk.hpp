@@ -15,6 +15,8 @@ namespace timesink::attribute {
 ///   ----------+--------------------------------------------+------------------------------------+---------------------------
 ///   any       | executed                                   | cpu                                | when it got the CPU
 ///   got CPU   | was runnable                               | run_queue                          | when it was woken
+///   got CPU   | was runnable while its reply came           | run_queue since the arrival, then  | when the request was sent
+///             |                                            | body, first byte, queue of it      |
 ///   woken     | waited for a reply of an own exchange      | body, first byte, queue of it      | when the request was sent, on
 ///   the
 ///             |                                            |                                    | thread that sent it
@@ -33,6 +35,7 @@ public:
 
 private:
     void step();
+    bool preempted_after_sending(const OffCpuSpan& span);
     void blocked(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool on_socket(const SocketCall& call, const OffCpuSpan& span);
     bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);

@@ -72,8 +72,8 @@ public:
         return *this;
     }
 
-    Story& statement(std::int64_t sent, std::int64_t arrived, std::int64_t arrived_end, std::int64_t read, SocketId socket = kDatabase,
-                     ThreadId thread = kMain, std::int64_t server_free = 0) {
+    Story& statement(std::int64_t sent, std::int64_t arrived, std::int64_t arrived_end, std::int64_t read,
+                     SocketId socket = kDatabase, ThreadId thread = kMain, std::int64_t server_free = 0) {
         OwnedExchange owned;
         owned.exchange.id = ExchangeId{live.exchanges.size() + 1};
         owned.exchange.socket = socket;
@@ -135,7 +135,8 @@ TEST(Walk, ALongReplyIsServerTimeThenResult) {
         .off(450, 700, 700, kRecvfrom)
         .call(TS_OPERATION_READ, kDatabase, 440, 705)
         .statement(100, 400, 700, 705);
-    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 440}, {Cause::run_queue, 10}, {Cause::db_server, 300}, {Cause::db_result, 250}}));
+    EXPECT_EQ(story.account(),
+              (Sums{{Cause::cpu, 440}, {Cause::run_queue, 10}, {Cause::db_server, 300}, {Cause::db_result, 250}}));
     expect_contiguous(story);
 }
 
@@ -162,9 +163,7 @@ TEST(Walk, OfParallelStatementsOnlyTheLastCounts) {
 
 TEST(Walk, AReplyThatWasThereBeforeTheWaitIsNotWaitedFor) {
     Story story(1000);
-    story.off(500, 700, 700, kNanosleep)
-        .call(TS_OPERATION_READ, kDatabase, 800, 810)
-        .statement(100, 300, 300, 810);
+    story.off(500, 700, 700, kNanosleep).call(TS_OPERATION_READ, kDatabase, 800, 810).statement(100, 300, 300, 810);
     EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 800}, {Cause::sleep, 200}}));
 }
 
@@ -172,6 +171,26 @@ TEST(Walk, PreemptionIsRunQueue) {
     Story story(1000);
     story.off(200, 200, 450, -1);
     EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 750}, {Cause::run_queue, 250}}));
+}
+
+TEST(Walk, AReplyThatCameWhileTheSenderHadNoCpuIsItsServersTimeUntilThen) {
+    Story story(1000);
+    story.call(TS_OPERATION_WRITE, kDatabase, 100, 110)
+        .off(112, 112, 600, -1)
+        .call(TS_OPERATION_READ, kDatabase, 610, 620)
+        .statement(100, 400, 400, 620);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 500}, {Cause::db_server, 300}, {Cause::run_queue, 200}}));
+    expect_contiguous(story);
+}
+
+TEST(Walk, AReplyThatWasReadBeforeThePreemptionHasNoPartInIt) {
+    Story story(1000);
+    story.call(TS_OPERATION_WRITE, kDatabase, 100, 110)
+        .call(TS_OPERATION_READ, kDatabase, 150, 160)
+        .off(200, 200, 600, -1)
+        .statement(100, 140, 140, 160);
+    EXPECT_EQ(story.account()[Cause::run_queue], 400);
+    expect_contiguous(story);
 }
 
 TEST(Walk, BlockedInUserCodeIsAPageFaultAndPreadIsDisk) {
@@ -183,9 +202,7 @@ TEST(Walk, BlockedInUserCodeIsAPageFaultAndPreadIsDisk) {
 TEST(Walk, ASlowClientIsTransferOnlyOnceTheResponseHasBegun) {
     Story story(1000);
     story.live.unit.first_response = us(400);
-    story.call(TS_OPERATION_WRITE, kClient, 400, 410)
-        .off(420, 900, 900, kEpollWait)
-        .call(TS_OPERATION_WRITE, kClient, 920, 1000);
+    story.call(TS_OPERATION_WRITE, kClient, 400, 410).off(420, 900, 900, kEpollWait).call(TS_OPERATION_WRITE, kClient, 920, 1000);
     EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 520}, {Cause::transfer_response, 480}}));
 
     Story sleeper(1000);
@@ -264,8 +281,8 @@ TEST(Walk, SumsExactlyWhateverHappened) {
                 const std::int64_t woken = off + (between(0, 3) == 0 ? 0 : between(0, 300));
                 const std::int64_t on = woken + between(0, 50);
                 story.off(off, woken, on, syscalls[between(0, 6)], thread, between(0, 1) == 1 ? kMain : kHelper, kWrite);
-                story.call(between(0, 1) == 1 ? TS_OPERATION_READ : TS_OPERATION_WRITE, SocketId(static_cast<unsigned>(between(1, 3))),
-                           on + 1, on + 2, thread);
+                story.call(between(0, 1) == 1 ? TS_OPERATION_READ : TS_OPERATION_WRITE,
+                           SocketId(static_cast<unsigned>(between(1, 3))), on + 1, on + 2, thread);
                 at = on + 3;
             }
         }
