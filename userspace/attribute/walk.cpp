@@ -12,25 +12,74 @@ namespace {
 /// A unit of an hour with a wake-up each 100 µs; beyond that the rest is unattributed rather than the report late.
 constexpr std::size_t kMaximumPieces = 1U << 22U;
 
+/// What a driver may compute between its send and its wait. More is work of the unit that the exchange runs beside.
+constexpr Duration kDriverWork = std::chrono::milliseconds(1);
+
 }  // namespace
 
 Walk::Walk(const LiveUnit& live, const Timelines& timelines)
     : live_(live),
       unit_(live.unit),
       timelines_(timelines),
-      floor_(std::clamp(live.unit.read_begin, live.unit.begin, live.unit.end)),
+      read_(std::clamp(live.unit.read_begin, live.unit.begin, live.unit.end)),
+      floor_(read_),
       at_(live.unit.end),
       thread_(live.unit.answered_by) {}
 
 std::vector<Piece> Walk::run() {
-    while (at_ > floor_ && pieces_.size() < kMaximumPieces) {
-        step();
+    find_synchronous();
+    while (at_ > read_ && pieces_.size() < kMaximumPieces) {
+        while (!synchronous_.empty() && synchronous_.back()->exchange.arrived > at_) {
+            synchronous_.pop_back();
+        }
+        if (synchronous_.empty()) {
+            floor_ = read_;
+            step();
+            continue;
+        }
+        const OwnedExchange& nearest = *synchronous_.back();
+        if (at_ > nearest.exchange.arrived) {
+            floor_ = std::max(read_, nearest.exchange.arrived);
+            step();
+            floor_ = read_;
+            continue;
+        }
+        synchronous_.pop_back();
+        if (thread_ == nearest.exchange.sent_by) {
+            charge_first_byte(nearest);
+        }
     }
-    charge(floor_, Cause::unattributed);
+    charge(read_, Cause::unattributed);
     before_read();
     std::reverse(pieces_.begin(), pieces_.end());
     withhold_shared();
     return std::move(pieces_);
+}
+
+/// A thread that sends and then reads the reply, with no call on a socket between, waits for it whether it blocks or not: a write
+/// on loopback often loses its CPU to the very server that it wakes, and when the thread is back the reply is there.
+void Walk::find_synchronous() {
+    for (const OwnedExchange& owned : live_.exchanges) {
+        const request::Exchange& exchange = owned.exchange;
+        const ThreadTimeline* timeline = timelines_.find(exchange.sent_by);
+        if (exchange.sent_by != exchange.read_by || exchange.arrived <= exchange.sent || timeline == nullptr) {
+            continue;
+        }
+        const SocketCall* next = timeline->next_call(exchange.sent_end);
+        if (next == nullptr || next->operation != TS_OPERATION_READ || next->socket != exchange.socket) {
+            continue;
+        }
+        const OffCpuSpan* before_read = timeline->latest_off(next->entered);
+        if (before_read != nullptr && before_read->blocked() && before_read->off > exchange.arrived) {
+            continue;  // the reply was there, and it waited for something else
+        }
+        const Interval flight{exchange.sent, exchange.arrived};
+        if (flight.length() - timeline->absence(flight).off <= kDriverWork) {
+            synchronous_.push_back(&owned);
+        }
+    }
+    std::sort(synchronous_.begin(), synchronous_.end(),
+              [](const auto* a, const auto* b) { return a->exchange.arrived < b->exchange.arrived; });
 }
 
 void Walk::charge(Instant to, Cause cause, ExchangeId exchange) {
@@ -59,45 +108,17 @@ void Walk::step() {
         return;
     }
     charge(span->on, Cause::cpu);
-    if (preempted_before_reply(*timeline, *span)) {
-        return;
-    }
     charge(span->woken, Cause::run_queue);
     if (at_ > span->off) {
         blocked(*timeline, *span);
     }
 }
 
-/// A write on loopback often loses its CPU to the very server that it wakes; when the thread is back, the reply is there and
-/// nothing blocks. If, left on the CPU, it would have come to the read before the reply did, then it was the reply that it waited
-/// for.
-bool Walk::preempted_before_reply(const ThreadTimeline& timeline, const OffCpuSpan& span) {
-    const SocketCall* next = timeline.next_call(span.on);
-    if (span.blocked() || at_ < span.on || next == nullptr) {
-        return false;
-    }
-    // In the call already, or on the way to it.
-    const SocketCall* around = timeline.call_around(span);
-    const SocketCall& read = around != nullptr && around->operation == TS_OPERATION_READ ? *around : *next;
-    const Duration work_before_read = read.entered > span.on ? read.entered - span.on : Duration{};
-    const OwnedExchange* awaited = read.operation == TS_OPERATION_READ ? awaited_on(read.socket, span) : nullptr;
-    if (awaited == nullptr || awaited->exchange.sent > span.off) {
-        return false;
-    }
-    const Instant arrived = awaited->exchange.arrived;
-    if (arrived > span.on || arrived <= span.off + work_before_read) {
-        return false;
-    }
-    charge(std::min(awaited->exchange.arrived_end, span.on), Cause::run_queue);
-    charge(arrived, causes_of(awaited->bucket).body, awaited->exchange.id);
-    charge_first_byte(*awaited);
-    return true;
-}
-
 /// From the arrival of the first byte of the reply back to the sending, where the walk goes on.
 void Walk::charge_first_byte(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     const ExchangeCauses causes = causes_of(owned.bucket);
+    floor_ = read_;
     charge(std::clamp(exchange.server_free, exchange.sent, exchange.arrived), causes.first_byte, exchange.id);
     charge(exchange.sent, causes.queue, exchange.id);
     thread_ = exchange.sent_by;

@@ -15,6 +15,7 @@ namespace timesink::attribute {
 ///   ----------+--------------------------------------------+------------------------------------+---------------------------
 ///   any       | executed                                   | cpu                                | when it got the CPU
 ///   got CPU   | was runnable                               | run_queue                          | when it was woken
+///   arrival   | had sent the request and went to read it   | first byte, queue of that exchange | when the request was sent
 ///   woken     | waited for a reply of an own exchange      | body, first byte, queue of it      | when the request was sent, on
 ///   the
 ///             |                                            |                                    | thread that sent it
@@ -35,7 +36,7 @@ private:
     void step();
     void blocked(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool on_socket(const SocketCall& call, const OffCpuSpan& span);
-    bool preempted_before_reply(const ThreadTimeline& timeline, const OffCpuSpan& span);
+    void find_synchronous();
     void charge_first_byte(const OwnedExchange& owned);
     bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);
     void polled(const ThreadTimeline& timeline, const OffCpuSpan& span);
@@ -50,10 +51,12 @@ private:
     const LiveUnit& live_;
     const request::Unit& unit_;
     const Timelines& timelines_;
-    Instant floor_;
+    Instant read_;   // when the unit's thread had read the first bytes
+    Instant floor_;  // no charge goes back further
     Instant at_;
     ThreadId thread_;
-    std::vector<Piece> pieces_;  // latest first while walking
+    std::vector<const OwnedExchange*> synchronous_;  // by arrival; those that the walk has passed are gone
+    std::vector<Piece> pieces_;                      // latest first while walking
 };
 
 }  // namespace timesink::attribute

@@ -78,6 +78,7 @@ public:
         owned.exchange.id = ExchangeId{live.exchanges.size() + 1};
         owned.exchange.socket = socket;
         owned.exchange.sent = us(sent);
+        owned.exchange.sent_end = us(sent + 4);
         owned.exchange.server_free = us(std::max(server_free, sent));
         owned.exchange.arrived = us(arrived);
         owned.exchange.arrived_end = us(arrived_end);
@@ -184,14 +185,20 @@ TEST(Walk, PreemptedByTheServerThatItAskedIsWaitingForItsReply) {
     expect_contiguous(story);
 }
 
-TEST(Walk, PreemptedWithWorkLeftIsRunQueueAlthoughAReplyCame) {
-    // With 350 of work before the read it would not have waited for the reply of 400.
+TEST(Walk, AReplyThatCameDuringOwnWorkIsNotWaitedFor) {
+    Story story(5000);
+    story.call(TS_OPERATION_WRITE, kDatabase, 100, 104)
+        .call(TS_OPERATION_READ, kDatabase, 4000, 4002)
+        .statement(100, 2000, 2000, 4002);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 5000}}));
+}
+
+TEST(Walk, AReplyThatBeatsTheDriverToItsWaitIsStillTheServers) {
     Story story(1000);
     story.call(TS_OPERATION_WRITE, kDatabase, 100, 104)
-        .off(105, 105, 450, -1)
-        .call(TS_OPERATION_READ, kDatabase, 800, 802)
-        .statement(100, 400, 400, 802);
-    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 655}, {Cause::run_queue, 345}}));
+        .call(TS_OPERATION_READ, kDatabase, 200, 202)
+        .statement(100, 150, 150, 202);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 950}, {Cause::db_server, 50}}));
 }
 
 TEST(Walk, BlockedInUserCodeIsAPageFaultAndPreadIsDisk) {
