@@ -314,7 +314,9 @@ void Walk::before_read() {
             break;
         }
         if (span->blocked()) {
-            woken = true;
+            // Free only if it went straight to this request: else the wait was the unit's that it served before.
+            const SocketCall* next = timeline->next_call(span->on);
+            woken = next != nullptr && (next->socket == unit_.socket || next->operation == TS_OPERATION_ACCEPT);
             free_since = std::max(span->woken, floor_);
             break;
         }

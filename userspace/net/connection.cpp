@@ -15,6 +15,7 @@ constexpr std::size_t kEarlyCalls = 12;
 constexpr std::size_t kEarlyCallsUndecided = 256;  // while a parser may still recognise the begin of a message
 constexpr std::size_t kEarlyBytes = 32 * 1024;
 
+constexpr std::uint16_t kAfUnix = 1;
 constexpr std::uint8_t kTcpEstablished = 1;
 constexpr std::uint8_t kTcpClose = 7;
 
@@ -28,7 +29,7 @@ Role role_of(const event::Socket& socket) {
 }  // namespace
 
 Connection::Connection(const event::Socket& socket, bool before_attach, MessageSink& sink)
-    : sink_(sink), arrivals_have_positions_(socket.family != 1 /* AF_UNIX */) {
+    : sink_(sink), arrivals_have_positions_(socket.family != kAfUnix) {
     summary_.socket = socket.socket;
     summary_.process = socket.process;
     summary_.role = role_of(socket);
@@ -45,6 +46,22 @@ Connection::Connection(const event::Socket& socket, bool before_attach, MessageS
     }
     if (socket.unread > 0 && arrivals_have_positions_) {
         stream(true).times.arrived(socket.rx_position + socket.unread, socket.at);
+    }
+}
+
+void Connection::introduce(const event::Socket& socket) {
+    if (summary_.family != 0) {
+        return;
+    }
+    summary_.family = socket.family;
+    summary_.local = socket.local;
+    summary_.remote = socket.remote;
+    summary_.role = summary_.role == Role::unknown ? role_of(socket) : summary_.role;
+    arrivals_have_positions_ = socket.family != kAfUnix;
+    for (const bool read : {true, false}) {
+        if (stream(read).expected == kPositionUnknown) {
+            stream(read).expected = stream(read).held_from = read ? socket.rx_position : socket.tx_position;
+        }
     }
 }
 

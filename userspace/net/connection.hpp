@@ -37,6 +37,8 @@ public:
 
     Connection(const event::Socket& socket, bool before_attach, MessageSink& sink);
 
+    /// Tells a connection that is known by its calls only who its ends are. Does nothing when that is known.
+    void introduce(const event::Socket& socket);
     void on(const event::Call& call);
     void on(const event::Arrival& arrival);
     void on(const event::SocketState& state);

@@ -16,6 +16,8 @@ void Connections::on(const event::Socket& socket) {
     const auto known = table_.find(socket.socket);
     if (known == table_.end()) {
         table_.emplace(socket.socket, std::make_unique<Connection>(socket, !attached_, messages_));
+    } else {
+        known->second->introduce(socket);
     }
 }
 
@@ -25,7 +27,8 @@ void Connections::on(const event::Call& call) {
         if (call.operation == TS_OPERATION_CLOSE) {
             return;
         }
-        // Its socket record was lost: who its ends are is not known, what is said on it is.
+        // Its socket record comes later (a connect stands at its entry), or was lost: then who its ends are is not known, but
+        // what is said on it is.
         event::Socket socket{};
         socket.at = call.entered;
         socket.socket = call.socket;

@@ -5,10 +5,12 @@
  *
  * Rules
  *  - Fixed width, little endian, natural alignment, no implicit padding; sizes asserted on both sides.
- *  - A record starts with struct ts_event_head; head.size is the whole record, a multiple of 8. Structs never grow: a newer
- *    minor version uses reserved fields or adds kinds, and a decoder skips kinds that it does not know.
- *  - Times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns). Thread and process ids are those of the initial pid namespace.
- *  - head.sequence counts every record *attempted* on that CPU, so a failed reserve leaves a gap that the analyzer sees.
+ *  - A record starts with struct ts_event_head; head.size is the whole record, a multiple of 8. Structs never grow: a
+ * newer minor version uses reserved fields or adds kinds, and a decoder skips kinds that it does not know.
+ *  - Times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns). Thread and process ids are those of the initial pid
+ * namespace.
+ *  - head.sequence counts every record *attempted* on that CPU, so a failed reserve leaves a gap that the analyzer
+ * sees.
  */
 #ifndef TIMESINK_ABI_EVENTS_H
 #define TIMESINK_ABI_EVENTS_H
@@ -24,7 +26,8 @@ using __s32 = std::int32_t;
 #else
 #define TS_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has an unexpected size")
 #endif
-/* 64-bit fields: the kernel's __u64 is unsigned long long, C++'s uint64_t is unsigned long; same size, spelled once here. */
+/* 64-bit fields: the kernel's __u64 is unsigned long long, C++'s uint64_t is unsigned long; same size, spelled once
+ * here. */
 #ifdef __cplusplus
 #define TS_U64 std::uint64_t
 #define TS_S64 std::int64_t
@@ -38,52 +41,53 @@ using __s32 = std::int32_t;
 
 enum ts_event_kind {
 	/* from the kernel */
-	TS_EVENT_CALL = 1,         /* struct ts_call: a system call on a socket */
-	TS_EVENT_OFF_CPU = 2,      /* struct ts_off_cpu: a thread was off the CPU and is back */
-	TS_EVENT_ARRIVAL = 3,      /* struct ts_arrival: bytes reached a kernel socket */
-	TS_EVENT_SOCKET = 4,       /* struct ts_socket: a socket became known */
+	TS_EVENT_CALL = 1,	   /* struct ts_call: a system call on a socket */
+	TS_EVENT_OFF_CPU = 2,	   /* struct ts_off_cpu: a thread was off the CPU and is back */
+	TS_EVENT_ARRIVAL = 3,	   /* struct ts_arrival: bytes reached a kernel socket */
+	TS_EVENT_SOCKET = 4,	   /* struct ts_socket: a socket became known */
 	TS_EVENT_SOCKET_STATE = 5, /* struct ts_socket_state: TCP state change of a known socket */
 	TS_EVENT_RETRANSMIT = 6,   /* struct ts_retransmit */
-	TS_EVENT_TASK = 7,         /* struct ts_task: fork, exec, exit of a target thread */
-	TS_EVENT_LOSS = 8,         /* struct ts_loss: records of this CPU did not fit into its ring */
+	TS_EVENT_TASK = 7,	   /* struct ts_task: fork, exec, exit of a target thread */
+	TS_EVENT_LOSS = 8,	   /* struct ts_loss: records of this CPU did not fit into its ring */
 	/* from live/ */
 	TS_EVENT_WATERMARK = 64, /* struct ts_watermark: everything older than head.time has been delivered */
-	TS_EVENT_FACT = 65,      /* struct ts_fact: something the analysis must know, as JSON */
+	TS_EVENT_FACT = 65,	 /* struct ts_fact: something the analysis must know, as JSON */
 };
 
 struct ts_event_head {
-	__u16 kind;     /* enum ts_event_kind */
-	__u16 size;     /* bytes of the whole record, head and variable part included; a multiple of 8 */
-	__u16 cpu;      /* where it was written; TS_CPU_USERSPACE for records of live/ */
+	__u16 kind;	/* enum ts_event_kind */
+	__u16 size;	/* bytes of the whole record, head and variable part included; a multiple of 8 */
+	__u16 cpu;	/* where it was written; TS_CPU_USERSPACE for records of live/ */
 	__u16 reserved; /* 0 */
 	__u32 sequence; /* per CPU, counts attempts; see above */
-	__u32 tid;      /* the thread that the record is about; 0: none */
-	TS_U64 time;    /* ns; see each kind */
+	__u32 tid;	/* the thread that the record is about; 0: none */
+	TS_U64 time;	/* ns; see each kind */
 };
 TS_ASSERT_SIZE(struct ts_event_head, 24);
 #define TS_CPU_USERSPACE 0xffff
 
 /* Classes of system calls. Calls that have no record of their own are counted by class (struct ts_call_count). */
 enum ts_call_class {
-	TS_CLASS_SOCKET_READ = 0,  /* read, recv*, splice from a socket */
-	TS_CLASS_SOCKET_WRITE = 1, /* write, send*, sendfile, splice to a socket */
-	TS_CLASS_SOCKET_SETUP = 2, /* socket, connect, accept, close, shutdown, bind, listen, setsockopt */
-	TS_CLASS_FILE_READ = 3,    /* read, pread*, readv of what is not a socket (files, pipes, eventfd) */
-	TS_CLASS_FILE_WRITE = 4,   /* write, pwrite*, writev of what is not a socket */
-	TS_CLASS_FILE_SYNC = 5,    /* fsync, fdatasync, sync_file_range, msync */
-	TS_CLASS_FILE_OPEN = 6,    /* open*, close of a file, stat*, dup* */
-	TS_CLASS_POLL = 7,         /* epoll_*, poll, ppoll, select, pselect6 */
-	TS_CLASS_FUTEX = 8,        /* futex */
-	TS_CLASS_SLEEP = 9,        /* nanosleep, clock_nanosleep */
-	TS_CLASS_MEMORY_MAP = 10,  /* mmap, brk upward: bytes = mapped */
+	TS_CLASS_SOCKET_READ = 0,   /* read, recv*, splice from a socket */
+	TS_CLASS_SOCKET_WRITE = 1,  /* write, send*, sendfile, splice to a socket */
+	TS_CLASS_SOCKET_SETUP = 2,  /* socket, connect, accept, close, shutdown, bind, listen, setsockopt */
+	TS_CLASS_FILE_READ = 3,	    /* read, pread*, readv of what is not a socket (files, pipes, eventfd) */
+	TS_CLASS_FILE_WRITE = 4,    /* write, pwrite*, writev of what is not a socket */
+	TS_CLASS_FILE_SYNC = 5,	    /* fsync, fdatasync, sync_file_range, msync */
+	TS_CLASS_FILE_OPEN = 6,	    /* open*, close of a file, stat*, dup* */
+	TS_CLASS_POLL = 7,	    /* epoll_*, poll, ppoll, select, pselect6 */
+	TS_CLASS_FUTEX = 8,	    /* futex */
+	TS_CLASS_SLEEP = 9,	    /* nanosleep, clock_nanosleep */
+	TS_CLASS_MEMORY_MAP = 10,   /* mmap, brk upward: bytes = mapped */
 	TS_CLASS_MEMORY_UNMAP = 11, /* munmap, brk downward, madvise(DONTNEED|FREE): bytes = given back */
-	TS_CLASS_TASK = 12,        /* clone*, fork, exec*, exit, wait* */
-	TS_CLASS_IO_URING = 13,    /* io_uring_enter: seen, not decoded */
+	TS_CLASS_TASK = 12,	    /* clone*, fork, exec*, exit, wait* */
+	TS_CLASS_IO_URING = 13,	    /* io_uring_enter: seen, not decoded */
 	TS_CLASS_OTHER = 14,
 	TS_CLASS_COUNT = 15,
 };
 
-/* What a thread did since its previous TS_EVENT_CALL record in calls that have no record of their own, one per class used. */
+/* What a thread did since its previous TS_EVENT_CALL record in calls that have no record of their own, one per class
+ * used. */
 struct ts_call_count {
 	__u8 call_class; /* enum ts_call_class */
 	__u8 reserved;
@@ -95,41 +99,41 @@ struct ts_call_count {
 TS_ASSERT_SIZE(struct ts_call_count, 24);
 
 enum ts_operation {
-	TS_OPERATION_READ = 1,     /* bytes taken out of the socket; result 0 is the end of the stream */
-	TS_OPERATION_WRITE = 2,    /* bytes accepted by the kernel */
-	TS_OPERATION_CONNECT = 3,  /* result 0, -EINPROGRESS, or the error */
-	TS_OPERATION_ACCEPT = 4,   /* fd and socket are those of the new connection */
+	TS_OPERATION_READ = 1,	  /* bytes taken out of the socket; result 0 is the end of the stream */
+	TS_OPERATION_WRITE = 2,	  /* bytes accepted by the kernel */
+	TS_OPERATION_CONNECT = 3, /* result 0, -EINPROGRESS, or the error */
+	TS_OPERATION_ACCEPT = 4,  /* fd and socket are those of the new connection */
 	TS_OPERATION_CLOSE = 5,
 	TS_OPERATION_SHUTDOWN = 6,
 };
 
 enum ts_call_flag {
-	TS_CALL_PEEK = 1 << 0,            /* MSG_PEEK: nothing was consumed; no payload, no position */
-	TS_CALL_PAYLOAD_FAULT = 1 << 1,   /* user memory could not be read: fewer bytes than wanted were captured */
-	TS_CALL_ZERO_COPY = 1 << 2,       /* sendfile, splice: no user memory, nothing captured */
-	TS_CALL_MULTI_MESSAGE = 1 << 3,   /* recvmmsg, sendmmsg: all messages' bytes counted, the first's captured */
+	TS_CALL_PEEK = 1 << 0,		/* MSG_PEEK: nothing was consumed; no payload, no position */
+	TS_CALL_PAYLOAD_FAULT = 1 << 1, /* user memory could not be read: fewer bytes than wanted were captured */
+	TS_CALL_ZERO_COPY = 1 << 2,	/* sendfile, splice: no user memory, nothing captured */
+	TS_CALL_MULTI_MESSAGE = 1 << 3, /* recvmmsg, sendmmsg: all messages' bytes counted, the first's captured */
 };
 
 /*
- * Written at the exit of a system call on a socket by a target thread. A read that found nothing (-EAGAIN) is counted by
- * class and not written; a write that found no room is written, for it marks a slow reader.
- * Followed by: counts x struct ts_call_count, head_bytes payload bytes (the first), tail_bytes payload bytes (the last),
- * then zeros up to a multiple of 8. head_bytes + tail_bytes <= result; what lies between was not captured.
+ * Written at the exit of a system call on a socket by a target thread. A read that found nothing (-EAGAIN) is counted
+ * by class and not written; a write that found no room is written, for it marks a slow reader. Followed by: counts x
+ * struct ts_call_count, head_bytes payload bytes (the first), tail_bytes payload bytes (the last), then zeros up to a
+ * multiple of 8. head_bytes + tail_bytes <= result; what lies between was not captured.
  */
 struct ts_call {
 	struct ts_event_head head; /* time: exit of the call */
-	TS_U64 entered;            /* ns */
-	TS_S64 result;             /* bytes, 0, or -errno */
-	TS_U64 socket;             /* id, unique within the run */
-	TS_U64 stream_begin;       /* READ, WRITE: position, in that direction, of the first byte moved; see ts_socket */
-	__u32 pid;                 /* process (thread group) */
-	__u32 thread_sequence;     /* counts this thread's TS_EVENT_CALL and TS_EVENT_OFF_CPU records, attempted ones too */
+	TS_U64 entered;		   /* ns */
+	TS_S64 result;		   /* bytes, 0, or -errno */
+	TS_U64 socket;		   /* id, unique within the run */
+	TS_U64 stream_begin;   /* READ, WRITE: position, in that direction, of the first byte moved; see ts_socket */
+	__u32 pid;	       /* process (thread group) */
+	__u32 thread_sequence; /* counts this thread's TS_EVENT_CALL and TS_EVENT_OFF_CPU records, attempted ones too */
 	__s32 fd;
 	__u32 minor_faults; /* of this thread since its previous TS_EVENT_CALL record (task_struct.min_flt) */
 	__u32 major_faults;
-	__u16 syscall; /* number on this architecture */
+	__u16 syscall;	/* number on this architecture */
 	__u8 operation; /* enum ts_operation */
-	__u8 flags;     /* enum ts_call_flag */
+	__u8 flags;	/* enum ts_call_flag */
 	__u16 head_bytes;
 	__u16 tail_bytes;
 	__u8 counts;
@@ -138,10 +142,10 @@ struct ts_call {
 TS_ASSERT_SIZE(struct ts_call, 88);
 
 enum ts_off_cpu_state {
-	TS_OFF_PREEMPTED = 0,       /* still runnable: woken == off */
+	TS_OFF_PREEMPTED = 0,	    /* still runnable: woken == off */
 	TS_OFF_INTERRUPTIBLE = 1,   /* TASK_INTERRUPTIBLE */
 	TS_OFF_UNINTERRUPTIBLE = 2, /* TASK_UNINTERRUPTIBLE, TASK_KILLABLE */
-	TS_OFF_OTHER = 3,           /* stopped, traced, dead, parked */
+	TS_OFF_OTHER = 3,	    /* stopped, traced, dead, parked */
 };
 enum ts_off_cpu_flag {
 	TS_OFF_IOWAIT = 1 << 0, /* task_struct.in_iowait: block I/O */
@@ -154,20 +158,21 @@ enum ts_off_cpu_flag {
 struct ts_off_cpu {
 	struct ts_event_head head; /* time: on the CPU again */
 	TS_U64 off;
-	TS_U64 woken;              /* == off when preempted */
+	TS_U64 woken; /* == off when preempted */
 	__u32 pid;
 	__u32 thread_sequence;
-	__u32 waker_tid;      /* thread on whose CPU the wake-up ran; may be a mere bystander of an interrupt. 0: unknown */
-	__s16 waker_syscall;  /* the call that this thread was in when it woke us, if it is a target thread; else -1 */
-	__s16 syscall;        /* the call that we were in; -1: none (user mode: a page fault when blocked) */
-	__s32 fd;             /* first argument of that call where it is a descriptor; else -1 */
-	__u8 state;           /* enum ts_off_cpu_state */
-	__u8 flags;           /* enum ts_off_cpu_flag */
+	__u32 waker_tid; /* thread on whose CPU the wake-up ran; may be a mere bystander of an interrupt. 0: unknown */
+	__s16 waker_syscall; /* the call that this thread was in when it woke us, if it is a target thread; else -1 */
+	__s16 syscall;	     /* the call that we were in; -1: none (user mode: a page fault when blocked) */
+	__s32 fd;	     /* first argument of that call where it is a descriptor; else -1 */
+	__u8 state;	     /* enum ts_off_cpu_state */
+	__u8 flags;	     /* enum ts_off_cpu_flag */
 	__u16 reserved;
 };
 TS_ASSERT_SIZE(struct ts_off_cpu, 64);
 
-/* Written when bytes reach the kernel socket, before the server reads them. One per sk_data_ready call, not per segment. */
+/* Written when bytes reach the kernel socket, before the server reads them. One per sk_data_ready call, not per
+ * segment. */
 struct ts_arrival {
 	struct ts_event_head head; /* tid 0 */
 	TS_U64 socket;
@@ -177,43 +182,45 @@ TS_ASSERT_SIZE(struct ts_arrival, 40);
 #define TS_POSITION_UNKNOWN (~0ull)
 
 enum ts_socket_origin {
-	TS_SOCKET_CONNECT = 1,  /* the target called connect */
-	TS_SOCKET_PASSIVE = 2,  /* the kernel completed a handshake for a target's listening socket; accept comes later */
-	TS_SOCKET_ACCEPT = 3,   /* first seen when accepted (unix; or the handshake was before the attach) */
+	TS_SOCKET_CONNECT = 1, /* the target called connect */
+	TS_SOCKET_PASSIVE =
+		2,	      /* the kernel completed a handshake for a target's listening socket; accept comes later */
+	TS_SOCKET_ACCEPT = 3, /* first seen when accepted (unix; or the handshake was before the attach) */
 	TS_SOCKET_EXISTING = 4, /* open before the attach, found in the descriptor tables */
-	TS_SOCKET_SEEN = 5,     /* first seen in a read or write (passed over a unix socket, inherited, socketpair) */
-	TS_SOCKET_LISTEN = 6,   /* a listening socket of a target: its local address decides who is the server */
+	TS_SOCKET_SEEN = 5,	/* first seen in a read or write (passed over a unix socket, inherited, socketpair) */
+	TS_SOCKET_LISTEN = 6,	/* a listening socket of a target: its local address decides who is the server */
 };
 
 /*
- * A socket became known. Positions count bytes per direction, as the target sees it: rx is what it reads, tx what it writes.
- * Both are absolute for TCP (tcp_sock.bytes_received less what is unread; bytes_acked plus what is in flight), so that they
- * survive losses and a late attach; for others they start at 0 with this record.
+ * A socket became known. Positions count bytes per direction, as the target sees it: rx is what it reads, tx what it
+ * writes. Both are absolute for TCP (tcp_sock.bytes_received less what is unread; bytes_acked plus what is in flight),
+ * so that they survive losses and a late attach; for others they start at 0 with this record.
  */
 struct ts_socket {
 	struct ts_event_head head; /* tid: the thread that made it known, 0 in softirq context */
 	TS_U64 socket;
-	TS_U64 rx_position; /* of the next byte to be read */
-	TS_U64 tx_position; /* of the next byte to be written */
-	TS_U64 unread;      /* bytes in the kernel, not yet read: they arrived before this record */
-	__u32 pid;          /* 0 where unknown */
-	__s32 fd;           /* -1 where unknown */
+	TS_U64 rx_position;	 /* of the next byte to be read */
+	TS_U64 tx_position;	 /* of the next byte to be written */
+	TS_U64 unread;		 /* bytes in the kernel, not yet read: they arrived before this record */
+	__u32 pid;		 /* 0 where unknown */
+	__s32 fd;		 /* -1 where unknown */
 	__u32 network_namespace; /* inode number */
-	__u16 family;       /* AF_INET, AF_INET6, AF_UNIX */
-	__u8 type;          /* SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET */
-	__u8 origin;        /* enum ts_socket_origin */
-	__u16 local_port;   /* host order */
+	__u16 family;		 /* AF_INET, AF_INET6, AF_UNIX */
+	__u8 type;		 /* SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET */
+	__u8 origin;		 /* enum ts_socket_origin */
+	__u16 local_port;	 /* host order */
 	__u16 remote_port;
-	__u8 is_server;     /* 1: the accepting end, 0: the connecting end, 2: unknown */
+	__u8 is_server; /* 1: the accepting end, 0: the connecting end, 2: unknown */
 	__u8 reserved[3];
 	__u8 local_address[16]; /* network order; IPv4 in the first four */
 	__u8 remote_address[16];
-	char unix_path[108];    /* of the server's end; a leading NUL marks an abstract name */
+	char unix_path[108]; /* of the server's end; a leading NUL marks an abstract name */
 	__u8 reserved2[4];
 };
 TS_ASSERT_SIZE(struct ts_socket, 224);
 
-/* A TCP state change (inet_sock_set_state) of a known socket; numbers as in the kernel's enum (TCP_ESTABLISHED = 1, …). */
+/* A TCP state change (inet_sock_set_state) of a known socket; numbers as in the kernel's enum (TCP_ESTABLISHED = 1, …).
+ */
 struct ts_socket_state {
 	struct ts_event_head head; /* tid 0 */
 	TS_U64 socket;
@@ -234,18 +241,19 @@ enum ts_task_operation { TS_TASK_FORK = 1, TS_TASK_EXEC = 2, TS_TASK_EXIT = 3 };
 /* head.tid: the thread itself (the new one for FORK). Threads that were there before the attach come as facts. */
 struct ts_task {
 	struct ts_event_head head;
-	__u32 pid;        /* its process */
+	__u32 pid;	  /* its process */
 	__u32 parent_pid; /* FORK: the process that forked; == pid for a new thread */
 	__u32 parent_tid; /* FORK: the thread that forked */
-	__u8 operation;   /* enum ts_task_operation */
+	__u8 operation;	  /* enum ts_task_operation */
 	__u8 reserved[3];
 	char comm[16];
 };
 TS_ASSERT_SIZE(struct ts_task, 56);
 
 /*
- * Written with the first record that fits again: since first, up to last, count records of this CPU were lost. live/ adds one
- * with count 0 (and TS_CPU_USERSPACE) at each drain during which a loss goes on, so that it is known before the watermark.
+ * Written with the first record that fits again: since first, up to last, count records of this CPU were lost. live/
+ * adds one with count 0 (and TS_CPU_USERSPACE) at each drain during which a loss goes on, so that it is known before
+ * the watermark.
  */
 struct ts_loss {
 	struct ts_event_head head; /* tid 0 */
@@ -260,7 +268,8 @@ struct ts_watermark {
 };
 TS_ASSERT_SIZE(struct ts_watermark, 24);
 
-/* Followed by json_bytes of UTF-8 JSON (an object with the member "fact", see docs/event-abi.md), zeros to a multiple of 8. */
+/* Followed by json_bytes of UTF-8 JSON (an object with the member "fact", see docs/event-abi.md), zeros to a multiple
+ * of 8. */
 struct ts_fact {
 	struct ts_event_head head;
 	__u32 json_bytes;

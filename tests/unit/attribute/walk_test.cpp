@@ -255,9 +255,16 @@ TEST(Walk, ABusyThreadLeavesTheRequestInTheBacklog) {
 TEST(Walk, AnIdleThreadThatIsWokenByTheRequestHasNoBacklog) {
     Story story(1000);
     story.read_at(300);
-    story.off(-500, 5, 50, kEpollWait);
+    story.off(-500, 5, 50, kEpollWait).call(TS_OPERATION_READ, kClient, 290, 300);
     EXPECT_EQ(story.account(), (Sums{{Cause::backlog, 5}, {Cause::run_queue, 45}, {Cause::cpu, 950}}));
     expect_contiguous(story);
+}
+
+TEST(Walk, AThreadThatWasWokenForAnotherUnitWasNotFree) {
+    Story story(1000);
+    story.read_at(300);
+    story.off(-500, 5, 50, kEpollWait).call(TS_OPERATION_READ, kDatabase, 60, 70).call(TS_OPERATION_READ, kClient, 290, 300);
+    EXPECT_EQ(story.account(), (Sums{{Cause::backlog, 300}, {Cause::cpu, 700}}));
 }
 
 TEST(Walk, WhatTheThreadDidWhileSharedIsUnattributed) {

@@ -23,7 +23,8 @@ event::Bytes bytes_of(std::string_view text) {
 class Diary final : public MessageSink {
 public:
     void head(Connection&, const proto::Head& head, const Moment& first) override {
-        std::string line = head.direction == proto::Direction::request ? "? " + head.operation : "! " + std::to_string(head.status);
+        std::string line =
+            head.direction == proto::Direction::request ? "? " + head.operation : "! " + std::to_string(head.status);
         lines.push_back(line + " " + when(first));
     }
     void end(Connection&, const proto::End& end, const Moment& last) override {
