@@ -58,6 +58,7 @@ void Attribution::began(const request::Unit& unit) {
         live->use_at_begin = timeline->use_before_call();
         live->use_known = true;
     }
+    live->touched_by_loss = lost_within({unit.begin, Instant::max()});
     LiveUnit& kept = *live;
     units_.emplace(unit.id, std::move(live));
     owners_.began(kept);

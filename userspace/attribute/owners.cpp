@@ -99,6 +99,7 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines) 
     OnThread& thread = threads_[exchange.sent_by];
     if (thread.active.size() == 1) {
         if (thread.background_may_go_on || (thread.multiplexes && exchange.sent < in_doubt_until_)) {
+            share(thread.active, exchange.sent);  // someone else may be at work here, unseen
             return {{}, Evidence::ambiguous, 0};
         }
         return {thread.active.front()->unit.id, Evidence::thread, 1};

@@ -29,23 +29,20 @@ Walk::Walk(const LiveUnit& live, const Timelines& timelines)
 std::vector<Piece> Walk::run() {
     find_synchronous();
     while (at_ > read_ && pieces_.size() < kMaximumPieces) {
-        while (!synchronous_.empty() && synchronous_.back()->exchange.arrived > at_) {
+        while (!synchronous_.empty() && synchronous_.back().until > at_) {
             synchronous_.pop_back();
         }
-        if (synchronous_.empty()) {
-            floor_ = read_;
-            step();
-            continue;
-        }
-        const OwnedExchange& nearest = *synchronous_.back();
-        if (at_ > nearest.exchange.arrived) {
-            floor_ = std::max(read_, nearest.exchange.arrived);
+        const Instant until = synchronous_.empty() ? read_ : std::max(read_, synchronous_.back().until);
+        if (at_ > until) {
+            floor_ = until;
             step();
             floor_ = read_;
             continue;
         }
+        const OwnedExchange& nearest = *synchronous_.back().exchange;
         synchronous_.pop_back();
         if (thread_ == nearest.exchange.sent_by) {
+            charge(nearest.exchange.arrived, causes_of(nearest.bucket).body, nearest.exchange.id);
             charge_first_byte(nearest);
         }
     }
@@ -73,13 +70,15 @@ void Walk::find_synchronous() {
         if (before_read != nullptr && before_read->blocked() && before_read->off > exchange.arrived) {
             continue;  // the reply was there, and it waited for something else
         }
-        const Interval flight{exchange.sent, exchange.arrived};
-        if (flight.length() - timeline->absence(flight).off <= kDriverWork) {
-            synchronous_.push_back(&owned);
+        for (const Instant until : {exchange.arrived_end, exchange.arrived}) {
+            const Interval flight{exchange.sent, until};
+            if (flight.length() - timeline->absence(flight).off <= kDriverWork) {
+                synchronous_.push_back({&owned, until});
+                break;
+            }
         }
     }
-    std::sort(synchronous_.begin(), synchronous_.end(),
-              [](const auto* a, const auto* b) { return a->exchange.arrived < b->exchange.arrived; });
+    std::sort(synchronous_.begin(), synchronous_.end(), [](const auto& a, const auto& b) { return a.until < b.until; });
 }
 
 void Walk::charge(Instant to, Cause cause, ExchangeId exchange) {

@@ -55,8 +55,14 @@ private:
     Instant floor_;  // no charge goes back further
     Instant at_;
     ThreadId thread_;
-    std::vector<const OwnedExchange*> synchronous_;  // by arrival; those that the walk has passed are gone
-    std::vector<Piece> pieces_;                      // latest first while walking
+    /// Of an exchange that its thread waited for without doing anything else: its time from the sending until then is the
+    /// exchange's.
+    struct Synchronous {
+        const OwnedExchange* exchange;
+        Instant until;  // the last byte of the reply arrived; or the first, when the thread worked on what it had
+    };
+    std::vector<Synchronous> synchronous_;  // ascending; those that the walk has passed are gone
+    std::vector<Piece> pieces_;             // latest first while walking
 };
 
 }  // namespace timesink::attribute

@@ -123,7 +123,8 @@ struct Fact {
 };
 
 /// Gets all events of a run in time order. The key of the order is `exited` for reads and `entered` for writes and connects: the
-/// answer to a write may be read by another thread before the write returns.
+/// answer to a write may be read by another thread before the write returns. A loss stands at its `first`: what it touched comes
+/// after.
 class Consumer {
 public:
     virtual ~Consumer() = default;

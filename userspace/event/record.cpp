@@ -274,6 +274,9 @@ Validity check(Bytes record) {
 Instant order_key(Bytes record, Duration lateness) {
     const auto& head = as<ts_event_head>(record);
     const Instant time = instant_from_ns(head.time);
+    if (head.kind == TS_EVENT_LOSS) {
+        return std::max(instant_from_ns(as<ts_loss>(record).first), time - lateness);
+    }
     if (head.kind != TS_EVENT_CALL) {
         return time;
     }

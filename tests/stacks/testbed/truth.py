@@ -11,7 +11,8 @@ A mark is (CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, run-queue wait: second fiel
 
 What is truth for what (`partition` in tests/attribution/score.py computes it):
   db, provider       [mark before the send, arrival of the reply's last byte] of each exchange. The mark is one Python call away from the
-                     system call, 1–3 µs early.
+                     system call, 1–3 µs early; but the thread may lose its CPU or wait for the GIL in between. A second mark after the
+                     send bounds that: the bytes left between the two, and the score holds no account against a truth that is not known.
   transfer           [read, arrived]: the server had begun to read and the rest of the client's body was on its way. Before `read`
                      nobody looked at the socket: that is backlog, even where the body was still coming.
   overhead, ready    [begin, read], and the run-queue wait of the stretches that belong to no exchange: the work was there, the thread
@@ -84,6 +85,13 @@ class Truth:
         exchange = {"kind": kind, "port": port, "statement": statement, "sent": mark(), "arrived": 0, "read": None}
         request["exchanges"].append(exchange)
         return exchange
+
+    @staticmethod
+    def sent(exchange):
+        """Call right after the call that sent its first bytes: they left between the two marks, which are far apart only when the thread lost
+        its CPU or waited for the GIL between them."""
+        if exchange is not None and "sent_by" not in exchange:
+            exchange["sent_by"] = time.monotonic_ns()
 
     def opened(self):
         """A connection was opened in this request: connect and start-up are traffic of the driver that is not noted here, so the
@@ -210,6 +218,7 @@ class OutboundSocket(socket.socket):
         elif data[:5] in (b"POST ", b"GET /") or self.exchange is None:
             self.exchange = self.truth.send(self.kind, self.port, data.split(b"\r\n", 1)[0].decode("latin-1"))
         super().sendall(data, flags)
+        self.truth.sent(self.exchange)
 
     def recv(self, size, flags=0):
         data, ancillary, _, _ = self.recvmsg(size, arrival.ANCILLARY_BYTES, flags)

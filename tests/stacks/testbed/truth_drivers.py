@@ -41,6 +41,7 @@ def postgres_connection(url, truth):
         def wait(self, gen, interval=0, timeout=None):
             try:
                 wanted = next(gen)
+                truth.sent(self.noted)
                 while True:
                     waiting = select.poll()
                     waiting.register(self.raw, wanted)  # psycopg's WAIT_R and WAIT_W are 1 and 2
