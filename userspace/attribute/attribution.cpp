@@ -109,6 +109,14 @@ void Attribution::answered(request::Exchange exchange) {
     list.insert(place, std::move(owned));
 }
 
+void Attribution::lost(ThreadId thread) {
+    for (const auto& [id, live] : units_) {
+        if (!live->ended && live->unit.thread == thread) {
+            live->touched_by_loss = live->misses_messages = true;
+        }
+    }
+}
+
 void Attribution::advance(Instant at) {
     while (!ended_.empty() && units_.at(ended_.front())->unit.end < at) {
         const UnitId id = ended_.front();
@@ -141,7 +149,8 @@ void Attribution::draw(LiveUnit& live) {
     const bool touched = std::any_of(live.exchanges.begin(), live.exchanges.end(),
                                      [](const OwnedExchange& owned) { return owned.exchange.touched_by_loss; });
     const Interval window{unit.begin, std::max(unit.end, unit.begin)};
-    if (unit.exclusion == request::Exclusion::none && (touched || lost_within({window.begin - kBeforeBegin, window.end}))) {
+    if (unit.exclusion == request::Exclusion::none &&
+        (touched || live.misses_messages || lost_within({window.begin - kBeforeBegin, window.end}))) {
         unit.exclusion = request::Exclusion::loss;
     }
     if (unit.exclusion == request::Exclusion::none) {

@@ -32,6 +32,7 @@ public:
     void ended(request::Unit unit) override;
     void sent(const request::Exchange& exchange) override;
     void answered(request::Exchange exchange) override;
+    void lost(ThreadId thread) override;
 
 private:
     void draw(LiveUnit& live);

@@ -17,6 +17,11 @@ constexpr Duration kLongestDoubt = std::chrono::seconds(60);
 
 void Owners::began(LiveUnit& live) {
     std::vector<LiveUnit*>& line = lines_[live.unit.socket];
+    // Asked again while the one before has no end: it is pipelined, or the end was lost.
+    while (!line.empty() && line.front()->touched_by_loss) {
+        leave(*line.front(), live.unit.read_begin);
+        line.erase(line.begin());
+    }
     line.push_back(&live);
     if (line.size() == 1) {
         activate(live, live.unit.read_begin);

@@ -155,7 +155,7 @@ void Connection::transfer(const event::Call& call) {
     if (begin > way.expected) {
         summary_.bytes_lost += begin - way.expected;
         skip(read, way.expected, begin);
-        sink_.lost(*this);
+        sink_.lost(*this, call.thread);
     } else if (begin < way.expected) {
         ++summary_.lost_sync;  // two threads on one socket, told in the wrong order
         if (end <= way.expected) {

@@ -22,7 +22,8 @@ public:
     virtual void head(Connection& connection, const proto::Head& head, const Moment& first_byte) = 0;
     virtual void end(Connection& connection, const proto::End& end, const Moment& last_byte) = 0;
     /// Bytes of this connection were lost (their event did not fit into the ring): open messages cannot be trusted.
-    virtual void lost(Connection& connection) = 0;
+    /// `finder`: the thread whose call showed it; what it works for may have been on this connection.
+    virtual void lost(Connection& connection, ThreadId finder) = 0;
     /// The protocol changed or is detected anew: open messages end here, incomplete.
     virtual void abandoned(Connection& connection) = 0;
     virtual void closed(Connection& connection) = 0;

@@ -262,7 +262,8 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
     listener_.answered(std::move(done));
 }
 
-void Tracker::lost(net::Connection& connection) {
+void Tracker::lost(net::Connection& connection, ThreadId finder) {
+    listener_.lost(finder);
     const auto found = open_.find(connection.id());
     if (found == open_.end()) {
         return;

@@ -22,6 +22,8 @@ public:
     virtual void sent(const Exchange& exchange) = 0;
     /// Exactly one call for each sent; complete or not.
     virtual void answered(Exchange exchange) = 0;
+    /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
+    virtual void lost(ThreadId thread) = 0;
 };
 
 /// Makes units of the messages on accepted connections and exchanges of those on opened ones. The one place where requests and
@@ -33,7 +35,7 @@ public:
 
     void head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) override;
     void end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) override;
-    void lost(net::Connection& connection) override;
+    void lost(net::Connection& connection, ThreadId finder) override;
     void abandoned(net::Connection& connection) override;
     void closed(net::Connection& connection) override;
 

@@ -31,7 +31,7 @@ public:
         const std::string mark = end.direction == proto::Direction::request ? "?." : "!.";
         lines.push_back(mark + (end.complete ? " " : " cut ") + when(last));
     }
-    void lost(Connection&) override { lines.emplace_back("lost"); }
+    void lost(Connection&, ThreadId) override { lines.emplace_back("lost"); }
     void abandoned(Connection&) override { lines.emplace_back("abandoned"); }
     void closed(Connection&) override { lines.emplace_back("closed"); }
 
