@@ -1,4 +1,4 @@
-"""scripts/bench/attribution: prints the score's matrix over concurrency and kinds of server."""
+"""scripts/bench attribution: prints the score's matrix over concurrency and kinds of server."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""scripts/bench/overhead: what being attached costs a server, beside what other tools cost it.
+"""scripts/bench overhead: what being attached costs a server, beside what other tools cost it.
 
 The server runs on one CPU; wrk, the database and timesink's own process on the others. Within the life of one server process, blocks of four
 intervals of load: A (unattached), attach, B, B, detach, A. Each block gives two ratios B/A of neighbours, so that a drift

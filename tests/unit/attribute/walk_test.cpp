@@ -136,8 +136,7 @@ TEST(Walk, ALongReplyIsServerTimeThenResult) {
         .off(450, 700, 700, kRecvfrom)
         .call(TS_OPERATION_READ, kDatabase, 440, 705)
         .statement(100, 400, 700, 705);
-    EXPECT_EQ(story.account(),
-              (Sums{{Cause::cpu, 400}, {Cause::db_server, 300}, {Cause::db_result, 300}}));
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 400}, {Cause::db_server, 300}, {Cause::db_result, 300}}));
     expect_contiguous(story);
 }
 
