@@ -84,6 +84,7 @@ class Score:
         found = self.share(self.exchanges_found, self.exchanges)
         hold("exchanges found", found >= criteria.found, f"{found:.4%}")
         right = self.share(self.owners_right, self.exchanges_found)
+        hold("owners wrong", self.owners_wrong == 0, f"{self.owners_wrong} exchanges are charged to another request")
         hold("owners right", right >= criteria.owners_right, f"{right:.4%}")
         hold("sums exact", self.sums_wrong == 0, f"{self.sums_wrong} wrong")
         hold("L1 median", bool(self.l1) and median(self.l1) <= criteria.l1_median, f"{median(self.l1):.2%}")

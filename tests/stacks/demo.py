@@ -26,8 +26,7 @@ def client(stack, port, mix, clients, think_ms, seconds, seed, log):
 
 
 def record(stack, name, port, pid, mix, clients, think_ms):
-    progress(f"demo: warming up {name}")
-    client(stack, port, mix, clients, 0, 2, 99, stack.directory / "warm.jsonl")
+    # Attached before the first request: a statement that is prepared earlier is known by its name only.
     recording = recorder.Recording(stack, stack.directory / f"{name}.tsr", pid=pid)
     progress(f"demo: recording {name} for {SECONDS} s ({clients} client{'s' if clients > 1 else ''})")
     log = stack.directory / "client.jsonl"
