@@ -74,7 +74,7 @@ class Scoring(unittest.TestCase):
 
     def test_one_wrong_owner_fails(self):
         self.of("exchange")[17]["owner"] = 3
-        self.assertEqual(self.failed(), ["owners right"])
+        self.assertEqual(self.failed(), ["owners wrong", "owners right"])
         self.assertEqual(self.result.owners_wrong, 1)
 
     def test_an_ambiguous_owner_is_not_a_right_one(self):
