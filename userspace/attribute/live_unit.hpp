@@ -17,7 +17,7 @@ struct LiveUnit {
     bool alone = true;     ///< no other unit of the process was in flight at any time: hand-offs between threads are this unit's
     bool ended = false;
     bool touched_by_loss = false;  ///< events were lost while it ran: it may be over without our knowing
-    bool misses_messages = false;  ///< a connection that its thread used had lost bytes: it is left out
+    bool misses_messages = false;  ///< for a loss, calls of its own may be missing from it: it is left out
     ThreadUse use_at_begin;
     ThreadUse use_at_end;
     bool use_known = false;

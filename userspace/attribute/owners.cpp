@@ -102,14 +102,17 @@ void Owners::leave(LiveUnit& live, Instant at) {
 
 Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines) {
     OnThread& thread = threads_[exchange.sent_by];
-    if (thread.active.size() == 1) {
-        if (thread.background_may_go_on || (thread.multiplexes && exchange.sent < in_doubt_until_)) {
-            share(thread.active, exchange.sent);  // someone else may be at work here, unseen
-            return {{}, Evidence::ambiguous, 0};
-        }
+    const bool in_doubt = exchange.sent < in_doubt_until_;
+    const bool one = thread.active.size() == 1;
+    if (one && !thread.background_may_go_on && !(thread.multiplexes && in_doubt)) {
         return {thread.active.front()->unit.id, Evidence::thread, 1};
     }
-    if (thread.active.size() > 1) {
+    if (!thread.active.empty()) {
+        for (LiveUnit* live : thread.active) {
+            // Had nothing been lost, it might be known whose this is: the unit is left out rather than shown without it.
+            live->misses_messages = live->misses_messages || in_doubt;
+        }
+        share(thread.active, exchange.sent);  // someone else may be at work here, unseen
         return {{}, Evidence::ambiguous, 0};
     }
     const auto process = processes_.find(exchange.process);
