@@ -59,6 +59,9 @@ std::vector<std::string> recorded_routes(const capture::Reader& reader) {
         return patterns;
     }
     std::vector<std::uint64_t> aligned(facts->size() / sizeof(std::uint64_t));
+    if (aligned.empty()) {
+        return patterns;
+    }
     std::memcpy(aligned.data(), facts->data(), aligned.size() * sizeof(std::uint64_t));
     auto rest = std::as_bytes(std::span(aligned));
     while (const auto head = event::read_head(rest)) {
