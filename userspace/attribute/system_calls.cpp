@@ -1,5 +1,8 @@
 #include "attribute/system_calls.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace timesink::attribute {
 
 namespace {
@@ -62,74 +65,46 @@ enum Number : std::int16_t {
     kFutexWait = 455,
 };
 
+struct Row {
+    std::int16_t syscall;
+    WaitKind kind;
+};
+
+constexpr Row kRows[] = {
+    {kRead, WaitKind::socket},      {kWrite, WaitKind::socket},         {kOpen, WaitKind::file},
+    {kStat, WaitKind::file},        {kLstat, WaitKind::file},           {kPoll, WaitKind::poll},
+    {kPread64, WaitKind::file},     {kPwrite64, WaitKind::file},        {kReadv, WaitKind::socket},
+    {kWritev, WaitKind::socket},    {kSelect, WaitKind::poll},          {kMsync, WaitKind::file},
+    {kNanosleep, WaitKind::sleep},  {kSendfile, WaitKind::socket},      {kConnect, WaitKind::socket},
+    {kAccept, WaitKind::socket},    {kSendto, WaitKind::socket},        {kRecvfrom, WaitKind::socket},
+    {kSendmsg, WaitKind::socket},   {kRecvmsg, WaitKind::socket},       {kFcntl, WaitKind::lock},
+    {kFlock, WaitKind::lock},       {kFsync, WaitKind::file},           {kFdatasync, WaitKind::file},
+    {kTruncate, WaitKind::file},    {kFtruncate, WaitKind::file},       {kGetdents, WaitKind::file},
+    {kRename, WaitKind::file},      {kUnlink, WaitKind::file},          {kFutex, WaitKind::futex},
+    {kGetdents64, WaitKind::file},  {kClockNanosleep, WaitKind::sleep}, {kEpollWait, WaitKind::poll},
+    {kOpenat, WaitKind::file},      {kNewfstatat, WaitKind::file},      {kUnlinkat, WaitKind::file},
+    {kRenameat, WaitKind::file},    {kPselect6, WaitKind::poll},        {kPpoll, WaitKind::poll},
+    {kSplice, WaitKind::socket},    {kSyncFileRange, WaitKind::file},   {kEpollPwait, WaitKind::poll},
+    {kFallocate, WaitKind::file},   {kAccept4, WaitKind::socket},       {kPreadv, WaitKind::file},
+    {kPwritev, WaitKind::file},     {kRecvmmsg, WaitKind::socket},      {kSendmmsg, WaitKind::socket},
+    {kRenameat2, WaitKind::file},   {kPreadv2, WaitKind::file},         {kPwritev2, WaitKind::file},
+    {kEpollPwait2, WaitKind::poll}, {kFutexWait, WaitKind::futex},
+};
+
+constexpr bool ascending() {
+    return std::is_sorted(std::begin(kRows), std::end(kRows), [](const Row& a, const Row& b) { return a.syscall < b.syscall; });
+}
+static_assert(ascending(), "kRows is searched by halving");
+
 }  // namespace
 
 WaitKind wait_kind(std::int16_t syscall) {
-    switch (syscall) {
-        case -1:
-            return WaitKind::none;
-        case kRead:
-        case kWrite:
-        case kReadv:
-        case kWritev:
-        case kSendfile:
-        case kConnect:
-        case kAccept:
-        case kAccept4:
-        case kSendto:
-        case kRecvfrom:
-        case kSendmsg:
-        case kRecvmsg:
-        case kRecvmmsg:
-        case kSendmmsg:
-        case kSplice:
-            return WaitKind::socket;
-        case kPoll:
-        case kPpoll:
-        case kSelect:
-        case kPselect6:
-        case kEpollWait:
-        case kEpollPwait:
-        case kEpollPwait2:
-            return WaitKind::poll;
-        case kFutex:
-        case kFutexWait:
-            return WaitKind::futex;
-        case kNanosleep:
-        case kClockNanosleep:
-            return WaitKind::sleep;
-        case kFcntl:
-        case kFlock:
-            return WaitKind::lock;
-        case kPread64:
-        case kPwrite64:
-        case kPreadv:
-        case kPwritev:
-        case kPreadv2:
-        case kPwritev2:
-        case kFsync:
-        case kFdatasync:
-        case kMsync:
-        case kSyncFileRange:
-        case kFallocate:
-        case kOpen:
-        case kOpenat:
-        case kStat:
-        case kLstat:
-        case kNewfstatat:
-        case kTruncate:
-        case kFtruncate:
-        case kGetdents:
-        case kGetdents64:
-        case kRename:
-        case kRenameat:
-        case kRenameat2:
-        case kUnlink:
-        case kUnlinkat:
-            return WaitKind::file;
-        default:
-            return WaitKind::other;
+    if (syscall < 0) {
+        return WaitKind::none;
     }
+    const auto* row = std::lower_bound(std::begin(kRows), std::end(kRows), syscall,
+                                       [](const Row& candidate, std::int16_t wanted) { return candidate.syscall < wanted; });
+    return row != std::end(kRows) && row->syscall == syscall ? row->kind : WaitKind::other;
 }
 
 }  // namespace timesink::attribute

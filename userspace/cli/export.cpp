@@ -42,7 +42,7 @@ protected:
     }
 
 private:
-    static constexpr std::size_t kBlockBytes = 64 * 1024;
+    static constexpr std::size_t kBlockBytes = std::size_t{64} * 1024;
     std::string block_;
     int code_ = kDone;
 };

@@ -21,7 +21,7 @@
 namespace timesink::cli {
 namespace {
 
-constexpr std::size_t kLongestRoutes = 32 * 1024;  // as a fact, all patterns are one record
+constexpr std::size_t kLongestRoutes = std::size_t{32} * 1024;  // as a fact, all patterns are one record
 
 struct RecordOptions {
     live::SessionOptions session;

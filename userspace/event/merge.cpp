@@ -48,7 +48,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kBlockBytes = 256 * 1024;  // a record has at most 64 KiB
+    static constexpr std::size_t kBlockBytes = std::size_t{256} * 1024;  // a record has at most 64 KiB
     struct Block {
         std::unique_ptr<std::uint64_t[]> words;  // words: aligned as records are
         std::size_t used = 0;

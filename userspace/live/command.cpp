@@ -47,6 +47,7 @@ Result<Command> Command::prepare(const std::vector<std::string>& arguments) {
         return Error{"the command is empty", EINVAL};
     }
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (const auto& argument : arguments) {
         pointers.push_back(const_cast<char*>(argument.c_str()));  // execvp does not write to them
     }

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <thread>
@@ -28,12 +29,22 @@ Finding good(std::string subject, std::string found) {
     return {.subject = std::move(subject), .verdict = Verdict::good, .found = std::move(found), .costs = {}, .mend = {}};
 }
 
+struct KernelVersion {
+    unsigned long major = 0;
+    unsigned long minor = 0;
+};
+
+/// "6.1.0-18-amd64" -> 6, 1.
+KernelVersion version_of(const utsname& name) {
+    char* rest = nullptr;
+    const unsigned long major = std::strtoul(name.release, &rest, 10);
+    return {major, *rest == '.' ? std::strtoul(rest + 1, nullptr, 10) : 0};
+}
+
 Finding look_at_kernel() {
     utsname name{};
     uname(&name);
-    unsigned major = 0;
-    unsigned minor = 0;
-    std::sscanf(name.release, "%u.%u", &major, &minor);
+    const auto [major, minor] = version_of(name);
     // Atomic operations that return the old value (5.12) number sockets and records.
     if (major > 5 || (major == 5 && minor >= 12)) {
         return good("kernel", name.release);
@@ -78,9 +89,7 @@ Finding look_at_memlock() {
     getrlimit(RLIMIT_MEMLOCK, &limit);
     utsname name{};
     uname(&name);
-    unsigned major = 0;
-    unsigned minor = 0;
-    std::sscanf(name.release, "%u.%u", &major, &minor);
+    const auto [major, minor] = version_of(name);
     // Kernel commit 3731d0e6c1ad and its kin ("bpf: Eliminate rlimit-based memory accounting", 5.11).
     if (major > 5 || minor >= 11) {
         return good("locked memory", "not limited by rlimit on this kernel");

@@ -127,8 +127,8 @@ Status select_cgroups(const Selection& selection, Selected& selected) {
             folders.emplace_back(wanted);
         }
         for (const auto& mount : folders.empty() ? cgroup_mounts() : std::vector<std::string>{}) {
-            if (const auto path = mount + "/" + wanted; std::filesystem::exists(path + "/cgroup.procs", ignored)) {
-                folders.emplace_back(path);
+            if (auto path = std::filesystem::path(mount) / wanted; std::filesystem::exists(path / "cgroup.procs", ignored)) {
+                folders.push_back(std::move(path));
             }
         }
         if (folders.empty()) {

@@ -13,7 +13,7 @@ namespace {
 /// turn).
 constexpr std::size_t kEarlyCalls = 12;
 constexpr std::size_t kEarlyCallsUndecided = 256;  // while a parser may still recognise the begin of a message
-constexpr std::size_t kEarlyBytes = 32 * 1024;
+constexpr std::size_t kEarlyBytes = std::size_t{32} * 1024;
 
 constexpr std::uint16_t kAfUnix = 1;
 constexpr std::uint8_t kTcpEstablished = 1;
