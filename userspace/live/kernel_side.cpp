@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "live/probe_table.hpp"
+#include "live/ring_gauge.hpp"
 #include "timesink.skel.h"
 
 namespace timesink::live {
@@ -87,6 +88,7 @@ struct KernelSide::State {
     std::vector<Link> links;
     std::vector<std::uint32_t> ring_cpus;
     std::vector<Ring> rings;
+    std::vector<RingGauge> gauges;
     std::vector<Probe> probes;
     const RecordSink* sink = nullptr;
     std::uint64_t stop_after_ns = 0;
@@ -154,6 +156,9 @@ int KernelSide::State::make_rings() {
         Ring ring(ring_buffer__new(map, &State::take, this, nullptr));
         const int error = ring ? 0 : errno;
         const int status = ring ? bpf_map__update_elem(skeleton->maps.rings, &cpu, sizeof(cpu), &map, sizeof(map), BPF_ANY) : 0;
+        if (auto gauge = RingGauge::open(map, bytes)) {
+            gauges.push_back(std::move(*gauge));
+        }
         close(map);
         if (error != 0 || status != 0) {
             return error != 0 ? error : -status;
@@ -352,6 +357,14 @@ Status KernelSide::drain(std::uint64_t until_ns, const RecordSink& sink) {
     }
     state_->sink = nullptr;
     return Done{};
+}
+
+double KernelSide::fill() const {
+    double most = 0;
+    for (const auto& gauge : state_->gauges) {
+        most = std::max(most, gauge.fill());
+    }
+    return most;
 }
 
 std::vector<ts_cpu> KernelSide::counters() const {

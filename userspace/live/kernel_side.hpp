@@ -60,6 +60,8 @@ public:
     /// coming.
     using RecordSink = std::function<void(std::span<const std::byte>)>;
     Status drain(std::uint64_t until_ns, const RecordSink& sink);
+    /// Share of the fullest ring that waits to be drained, 0 … 1. May be called from any thread.
+    [[nodiscard]] double fill() const;
     /// Per CPU; only CPUs with a ring.
     [[nodiscard]] std::vector<ts_cpu> counters() const;
     [[nodiscard]] std::uint64_t threads_missed() const;

@@ -11,6 +11,7 @@
 #include "live/command.hpp"
 #include "live/facts.hpp"
 #include "live/kernel_side.hpp"
+#include "live/own_priority.hpp"
 #include "live/run_time_meter.hpp"
 #include "timesink/abi/events.h"
 
@@ -55,6 +56,7 @@ struct Session::State {
     std::uint64_t last_watermark_ns = 0;
     SessionTotals totals;
     bool closed = false;
+    std::optional<OwnPriority> priority;  ///< uses the kernel side: goes before it
 
     void append(std::span<const std::byte> record);
     void flush();
@@ -384,6 +386,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     }
     state->meter.tick(*state->kernel, monotonic_now());
     state->flush();
+    state->priority.emplace([kernel = state->kernel.get()] { return kernel->fill(); });
     return std::unique_ptr<Session>(new Session(std::move(state)));
 }
 
@@ -395,6 +398,7 @@ Status Session::close() {
     if (state_->closed) {
         return Done{};
     }
+    state_->priority.reset();
     state_->meter.finish(*state_->kernel, monotonic_now());
     state_->kernel->detach();
     auto status = state_->drain();

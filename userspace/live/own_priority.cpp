@@ -1,0 +1,59 @@
+#include "live/own_priority.hpp"
+
+#include <sched.h>
+#include <spdlog/spdlog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace timesink::live {
+
+namespace {
+
+constexpr auto kLook = std::chrono::milliseconds(10);
+// A ring of the default size, 8 MiB, fills in 80 ms at the highest rate seen (100 MB/s); a look and a turn fit into half of that.
+constexpr double kPress = 0.25;
+constexpr double kRelax = 0.02;
+
+bool set_policy(pid_t thread, int policy) {
+    const sched_param parameters{.sched_priority = 0};
+    return sched_setscheduler(thread, policy | SCHED_RESET_ON_FORK, &parameters) == 0;
+}
+
+/// Tried on a thread that is about to end: what cannot be undone must not be begun.
+bool can_return_from_idle() {
+    bool can = false;
+    std::thread([&can] { can = set_policy(0, SCHED_IDLE) && set_policy(0, SCHED_OTHER); }).join();
+    return can;
+}
+
+}  // namespace
+
+OwnPriority::OwnPriority(std::function<double()> fill)
+    : worker_(static_cast<pid_t>(syscall(SYS_gettid))), fill_(std::move(fill)) {
+    if (!can_return_from_idle()) {
+        spdlog::debug("scheduling stays as it is: SCHED_IDLE could not be left again");
+        return;
+    }
+    // Made before the worker's policy changes: it keeps the ordinary one.
+    watcher_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+}
+
+OwnPriority::~OwnPriority() = default;  // ends and joins the watcher
+
+void OwnPriority::watch(const std::stop_token& stop) {
+    bool idle = set_policy(worker_, SCHED_IDLE);
+    while (!stop.stop_requested()) {
+        std::this_thread::sleep_for(kLook);
+        const double fill = fill_();
+        if (idle ? fill > kPress : fill < kRelax) {
+            idle = set_policy(worker_, idle ? SCHED_OTHER : SCHED_IDLE) != idle;
+        }
+    }
+    set_policy(worker_, SCHED_OTHER);
+}
+
+}  // namespace timesink::live

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <thread>
+
+namespace timesink::live {
+
+/// Lets the thread that made it work only when nobody else wants its CPU (SCHED_IDLE), so that the traced service and its load do
+/// not wait for timesink; and gives it its ordinary share back while records pile up, so that none are lost. Ends with ordinary
+/// scheduling. Where the kernel would not give the ordinary share back (no CAP_SYS_NICE, RLIMIT_NICE 0), nothing is changed.
+class OwnPriority {
+public:
+    /// `fill`: share of the fullest ring that waits, 0 … 1; called from another thread every kLook.
+    explicit OwnPriority(std::function<double()> fill);
+    ~OwnPriority();
+    OwnPriority(const OwnPriority&) = delete;
+    OwnPriority& operator=(const OwnPriority&) = delete;
+
+private:
+    void watch(const std::stop_token& stop);
+
+    pid_t worker_;
+    std::function<double()> fill_;
+    std::jthread watcher_;
+};
+
+}  // namespace timesink::live
