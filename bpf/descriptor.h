@@ -13,14 +13,14 @@ struct ts_descriptor {
 static __always_inline struct ts_descriptor ts_socket_of_file(const struct file *file)
 {
 	struct ts_descriptor found = {};
-	const struct inode *inode = BPF_CORE_READ(file, f_inode);
+	const struct inode *inode = TS_LOAD(file, f_inode);
 	const struct socket *socket;
 
-	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+	if (!inode || (TS_LOAD(inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return found;
-	found.inode = BPF_CORE_READ(inode, i_ino);
-	socket = BPF_CORE_READ(file, private_data);
-	found.sk = BPF_CORE_READ(socket, sk);
+	found.inode = TS_LOAD(inode, i_ino);
+	socket = TS_LOAD(file, private_data);
+	found.sk = TS_LOAD(socket, sk);
 	return found;
 }
 

@@ -54,7 +54,7 @@ struct ts_scratches {
 	__type(key, __u32);
 	__type(value, struct ts_scratch);
 };
-struct ts_scratches scratches SEC(".maps") __weak;
+struct ts_scratches scratches SEC(".maps");
 
 extern const volatile __u32 ts_head_bytes;
 extern const volatile __u32 ts_tail_bytes;

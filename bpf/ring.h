@@ -22,7 +22,7 @@ struct ts_rings {
 	__type(key, __u32);
 	__array(values, struct ts_ring);
 };
-struct ts_rings rings SEC(".maps") __weak;
+struct ts_rings rings SEC(".maps");
 
 struct ts_cpus {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -30,7 +30,7 @@ struct ts_cpus {
 	__type(key, __u32);
 	__type(value, struct ts_cpu);
 };
-struct ts_cpus cpus SEC(".maps") __weak;
+struct ts_cpus cpus SEC(".maps");
 
 static __always_inline void *ts_ring_of(__u32 cpu)
 {

@@ -53,11 +53,15 @@ static __always_inline void back_on_cpu(struct ts_thread *thread, __u32 tid, __u
 	ts_submit(out);
 }
 
-static __always_inline void off_cpu(struct ts_thread *thread, struct task_struct *task, bool preempted, __u32 state)
+static __always_inline void off_cpu(struct ts_thread *thread, struct task_struct *task, bool preempted, __u32 state,
+				    const bool btf)
 {
 	thread->off = bpf_ktime_get_ns();
 	thread->off_state = off_state(preempted, state);
-	thread->off_flags = BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait) ? TS_OFF_IOWAIT : 0;
+	if (btf)
+		thread->off_flags = BPF_CORE_READ_BITFIELD(task, in_iowait) ? TS_OFF_IOWAIT : 0;
+	else
+		thread->off_flags = BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait) ? TS_OFF_IOWAIT : 0;
 }
 
 static __always_inline int on_switch(bool preempted, struct task_struct *prev, struct task_struct *next,
@@ -66,7 +70,7 @@ static __always_inline int on_switch(bool preempted, struct task_struct *prev, s
 	struct ts_thread *thread = ts_thread_of(prev, btf);
 
 	if (thread)
-		off_cpu(thread, prev, preempted, ts_switch_has_state ? (__u32)ctx[3] : ts_task_state(prev));
+		off_cpu(thread, prev, preempted, ts_switch_has_state ? (__u32)ctx[3] : ts_task_state(prev), btf);
 	thread = ts_thread_of(next, btf);
 	if (thread && thread->off)
 		back_on_cpu(thread, TS_GET(btf, next, pid), bpf_ktime_get_ns());

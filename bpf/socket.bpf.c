@@ -28,7 +28,7 @@ static __always_inline int on_data_ready(const struct sock *sk, const bool btf)
 	if (!known || !known->announced || known->origin == TS_SOCKET_LISTEN)
 		return 0;
 	if (known->tcp)
-		emit_arrival(known, BPF_CORE_READ((const struct tcp_sock *)sk, bytes_received) - ts_fin_received(sk));
+		emit_arrival(known, TS_LOAD((const struct tcp_sock *)sk, bytes_received) - ts_fin_received(sk));
 	else
 		emit_arrival(known, TS_POSITION_UNKNOWN);
 	return 0;
@@ -57,8 +57,7 @@ static __always_inline int on_segment(const struct sock *sk, const struct sk_buf
 	fresh = (__s32)(sequence + length - next);
 	if ((__s32)(sequence - next) > 0 || fresh <= 0)
 		return 0;
-	emit_arrival(known,
-		     BPF_CORE_READ((const struct tcp_sock *)sk, bytes_received) - ts_fin_received(sk) + (__u32)fresh);
+	emit_arrival(known, TS_LOAD((const struct tcp_sock *)sk, bytes_received) - ts_fin_received(sk) + (__u32)fresh);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct ts_sockets {
 	__type(key, __u64);
 	__type(value, struct ts_known);
 };
-struct ts_sockets sockets SEC(".maps") __weak;
+struct ts_sockets sockets SEC(".maps");
 
 /* Unix and UDP: no tracepoint tells their end, so the oldest give way, and inode numbers tell reused addresses. */
 struct ts_other_sockets {
@@ -39,7 +39,7 @@ struct ts_other_sockets {
 	__type(key, __u64);
 	__type(value, struct ts_known);
 };
-struct ts_other_sockets other_sockets SEC(".maps") __weak;
+struct ts_other_sockets other_sockets SEC(".maps");
 
 /* Where the targets listen. IPv4 as ::ffff:a.b.c.d; all zeros for any address. The value counts sockets (SO_REUSEPORT).
  */
@@ -55,7 +55,7 @@ struct ts_listeners {
 	__type(key, struct ts_listen_key);
 	__type(value, __u64);
 };
-struct ts_listeners listeners SEC(".maps") __weak;
+struct ts_listeners listeners SEC(".maps");
 
 extern __u64 ts_last_socket; /* the id given last */
 
@@ -83,7 +83,7 @@ static __always_inline bool ts_is_recorded(const struct sock *sk)
 /* tcp_sock.bytes_received grows with rcv_nxt, which counts the FIN too. SOCK_DONE is set when it came. */
 static __always_inline __u32 ts_fin_received(const struct sock *sk)
 {
-	return BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
+	return TS_LOAD(sk, __sk_common.skc_flags) >> SOCK_DONE & 1;
 }
 
 struct ts_positions {

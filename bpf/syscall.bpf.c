@@ -91,7 +91,7 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 {
 	struct ts_cpu *cpu = ts_this_cpu();
 	void *ring = ts_ring_of(bpf_get_smp_processor_id());
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct ts_call *out;
 	__u32 size, minor, major;
 
@@ -99,8 +99,8 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 		return 0;
 	out = (struct ts_call *)scratch->record;
 	__builtin_memset(out, 0, sizeof(*out));
-	minor = BPF_CORE_READ(task, min_flt);
-	major = BPF_CORE_READ(task, maj_flt);
+	minor = task->min_flt;
+	major = task->maj_flt;
 	out->entered = call->entered;
 	out->result = call->result;
 	out->socket = socket;

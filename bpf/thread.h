@@ -31,7 +31,7 @@ struct ts_thread_storage {
 	__type(key, int);
 	__type(value, struct ts_thread);
 };
-struct ts_thread_storage thread_storage SEC(".maps") __weak;
+struct ts_thread_storage thread_storage SEC(".maps");
 
 /* For raw_tp, whose arguments task storage does not take. live/ shrinks it to one entry where it is not used. */
 struct ts_threads_by_tid {
@@ -40,7 +40,7 @@ struct ts_threads_by_tid {
 	__type(key, __u32);
 	__type(value, struct ts_thread);
 };
-struct ts_threads_by_tid threads_by_tid SEC(".maps") __weak;
+struct ts_threads_by_tid threads_by_tid SEC(".maps");
 
 /* Thread group ids of the targets: what the iterators go by. */
 struct ts_target_pids {
@@ -49,7 +49,7 @@ struct ts_target_pids {
 	__type(key, __u32);
 	__type(value, __u32);
 };
-struct ts_target_pids target_pids SEC(".maps") __weak;
+struct ts_target_pids target_pids SEC(".maps");
 
 extern __u64 ts_threads_missed; /* threads that should be targets' but for which there was no memory */
 
