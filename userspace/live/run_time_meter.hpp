@@ -11,10 +11,10 @@
 namespace timesink::live {
 
 /// Measures what the programs cost, in short windows: counting takes two clock reads for each run of a program, which costs about
-/// as much as the programs themselves, so it is on for a twentieth of the time. The first window opens at once.
+/// as much as the programs themselves, so it is on for a hundredth of the time. The first window opens at once.
 class RunTimeMeter {
 public:
-    static constexpr Duration kWindow = std::chrono::milliseconds(500);
+    static constexpr Duration kWindow = std::chrono::milliseconds(100);
     static constexpr Duration kPeriod = std::chrono::seconds(10);
 
     RunTimeMeter() = default;

@@ -80,8 +80,8 @@ void account(std::string& out, const Model& model, const Figures& figures) {
                " of calls hidden behind others that ran at the same time.\n";
     }
     if (figures.accept_wait.count > 0) {
-        out += "\nBeside it: new connections were accepted after " + duration(figures.accept_wait.mean()) + " (p99 " +
-               duration(figures.accept_wait.p99) + ").\n";
+        out += "\nBeside it: " + noun(figures.accept_wait.count, "new connection") + " accepted after " +
+               duration(figures.accept_wait.mean()) + " (p99 " + duration(figures.accept_wait.p99) + ").\n";
     }
     out += "\n";
 }

@@ -157,7 +157,8 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
         items.push_back("what " + percent_short(share) + " of the time went into (unattributed)");
     }
     if (coverage.lost_sync > 0) {
-        items.push_back("a parser lost its place " + grouped(coverage.lost_sync) + " ×");
+        items.push_back("payload beyond what was captured: a parser searched for the next message " +
+                        grouped(coverage.lost_sync) + " ×");
     }
     if (coverage.bytes_lost > 0) {
         items.push_back(bytes(static_cast<double>(coverage.bytes_lost)) + " in lost events");

@@ -87,8 +87,8 @@ private:
             items.push_back(duration(figures.ledger.hidden / units) + " of calls hidden behind others that ran at the same time");
         }
         if (figures.accept_wait.count > 0) {
-            items.push_back("new connections were accepted after " + duration(figures.accept_wait.mean()) + " (p99 " +
-                            duration(figures.accept_wait.p99) + ")");
+            items.push_back(noun(figures.accept_wait.count, "new connection") + " accepted after " +
+                            duration(figures.accept_wait.mean()) + " (p99 " + duration(figures.accept_wait.p99) + ")");
         }
         if (!items.empty()) {
             page_.flow("  beside it: ", items, " · ");
