@@ -1,4 +1,5 @@
 #include "analyze/analysis.hpp"
+#include "golden/instants.hpp"
 #include "golden/runner.hpp"
 
 namespace {
@@ -7,26 +8,13 @@ using namespace timesink;
 using attribute::Account;
 using attribute::OwnedExchange;
 
-/// Milliseconds since the start of the script, as the scripts count them.
-std::string milliseconds(std::int64_t ns) {
-    std::string digits = std::to_string(ns < 0 ? -ns : ns);
-    digits.insert(0, digits.size() < 7 ? 7 - digits.size() : 0, '0');
-    digits.insert(digits.size() - 6, ".");
-    return (ns < 0 ? "-" : "") + digits;
-}
-std::string at(Instant instant) {
-    constexpr std::int64_t kScriptBegin = 1'000'000'000;
-    return milliseconds(to_ns(instant) - kScriptBegin);
-}
-std::string length(Duration span) {
-    return milliseconds(to_ns(span));
-}
+using golden::at;
 
 std::string describe(const OwnedExchange& owned) {
     const auto& exchange = owned.exchange;
     return "call " + std::to_string(number(exchange.id)) + " " + exchange.protocol + " \"" + exchange.statement + "\" sent " +
-           at(exchange.sent) + " " + std::string(name(owned.evidence)) + " on path " + length(owned.on_path) + " hidden " +
-           length(owned.hidden) + (exchange.complete ? "" : " incomplete");
+           at(exchange.sent) + " " + std::string(name(owned.evidence)) + " on path " + golden::milliseconds(owned.on_path) +
+           " hidden " + golden::milliseconds(owned.hidden) + (exchange.complete ? "" : " incomplete");
 }
 
 /// One line a unit, one a piece, one a call.
@@ -40,20 +28,20 @@ public:
             lines.push_back(line + " left out");
             return;
         }
-        line += " wall " + length(account.wall());
+        line += " wall " + golden::milliseconds(account.wall());
         if (unit.resources_known) {
-            line += " cpu " + length(unit.cpu) + " run queue " + length(unit.run_queue);
+            line += " cpu " + golden::milliseconds(unit.cpu) + " run queue " + golden::milliseconds(unit.run_queue);
         }
-        lines.push_back(line + (account.hidden == Duration{} ? "" : " hidden " + length(account.hidden)));
+        lines.push_back(line + (account.hidden == Duration{} ? "" : " hidden " + golden::milliseconds(account.hidden)));
         Duration sum{};
         for (const auto& piece : account.pieces) {
             sum += piece.span.length();
-            lines.push_back("  " + at(piece.span.begin) + " " + length(piece.span.length()) + " " +
+            lines.push_back("  " + at(piece.span.begin) + " " + golden::milliseconds(piece.span.length()) + " " +
                             std::string(name(piece.cause)) +
                             (piece.exchange == ExchangeId{} ? "" : " of call " + std::to_string(number(piece.exchange))));
         }
         if (sum != account.wall()) {
-            lines.push_back("  THE PIECES DO NOT SUM: " + length(sum));
+            lines.push_back("  THE PIECES DO NOT SUM: " + golden::milliseconds(sum));
         }
         for (const auto& owned : account.exchanges) {
             lines.push_back("  " + describe(owned));

@@ -213,7 +213,7 @@ Finding judge(const Probe& probe, const Evidence& evidence) {
     }
     if (finding.verdict != Verdict::good) {
         finding.costs = row != nullptr ? row->costs : kSocketListingCosts;
-        finding.mend = row != nullptr ? row->mend : "a kernel of 5.8 or newer";
+        finding.mend = row != nullptr ? row->mend : "a kernel of 5.12 or newer";
     }
     return finding;
 }
