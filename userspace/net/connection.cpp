@@ -70,6 +70,10 @@ Moment Connection::moment(proto::Direction direction, std::uint64_t position) co
     return streams_[read ? 0 : 1].times.at(position);
 }
 
+std::uint64_t Connection::position(proto::Direction direction) const {
+    return streams_[direction_of(true) == direction ? 0 : 1].expected;
+}
+
 proto::Direction Connection::direction_of(bool read) const {
     const bool request = read == (summary_.role == Role::server);
     return request ? proto::Direction::request : proto::Direction::response;

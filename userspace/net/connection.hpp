@@ -60,6 +60,8 @@ public:
     [[nodiscard]] const std::string& failure() const { return failure_; }   ///< "connection refused", …; empty: none
     [[nodiscard]] const ConnectionSummary& summary() const { return summary_; }
     [[nodiscard]] Moment moment(proto::Direction direction, std::uint64_t position) const;
+    /// Of the next byte that the target will read (request of a server, response of a client) or write.
+    [[nodiscard]] std::uint64_t position(proto::Direction direction) const;
 
 private:
     struct Stream {

@@ -193,13 +193,14 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
 void Tracker::end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
     PerConnection& open = open_[connection.id()];
     if (connection.role() == net::Role::server) {
-        end_unit_message(open, end, last_byte);
+        end_unit_message(connection, end, last_byte);
     } else {
         end_exchange_message(open, end, last_byte);
     }
 }
 
-void Tracker::end_unit_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
+void Tracker::end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
+    PerConnection& open = open_[connection.id()];
     const auto found = open.units.find(end.correlation);
     if (found == open.units.end()) {
         return;
@@ -212,6 +213,9 @@ void Tracker::end_unit_message(PerConnection& open, const proto::End& end, const
         unit.request_arrived = last_byte.arrived;
         unit.read_end = last_byte.exited;
         return;
+    }
+    if (unit.read_end == Instant{}) {  // answered before the request was whole
+        unit.bytes_in = connection.position(proto::Direction::request) - at.request_begin;
     }
     unit.bytes_out = end.end - at.response_begin;
     unit.answered_by = last_byte.thread;

@@ -71,7 +71,7 @@ private:
     void name_statement(Exchange& exchange, const proto::Head& head);
     void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
-    void end_unit_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     void end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
     void end_all(PerConnection& open, const std::string& error);
 
