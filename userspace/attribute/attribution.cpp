@@ -190,10 +190,7 @@ void Attribution::measure_use(LiveUnit& live) const {
     unit.minor_faults = live.use_at_end.minor_faults - live.use_at_begin.minor_faults;
     unit.major_faults = live.use_at_end.major_faults - live.use_at_begin.major_faults;
     for (std::size_t call_class = 0; call_class < unit.calls.size(); ++call_class) {
-        const request::CallTotals& from = live.use_at_begin.calls[call_class];
-        const request::CallTotals& to = live.use_at_end.calls[call_class];
-        unit.calls[call_class] = {to.calls - from.calls, to.errors - from.errors, to.nanoseconds - from.nanoseconds,
-                                  to.bytes - from.bytes};
+        unit.calls[call_class] = live.use_at_end.calls[call_class] - live.use_at_begin.calls[call_class];
     }
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <map>
 
 #include "base/ids.hpp"
+#include "base/ring.hpp"
 #include "base/time.hpp"
 #include "event/event.hpp"
 #include "request/unit.hpp"
@@ -67,13 +67,14 @@ public:
     [[nodiscard]] Instant known_since() const { return known_since_; }
     [[nodiscard]] const ThreadUse& use() const { return use_; }
     /// As it was when the latest call was entered.
-    [[nodiscard]] const ThreadUse& use_before_call() const { return use_before_call_; }
+    [[nodiscard]] ThreadUse use_before_call() const;
 
 private:
-    std::deque<OffCpuSpan> off_;
-    std::deque<SocketCall> calls_;
+    Ring<OffCpuSpan> off_;
+    Ring<SocketCall> calls_;
     ThreadUse use_;
-    ThreadUse use_before_call_;
+    request::CallTotals latest_;  ///< what the latest call added to its class; few ask, so it is taken off again for them
+    ts_call_class latest_class_{};
     ProcessId process_{};
     Instant known_since_{};
 };

@@ -28,6 +28,22 @@ struct CallTotals {
     std::uint64_t errors = 0;
     std::uint64_t nanoseconds = 0;
     std::uint64_t bytes = 0;
+
+    CallTotals& operator+=(const CallTotals& other) {
+        calls += other.calls;
+        errors += other.errors;
+        nanoseconds += other.nanoseconds;
+        bytes += other.bytes;
+        return *this;
+    }
+    CallTotals& operator-=(const CallTotals& other) {
+        calls -= other.calls;
+        errors -= other.errors;
+        nanoseconds -= other.nanoseconds;
+        bytes -= other.bytes;
+        return *this;
+    }
+    friend CallTotals operator-(CallTotals to, const CallTotals& from) { return to -= from; }
 };
 
 /// An inbound request or a job, from the first byte in the server's kernel socket to the last byte of the response accepted by
