@@ -13,15 +13,47 @@ constexpr std::size_t kLongestKeptValue = 512;
 // A message that repeats a kept field thousands of times must not grow without bound.
 constexpr std::size_t kMostAttributes = 24;
 
-constexpr std::array<std::string_view, 8> kKeptFields = {
-    "content-type",  "content-length",  "traceparent",    "x-request-id",
-    "server-timing", "x-response-time", "x-cache-status", "transfer-encoding",
+enum class Meaning : std::uint8_t { kept, length, transfer, host, upgrade, authorization };
+
+/// The fields that are read, with the names of their attributes; the rest is passed over.
+struct Known {
+    std::string_view name;
+    Meaning meaning;
+    std::string_view of_request;  ///< empty: no attribute
+    std::string_view of_response;
 };
+constexpr std::array<Known, 11> kKnown = {{
+    {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
+    {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
+    {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
+    {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
+    {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
+    {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
+    {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
+    {"transfer-encoding", Meaning::transfer, "http.request.header.transfer-encoding", "http.response.header.transfer-encoding"},
+    {"host", Meaning::host, {}, {}},
+    {"upgrade", Meaning::upgrade, {}, {}},
+    {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
+}};
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+bool is(std::string_view text, std::string_view lower_case) {
+    return text.size() == lower_case.size() &&
+           std::equal(text.begin(), text.end(), lower_case.begin(), [](char a, char b) { return lower(a) == b; });
+}
+
+/// Null: not one of them.
+const Known* find(std::string_view name) {
+    const auto found = std::find_if(kKnown.begin(), kKnown.end(), [name](const Known& known) { return is(name, known.name); });
+    return found == kKnown.end() ? nullptr : &*found;
+}
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
     return out;
 }
 
@@ -50,7 +82,13 @@ void for_each_element(std::string_view list, Each each) {
 }  // namespace
 
 void Fields::clear() {
-    *this = Fields(direction_);
+    pending_.clear();
+    length_ = Length::none;
+    content_length_ = 0;
+    transfer_ = Transfer::none;
+    host_.clear();
+    upgrade_.clear();
+    attributes_.clear();
 }
 
 void Fields::line(std::string_view text) {
@@ -62,25 +100,34 @@ void Fields::line(std::string_view text) {
         return;
     }
     settle();
+    const std::size_t colon = text.find(':');
+    if (colon != std::string_view::npos && find(trim(text.substr(0, colon))) == nullptr) {
+        return;  // whatever continues it, nobody asks for it
+    }
     pending_ = text;
 }
 
 void Fields::settle() {
-    const std::size_t colon = pending_.find(':');
-    if (colon != std::string::npos && colon > 0) {
-        // "Content-Length : 5" is an error (RFC 9112 section 5.1) that lenient servers accept; taken as they take it.
-        const std::string name = lower(trim(std::string_view(pending_).substr(0, colon)));
-        const std::string_view value = trim(std::string_view(pending_).substr(colon + 1));
-        if (name == "content-length") {
+    if (pending_.empty()) {
+        return;
+    }
+    const std::string_view field = pending_;
+    const std::size_t colon = field.find(':');
+    // "Content-Length : 5" is an error (RFC 9112 section 5.1) that lenient servers accept; taken as they take it.
+    const Known* known = colon != std::string_view::npos ? find(trim(field.substr(0, colon))) : nullptr;
+    if (known != nullptr) {
+        const std::string_view value = trim(field.substr(colon + 1));
+        if (known->meaning == Meaning::length) {
             length_field(value);
-        } else if (name == "transfer-encoding") {
+        } else if (known->meaning == Meaning::transfer) {
             transfer_field(value);
-        } else if (name == "host" && host_.empty()) {
+        } else if (known->meaning == Meaning::host && host_.empty()) {
             host_ = value.substr(0, kLongestKeptValue);
-        } else if (name == "upgrade" && upgrade_.empty()) {
+        } else if (known->meaning == Meaning::upgrade && upgrade_.empty()) {
             upgrade_ = lower(value.substr(0, value.find_first_of(", /")));
         }
-        keep(name, value);
+        keep(direction_ == Direction::request ? known->of_request : known->of_response, value,
+             known->meaning == Meaning::authorization);
     }
     pending_.clear();
 }
@@ -103,24 +150,23 @@ void Fields::transfer_field(std::string_view value) {
     // RFC 9112 section 6.3: the message is chunked when that is the last coding; several fields are one list.
     for_each_element(value, [this](std::string_view element) {
         if (!element.empty()) {
-            transfer_ = lower(element) == "chunked" ? Transfer::chunked : Transfer::other;
+            transfer_ = is(element, "chunked") ? Transfer::chunked : Transfer::other;
         }
     });
 }
 
-void Fields::keep(std::string_view name, std::string_view value) {
-    if (attributes_.size() >= kMostAttributes) {
+void Fields::keep(std::string_view attribute, std::string_view value, bool secret) {
+    if (attributes_.size() >= kMostAttributes || attribute.empty()) {
         return;
     }
-    std::string key = direction_ == Direction::request ? "http.request.header." : "http.response.header.";
-    if (std::find(kKeptFields.begin(), kKeptFields.end(), name) != kKeptFields.end()) {
-        attributes_.emplace_back(key.append(name), value.substr(0, kLongestKeptValue));
-    } else if (name == "authorization") {
-        // The scheme alone ("AWS4-HMAC-SHA256" tells object storage); what follows is a secret and is never kept.
-        const std::string_view scheme = value.substr(0, value.find(' '));
-        if (scheme.size() < value.size()) {
-            attributes_.emplace_back(key.append(name), scheme.substr(0, 32));
-        }
+    if (!secret) {
+        attributes_.emplace_back(attribute, value.substr(0, kLongestKeptValue));
+        return;
+    }
+    // The scheme alone ("AWS4-HMAC-SHA256" tells object storage); what follows is a secret and is never kept.
+    const std::string_view scheme = value.substr(0, value.find(' '));
+    if (scheme.size() < value.size()) {
+        attributes_.emplace_back(attribute, scheme.substr(0, 32));
     }
 }
 

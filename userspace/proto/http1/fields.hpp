@@ -27,14 +27,18 @@ public:
     [[nodiscard]] Transfer transfer() const { return transfer_; }
     [[nodiscard]] const std::string& host() const { return host_; }
     [[nodiscard]] const std::string& upgrade() const { return upgrade_; }
-    /// Leaves them empty.
-    [[nodiscard]] Attributes take_attributes() { return std::move(attributes_); }
+    /// Swaps them with `attributes`, whose memory is used again.
+    void take_attributes(Attributes& attributes) {
+        attributes.swap(attributes_);
+        attributes_.clear();
+    }
 
 private:
     void settle();
     void length_field(std::string_view value);
     void transfer_field(std::string_view value);
-    void keep(std::string_view name, std::string_view value);
+    /// `attribute`: its name, a constant; empty: none. `secret`: only the value's first word may be kept.
+    void keep(std::string_view attribute, std::string_view value, bool secret);
 
     Direction direction_;
     std::string pending_;  ///< a line that may yet be continued

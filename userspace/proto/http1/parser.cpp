@@ -247,7 +247,7 @@ void Http1::announce(Stream& stream, Sink& sink) {
         stream.answers = turns_.answering() != nullptr;
         head.correlation = turns_.answering_correlation();
     }
-    head.attributes = stream.fields.take_attributes();
+    stream.fields.take_attributes(head.attributes);
     sink.head(head);
     head.attributes.clear();
 }

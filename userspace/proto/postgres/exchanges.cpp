@@ -191,7 +191,7 @@ void Exchanges::finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink) 
     if (exchange.aborted && exchange.response.error.empty()) {
         exchange.response.error = "aborted";
     }
-    sink.end(std::move(exchange.response));
+    sink.end(exchange.response);
     exchanges_.erase(found);
 }
 
@@ -287,7 +287,7 @@ void Exchanges::finish_responses(std::uint64_t position, Sink& sink) {
             End end = exchange.response;
             end.end = position;
             end.complete = false;
-            sink.end(std::move(end));
+            sink.end(end);
         }
     }
     exchanges_.clear();
@@ -311,7 +311,7 @@ void Exchanges::give_up(std::uint64_t position, Sink& sink) {
         if (!exchange.responding) {
             end.error = "lost";
         }
-        sink.end(std::move(end));
+        sink.end(end);
     }
     group_ = 0;
     unsynced_ = 0;
