@@ -65,10 +65,9 @@ void ThreadTimeline::forget(Instant before) {
     }
 }
 
-ThreadUse ThreadTimeline::use_before_call() const {
-    ThreadUse use = use_;
+void ThreadTimeline::use_before_call(ThreadUse& use) const {
+    use = use_;
     use.calls[latest_class_] -= latest_;
-    return use;
 }
 
 const OffCpuSpan* ThreadTimeline::latest_off(Instant at) const {

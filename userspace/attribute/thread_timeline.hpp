@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <map>
 
 #include "base/ids.hpp"
@@ -36,7 +35,7 @@ struct SocketCall {
 struct ThreadUse {
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;
-    std::array<request::CallTotals, TS_CLASS_COUNT> calls{};
+    request::CallsByClass calls{};
 };
 
 /// The recent past of one thread: when it was off the CPU and what it did on sockets. Owned by Timelines. Both lists ascend in
@@ -67,7 +66,7 @@ public:
     [[nodiscard]] Instant known_since() const { return known_since_; }
     [[nodiscard]] const ThreadUse& use() const { return use_; }
     /// As it was when the latest call was entered.
-    [[nodiscard]] ThreadUse use_before_call() const;
+    void use_before_call(ThreadUse& use) const;
 
 private:
     Ring<OffCpuSpan> off_;

@@ -7,9 +7,34 @@ namespace timesink::request {
 namespace {
 
 constexpr std::size_t kMaximumOpen = 4096;  // of one connection; beyond, the oldest are given up (a peer that never answers)
+constexpr std::size_t kMostSpare = 64;
 
 void append(proto::Attributes& to, const proto::Attributes& from) {
     to.insert(to.end(), from.begin(), from.end());
+}
+
+/// Adds an element, in a spare node where there is one. Null: that key is taken.
+template <typename Map>
+typename Map::mapped_type* add(Map& to, proto::Correlation key, std::vector<typename Map::node_type>& spare) {
+    if (spare.empty()) {
+        const auto [at, inserted] = to.try_emplace(key);
+        return inserted ? &at->second : nullptr;
+    }
+    typename Map::node_type node = std::move(spare.back());
+    spare.pop_back();
+    node.key() = key;
+    node.mapped() = {};
+    auto result = to.insert(std::move(node));
+    return result.inserted ? &result.position->second : nullptr;
+}
+
+template <typename Map>
+void remove(Map& from, typename Map::iterator at, std::vector<typename Map::node_type>& spare) {
+    if (spare.size() < kMostSpare) {
+        spare.push_back(from.extract(at));
+    } else {
+        from.erase(at);
+    }
 }
 
 std::string_view path_of(std::string_view target) {
@@ -41,9 +66,12 @@ void Tracker::request_head(net::Connection& connection, const proto::Head& head,
 
 void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
     PerConnection& open = open_[connection.id()];
-    OpenUnit fresh;
-    fresh.request_begin = head.begin;
-    Unit& unit = fresh.unit;
+    OpenUnit* const fresh = add(open.units, head.correlation, spare_units_);
+    if (fresh == nullptr) {
+        return;  // a parser gives each number once
+    }
+    fresh->request_begin = head.begin;
+    Unit& unit = fresh->unit;
     unit.id = UnitId{++units_};
     unit.protocol = connection.protocol();
     unit.method = head.operation;
@@ -67,10 +95,7 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     } else if (!first_byte.arrival_known) {
         unit.exclusion = Exclusion::loss;
     }
-    const auto [at, inserted] = open.units.emplace(head.correlation, std::move(fresh));
-    if (inserted) {
-        listener_.began(at->second.unit);
-    }
+    listener_.began(unit);
     if (open.units.size() > kMaximumOpen) {
         Unit oldest = std::move(open.units.begin()->second.unit);
         open.units.erase(open.units.begin());
@@ -81,9 +106,12 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
 
 void Tracker::begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
     PerConnection& open = open_[connection.id()];
-    OpenExchange fresh;
-    fresh.request_begin = head.begin;
-    Exchange& exchange = fresh.exchange;
+    OpenExchange* const fresh = add(open.exchanges, head.correlation, spare_exchanges_);
+    if (fresh == nullptr) {
+        return;
+    }
+    fresh->request_begin = head.begin;
+    Exchange& exchange = fresh->exchange;
     exchange.id = ExchangeId{++exchanges_};
     exchange.protocol = connection.protocol();
     name_exchange(exchange, head);
@@ -100,10 +128,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent = exchange.server_free = first_byte.entered;
     exchange.sent_end = first_byte.exited;
     exchange.touched_by_loss = !first_byte.known;
-    const auto [at, inserted] = open.exchanges.emplace(head.correlation, std::move(fresh));
-    if (inserted) {
-        listener_.sent(at->second.exchange);
-    }
+    listener_.sent(exchange);
     if (open.exchanges.size() > kMaximumOpen) {
         Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
         open.exchanges.erase(open.exchanges.begin());
@@ -223,9 +248,8 @@ void Tracker::end_unit_message(PerConnection& open, const proto::End& end, const
     if (!unit.complete && unit.exclusion == Exclusion::none) {
         unit.exclusion = last_byte.known ? Exclusion::unfinished : Exclusion::loss;
     }
-    Unit done = std::move(unit);
-    open.units.erase(found);
-    listener_.ended(std::move(done));
+    listener_.ended(std::move(unit));
+    remove(open.units, found, spare_units_);
 }
 
 void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
@@ -257,9 +281,8 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
         exchange.in_transaction = exchange.in_transaction || (key == "postgresql.transaction" && value != "I");
     }
     open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);
-    Exchange done = std::move(exchange);
-    open.exchanges.erase(found);
-    listener_.answered(std::move(done));
+    listener_.answered(std::move(exchange));
+    remove(open.exchanges, found, spare_exchanges_);
 }
 
 void Tracker::lost(net::Connection& connection, ThreadId finder) {
@@ -294,14 +317,14 @@ void Tracker::closed(net::Connection& connection) {
 }
 
 void Tracker::end_all(PerConnection& open, const std::string& error) {
-    std::map<proto::Correlation, OpenUnit> units;
+    OpenUnits units;
     units.swap(open.units);
     for (auto& [correlation, at] : units) {
         at.unit.exclusion = at.unit.exclusion == Exclusion::none ? Exclusion::unfinished : at.unit.exclusion;
         at.unit.error = at.unit.error.empty() ? error : at.unit.error;
         listener_.ended(std::move(at.unit));
     }
-    std::map<proto::Correlation, OpenExchange> exchanges;
+    OpenExchanges exchanges;
     exchanges.swap(open.exchanges);
     for (auto& [correlation, at] : exchanges) {
         at.exchange.error = at.exchange.error.empty() ? error : at.exchange.error;
