@@ -1,6 +1,7 @@
 #include "attribute/attribution.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
@@ -26,7 +27,8 @@ std::unique_ptr<Object> take(std::vector<std::unique_ptr<Object>>& spare) {
     }
     std::unique_ptr<Object> object = std::move(spare.back());
     spare.pop_back();
-    return object;
+    std::destroy_at(object.get());
+    return std::unique_ptr<Object>(std::construct_at(object.release()));
 }
 
 template <typename Object>
@@ -87,7 +89,6 @@ LiveUnit* Attribution::find(UnitId id) const {
 
 void Attribution::began(const request::Unit& unit) {
     std::unique_ptr<LiveUnit> live = take(spare_units_);
-    *live = LiveUnit{};
     live->unit.id = unit.id;
     live->unit.socket = unit.socket;
     live->unit.process = unit.process;

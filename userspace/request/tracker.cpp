@@ -1,6 +1,7 @@
 #include "request/tracker.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace timesink::request {
 
@@ -23,7 +24,8 @@ typename Map::mapped_type* add(Map& to, proto::Correlation key, std::vector<type
     typename Map::node_type node = std::move(spare.back());
     spare.pop_back();
     node.key() = key;
-    node.mapped() = {};
+    std::destroy_at(&node.mapped());
+    std::construct_at(&node.mapped());
     auto result = to.insert(std::move(node));
     return result.inserted ? &result.position->second : nullptr;
 }
