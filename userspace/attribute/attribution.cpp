@@ -125,6 +125,8 @@ void Attribution::note_use(LiveUnit& live) {
     if (live.use_at_begin && timeline != nullptr) {
         const ThreadUse& from = *live.use_at_begin;
         const ThreadUse& to = timeline->use();
+        constexpr std::size_t kMostlyUsed = 6;
+        unit.calls.reserve(kMostlyUsed);
         unit.resources_known = true;  // unless it turns out that others shared the thread
         unit.minor_faults = to.minor_faults - from.minor_faults;
         unit.major_faults = to.major_faults - from.major_faults;

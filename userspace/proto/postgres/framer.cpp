@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "proto/lines.hpp"
 
@@ -91,6 +92,10 @@ const Kind* find(Direction direction, char type) {
 
 std::uint32_t big_endian_32(std::string_view four_bytes) {
     std::uint32_t value = 0;
+    if (four_bytes.size() >= sizeof(value)) {
+        const auto* bytes = reinterpret_cast<const unsigned char*>(four_bytes.data());
+        return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
+    }
     for (const char byte : four_bytes.substr(0, 4)) {
         value = value << 8 | static_cast<unsigned char>(byte);
     }
@@ -111,6 +116,11 @@ std::size_t Framer::take(std::span<const std::byte> bytes, std::uint64_t positio
     if (header_bytes_ == 0) {
         begin_ = position;
         header_size_ = text.front() == kOpening && direction_ == Direction::request ? 8 : 5;
+    }
+    if (header_bytes_ == 0 && text.size() >= header_size_ && (header_size_ == 8 || find(direction_, text.front()) != nullptr)) {
+        std::memcpy(header_, text.data(), header_size_);
+        header_bytes_ = taken = header_size_;
+        header_done();
     }
     while (header_bytes_ < header_size_ && taken < text.size()) {
         header_[header_bytes_++] = text[taken++];
