@@ -141,22 +141,22 @@ void Attribution::note_use(LiveUnit& live) {
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
-    pending_.emplace(exchange.id, owners_.of(exchange, timelines_));
+    pending_[exchange.id] = owners_.of(exchange, timelines_);
 }
 
 void Attribution::answered(request::Exchange&& exchange) {
-    const auto found = pending_.find(exchange.id);
-    if (found == pending_.end()) {
+    const Owner* const found = pending_.find(exchange.id);
+    if (found == nullptr) {
         return;
     }
     owners_.answered(exchange);
     OwnedExchange owned;
-    owned.owner = found->second.unit;
-    owned.evidence = found->second.evidence;
-    owned.margin = found->second.margin;
+    owned.owner = found->unit;
+    owned.evidence = found->evidence;
+    owned.margin = found->margin;
     owned.bucket = bucket_of(exchange);
+    pending_.erase(exchange.id);
     owned.exchange = std::move(exchange);
-    pending_.erase(found);
     LiveUnit* const owner = find(owned.owner);
     if (owner == nullptr) {
         sink_.stray(owned);

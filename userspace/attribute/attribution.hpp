@@ -1,7 +1,6 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/thread_timeline.hpp"
+#include "base/id_map.hpp"
 #include "base/ring.hpp"
 #include "request/tracker.hpp"
 
@@ -57,8 +57,8 @@ private:
     // Free for the next: a few thousand units come and go between two watermarks.
     std::vector<std::unique_ptr<LiveUnit>> spare_units_;
     std::vector<std::unique_ptr<ThreadUse>> spare_uses_;
-    Account account_;                      // the one that is drawn; kept for its memory
-    std::map<ExchangeId, Owner> pending_;  // sent, not answered
+    Account account_;                   // the one that is drawn; kept for its memory
+    IdMap<ExchangeId, Owner> pending_;  // sent, not answered
     std::deque<Interval> losses_;
     Instant now_{};  // of the latest event
 };

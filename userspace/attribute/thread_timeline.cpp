@@ -99,34 +99,39 @@ ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {
     return absence;
 }
 
+ThreadTimeline& Timelines::of(ThreadId thread) {
+    std::unique_ptr<ThreadTimeline>& timeline = threads_[thread];
+    if (!timeline) {
+        timeline = std::make_unique<ThreadTimeline>();
+    }
+    return *timeline;
+}
+
 void Timelines::exited(ThreadId thread, Instant at) {
-    if (threads_.contains(thread)) {
+    if (threads_.find(thread) != nullptr) {
         gone_[thread] = at;
     }
 }
 
 void Timelines::forget(Instant before) {
-    for (auto& [id, timeline] : threads_) {
-        timeline.forget(before);
-    }
+    threads_.for_each([before](ThreadId, const std::unique_ptr<ThreadTimeline>& timeline) { timeline->forget(before); });
     // An id may be given to a new thread at once; a timeline that went on after the exit belongs to that one.
     for (auto gone = gone_.begin(); gone != gone_.end();) {
         if (gone->second >= before) {
             ++gone;
             continue;
         }
-        const auto at = threads_.find(gone->first);
-        if (at != threads_.end() && at->second.latest_off(Instant::max()) == nullptr &&
-            at->second.next_call(Instant{}) == nullptr) {
-            threads_.erase(at);
+        const ThreadTimeline* const timeline = find(gone->first);
+        if (timeline != nullptr && timeline->latest_off(Instant::max()) == nullptr && timeline->next_call(Instant{}) == nullptr) {
+            threads_.erase(gone->first);
         }
         gone = gone_.erase(gone);
     }
 }
 
 const ThreadTimeline* Timelines::find(ThreadId thread) const {
-    const auto found = threads_.find(thread);
-    return found == threads_.end() ? nullptr : &found->second;
+    const std::unique_ptr<ThreadTimeline>* const found = threads_.find(thread);
+    return found == nullptr ? nullptr : found->get();
 }
 
 }  // namespace timesink::attribute

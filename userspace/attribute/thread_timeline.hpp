@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
+#include "base/id_map.hpp"
 #include "base/ids.hpp"
 #include "base/ring.hpp"
 #include "base/time.hpp"
@@ -80,15 +82,17 @@ private:
 
 class Timelines {
 public:
-    void on(const event::Call& call) { threads_[call.thread].on(call); }
-    void on(const event::OffCpu& off) { threads_[off.thread].on(off); }
+    void on(const event::Call& call) { of(call.thread).on(call); }
+    void on(const event::OffCpu& off) { of(off.thread).on(off); }
     void exited(ThreadId thread, Instant at);
     void forget(Instant before);
     /// Null: a thread that was never seen.
     [[nodiscard]] const ThreadTimeline* find(ThreadId thread) const;
 
 private:
-    std::map<ThreadId, ThreadTimeline> threads_;
+    ThreadTimeline& of(ThreadId thread);
+
+    IdMap<ThreadId, std::unique_ptr<ThreadTimeline>> threads_;
     std::map<ThreadId, Instant> gone_;
 };
 

@@ -289,33 +289,33 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
 
 void Tracker::lost(net::Connection& connection, ThreadId finder) {
     listener_.lost(finder);
-    const auto found = open_.find(connection.id());
-    if (found == open_.end()) {
+    PerConnection* const found = open_.find(connection.id());
+    if (found == nullptr) {
         return;
     }
     // What was lost may have been the end of any of these. They are over for us; what comes of them later finds no one.
-    for (auto& [correlation, open] : found->second.units) {
+    for (auto& [correlation, open] : found->units) {
         open.unit.exclusion = Exclusion::loss;
     }
-    for (auto& [correlation, open] : found->second.exchanges) {
+    for (auto& [correlation, open] : found->exchanges) {
         open.exchange.touched_by_loss = true;
     }
-    end_all(found->second, "events lost");
+    end_all(*found, "events lost");
 }
 
 void Tracker::abandoned(net::Connection& connection) {
-    if (const auto found = open_.find(connection.id()); found != open_.end()) {
-        end_all(found->second, "not decoded");
+    if (PerConnection* const found = open_.find(connection.id())) {
+        end_all(*found, "not decoded");
     }
 }
 
 void Tracker::closed(net::Connection& connection) {
-    const auto found = open_.find(connection.id());
-    if (found == open_.end()) {
+    PerConnection* const found = open_.find(connection.id());
+    if (found == nullptr) {
         return;
     }
-    end_all(found->second, connection.failure().empty() ? "connection closed" : connection.failure());
-    open_.erase(found);
+    end_all(*found, connection.failure().empty() ? "connection closed" : connection.failure());
+    open_.erase(connection.id());
 }
 
 void Tracker::end_all(PerConnection& open, const std::string& error) {
@@ -335,10 +335,12 @@ void Tracker::end_all(PerConnection& open, const std::string& error) {
 }
 
 void Tracker::finish() {
-    for (auto& [socket, open] : open_) {
-        end_all(open, "run ended");
+    std::map<SocketId, PerConnection*> in_order;
+    open_.for_each([&](SocketId socket, PerConnection& open) { in_order.emplace(socket, &open); });
+    for (const auto& [socket, open] : in_order) {
+        end_all(*open, "run ended");
     }
-    open_.clear();
+    open_ = {};
 }
 
 }  // namespace timesink::request

@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "base/id_map.hpp"
 #include "net/connection.hpp"
 #include "request/exchange.hpp"
 #include "request/route.hpp"
@@ -81,7 +82,7 @@ private:
     Listener& listener_;
     RouteTable& routes_;
     ShapeCache shapes_;
-    std::map<SocketId, PerConnection> open_;
+    IdMap<SocketId, PerConnection> open_;
     // Nodes that are free: units and exchanges come and go all the time, one or two of a connection at once.
     std::vector<OpenUnits::node_type> spare_units_;
     std::vector<OpenExchanges::node_type> spare_exchanges_;
