@@ -13,28 +13,26 @@ constexpr std::size_t kLongestKeptValue = 512;
 // A message that repeats a kept field thousands of times must not grow without bound.
 constexpr std::size_t kMostAttributes = 24;
 
-enum class Meaning : std::uint8_t { kept, length, transfer, host, upgrade, authorization };
+}  // namespace
 
-/// The fields that are read, with the names of their attributes; the rest is passed over.
-struct Known {
+enum class Fields::Meaning : std::uint8_t { kept, length, transfer, host, upgrade, authorization };
+
+/// A field that is read, with the names of its attributes; others are passed over.
+struct Fields::Known {
     std::string_view name;
     Meaning meaning;
     std::string_view of_request;  ///< empty: no attribute
     std::string_view of_response;
+    /// Null: not one of them.
+    static const Known* find(std::string_view name);
 };
-constexpr std::array<Known, 11> kKnown = {{
-    {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
-    {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
-    {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
-    {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
-    {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
-    {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
-    {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
-    {"transfer-encoding", Meaning::transfer, "http.request.header.transfer-encoding", "http.response.header.transfer-encoding"},
-    {"host", Meaning::host, {}, {}},
-    {"upgrade", Meaning::upgrade, {}, {}},
-    {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
-}};
+
+namespace {
+
+/// A set of lengths, one bit each: most fields are told by theirs not to be among the known.
+constexpr std::uint32_t bit_of(std::size_t size) {
+    return size < 32 ? std::uint32_t{1} << size : 0;
+}
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -45,25 +43,24 @@ bool is(std::string_view text, std::string_view lower_case) {
            std::equal(text.begin(), text.end(), lower_case.begin(), [](char a, char b) { return lower(a) == b; });
 }
 
-/// Null: not one of them.
-const Known* find(std::string_view name) {
-    const auto found = std::find_if(kKnown.begin(), kKnown.end(), [name](const Known& known) { return is(name, known.name); });
-    return found == kKnown.end() ? nullptr : &*found;
-}
-
 std::string lower(std::string_view text) {
     std::string out(text);
     std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
     return out;
 }
 
+bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 std::string_view trim(std::string_view text) {
-    constexpr std::string_view kSpace = " \t\r";
-    const std::size_t first = text.find_first_not_of(kSpace);
-    if (first == std::string_view::npos) {
-        return {};
+    while (!text.empty() && is_blank(text.front())) {
+        text.remove_prefix(1);
     }
-    return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+    while (!text.empty() && is_blank(text.back())) {
+        text.remove_suffix(1);
+    }
+    return text;
 }
 
 /// Calls `each` with every element of a comma-separated list.
@@ -81,8 +78,38 @@ void for_each_element(std::string_view list, Each each) {
 
 }  // namespace
 
+const Fields::Known* Fields::Known::find(std::string_view name) {
+    static constexpr std::array<Known, 11> kKnown = {{
+        {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
+        {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
+        {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
+        {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
+        {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
+        {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
+        {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
+        {"transfer-encoding", Meaning::transfer, "http.request.header.transfer-encoding",
+         "http.response.header.transfer-encoding"},
+        {"host", Meaning::host, {}, {}},
+        {"upgrade", Meaning::upgrade, {}, {}},
+        {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
+    }};
+    static constexpr std::uint32_t kSizes = [] {
+        std::uint32_t sizes = 0;
+        for (const Known& known : kKnown) {
+            sizes |= bit_of(known.name.size());
+        }
+        return sizes;
+    }();
+    if ((kSizes & bit_of(name.size())) == 0) {
+        return nullptr;
+    }
+    const auto found = std::find_if(kKnown.begin(), kKnown.end(), [name](const Known& known) { return is(name, known.name); });
+    return found == kKnown.end() ? nullptr : &*found;
+}
+
 void Fields::clear() {
     pending_.clear();
+    known_ = nullptr;
     length_ = Length::none;
     content_length_ = 0;
     transfer_ = Transfer::none;
@@ -101,7 +128,8 @@ void Fields::line(std::string_view text) {
     }
     settle();
     const std::size_t colon = text.find(':');
-    if (colon != std::string_view::npos && find(trim(text.substr(0, colon))) == nullptr) {
+    known_ = colon != std::string_view::npos ? Known::find(trim(text.substr(0, colon))) : nullptr;
+    if (known_ == nullptr && colon != std::string_view::npos) {
         return;  // whatever continues it, nobody asks for it
     }
     pending_ = text;
@@ -114,7 +142,10 @@ void Fields::settle() {
     const std::string_view field = pending_;
     const std::size_t colon = field.find(':');
     // "Content-Length : 5" is an error (RFC 9112 section 5.1) that lenient servers accept; taken as they take it.
-    const Known* known = colon != std::string_view::npos ? find(trim(field.substr(0, colon))) : nullptr;
+    const Known* known = known_;
+    if (known == nullptr && colon != std::string_view::npos) {
+        known = Known::find(trim(field.substr(0, colon)));  // the colon came with a continuation
+    }
     if (known != nullptr) {
         const std::string_view value = trim(field.substr(colon + 1));
         if (known->meaning == Meaning::length) {

@@ -34,6 +34,8 @@ public:
     }
 
 private:
+    enum class Meaning : std::uint8_t;
+    struct Known;
     void settle();
     void length_field(std::string_view value);
     void transfer_field(std::string_view value);
@@ -41,7 +43,8 @@ private:
     void keep(std::string_view attribute, std::string_view value, bool secret);
 
     Direction direction_;
-    std::string pending_;  ///< a line that may yet be continued
+    std::string pending_;           ///< a line that may yet be continued
+    const Known* known_ = nullptr;  ///< its field, where its name was in its first line
     Length length_ = Length::none;
     std::uint64_t content_length_ = 0;
     Transfer transfer_ = Transfer::none;
