@@ -27,8 +27,24 @@ std::unique_ptr<Object> take(std::vector<std::unique_ptr<Object>>& spare) {
     }
     std::unique_ptr<Object> object = std::move(spare.back());
     spare.pop_back();
-    std::destroy_at(object.get());
-    return std::unique_ptr<Object>(std::construct_at(object.release()));
+    return object;
+}
+
+/// As a new one, but with the memory of its lists, unless that is much.
+void restart(LiveUnit& live) {
+    constexpr std::size_t kMostKept = 16;
+    std::vector<OwnedExchange> exchanges;
+    std::vector<request::ClassCalls> calls;
+    if (live.exchanges.capacity() <= kMostKept) {
+        exchanges.swap(live.exchanges);
+        exchanges.clear();
+    }
+    calls.swap(live.unit.calls);
+    calls.clear();
+    std::destroy_at(&live);
+    std::construct_at(&live);
+    live.exchanges.swap(exchanges);
+    live.unit.calls.swap(calls);
 }
 
 template <typename Object>
@@ -89,6 +105,7 @@ LiveUnit* Attribution::find(UnitId id) const {
 
 void Attribution::began(const request::Unit& unit) {
     std::unique_ptr<LiveUnit> live = take(spare_units_);
+    restart(*live);
     live->unit.id = unit.id;
     live->unit.socket = unit.socket;
     live->unit.process = unit.process;
@@ -111,6 +128,7 @@ void Attribution::ended(request::Unit&& unit) {
         return;
     }
     const Instant at = unit.complete ? unit.end : now_;
+    live->unit.calls.swap(unit.calls);  // which has none yet: those keep their memory
     live->unit = std::move(unit);
     live->ended = true;
     note_use(*live);
@@ -242,8 +260,11 @@ void Attribution::draw(LiveUnit& live) {
     if (unit.exclusion != request::Exclusion::none) {
         forget_use(unit);
     }
+    // The lists are exchanged: the memory of the account before goes to the next unit.
+    std::vector<request::ClassCalls> memory = std::move(account.unit.calls);
     account.unit = std::move(unit);
-    account.exchanges = std::move(live.exchanges);
+    unit.calls = std::move(memory);
+    account.exchanges.swap(live.exchanges);
     sink_.account(account);
 }
 

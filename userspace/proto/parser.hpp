@@ -43,6 +43,20 @@ struct Head {
     int status = 0;
     std::string error{};
     Attributes attributes{};
+
+    /// As Head{.direction = …, .begin = …}, but its strings keep their memory.
+    void restart(Direction way, std::uint64_t first_byte) {
+        direction = way;
+        correlation = {};
+        begin = first_byte;
+        for (std::string* text : {&operation, &target, &statement_name, &host, &error}) {
+            text->clear();
+        }
+        target_truncated = housekeeping = false;
+        expects_response = true;
+        status = 0;
+        attributes.clear();
+    }
 };
 
 /// The message is over; follows its Head, and may come in the same call. One exception: when losses make it unknowable which

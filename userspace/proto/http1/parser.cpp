@@ -22,20 +22,6 @@ struct Asked {
     bool is_connect = false;
 };
 
-/// As Head{.direction = …, .begin = …}, but its strings keep their memory.
-void restart(Head& head, Direction direction, std::uint64_t begin) {
-    head.direction = direction;
-    head.correlation = {};
-    head.begin = begin;
-    for (std::string* text : {&head.operation, &head.target, &head.statement_name, &head.host, &head.error}) {
-        text->clear();
-    }
-    head.target_truncated = head.housekeeping = false;
-    head.expects_response = true;
-    head.status = 0;
-    head.attributes.clear();
-}
-
 /// One direction of the connection.
 ///
 /// | state      | bytes                                        | gap                                   |
@@ -154,7 +140,7 @@ std::size_t Http1::between(Stream& stream, Bytes bytes, std::uint64_t position) 
     if (first == '\r' || first == '\n') {
         return 1;
     }
-    restart(stream.head, stream.direction, position);
+    stream.head.restart(stream.direction, position);
     stream.line.clear();
     stream.state = State::start_line;
     return 0;

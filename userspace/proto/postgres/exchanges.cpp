@@ -31,12 +31,31 @@ Exchange& Exchanges::open(std::uint64_t begin, Sink& sink) {
         certain_ = false;
         give_up(response_seen_, sink);
     }
-    Exchange& exchange = exchanges_[++last_];
+    ++last_;
+    if (!spare_.empty()) {
+        spare_.back().key() = last_;
+        spare_.back().mapped().restart();
+        exchanges_.insert(std::move(spare_.back()));
+        spare_.pop_back();
+    }
+    Exchange& exchange = exchanges_[last_];
     exchange.request.correlation = Correlation{last_};
     exchange.request.begin = begin;
     exchange.response.direction = Direction::response;
     exchange.response.correlation = Correlation{last_};
     return exchange;
+}
+
+void Exchanges::erase(Table::iterator at) {
+    constexpr std::size_t kMostSpare = 2;  // a connection that takes turns has one or two open
+    if (at == exchanges_.end()) {
+        return;
+    }
+    if (spare_.size() < kMostSpare) {
+        spare_.push_back(exchanges_.extract(at));
+    } else {
+        exchanges_.erase(at);
+    }
 }
 
 Exchange& Exchanges::open_group(std::uint64_t begin, Sink& sink) {
@@ -192,7 +211,7 @@ void Exchanges::finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink) 
         exchange.response.error = "aborted";
     }
     sink.end(exchange.response);
-    exchanges_.erase(found);
+    erase(found);
 }
 
 void Exchanges::fail(std::string sqlstate, std::uint64_t begin, std::uint64_t end, Sink& sink) {
