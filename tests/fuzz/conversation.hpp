@@ -20,14 +20,14 @@ namespace timesink::proto::fuzz {
 
 class Judge final : public Sink {
 public:
-    void head(Head head) override {
+    void head(const Head& head) override {
         // Beyond this somebody keeps what should be skipped.
         require(head.target.size() <= kMaximumHeld && head.attributes.size() <= 64);
         Seen& seen = of(head.direction, head.correlation);
         require(head.correlation == Correlation{0} || (!seen.head && !seen.end));
         seen.head = true;
     }
-    void end(End end) override {
+    void end(const End& end) override {
         Seen& seen = of(end.direction, end.correlation);
         const bool given_up = end.direction == Direction::response && end.error == "lost" && !end.complete;
         require(end.correlation == Correlation{0} || (!seen.end && (seen.head || given_up)));

@@ -170,11 +170,7 @@ void Aggregate::retransmit(const event::Retransmit&) {
 void Aggregate::calls(std::span<const ts_call_count> counts) {
     for (const ts_call_count& count : counts) {
         if (count.call_class < coverage_.calls.size()) {
-            request::CallTotals& totals = coverage_.calls[count.call_class];
-            totals.calls += count.calls;
-            totals.errors += count.errors;
-            totals.nanoseconds += count.nanoseconds;
-            totals.bytes += count.bytes;
+            coverage_.calls[count.call_class] += {count.calls, count.errors, count.nanoseconds, count.bytes};
         }
     }
 }

@@ -33,13 +33,7 @@ void FigureSums::add(const Account& account, const UnitCalls& calls) {
     figures_.bytes_in += unit.bytes_in;
     figures_.bytes_out += unit.bytes_out;
     if (unit.resources_known) {
-        Resources one{.units = 1,
-                      .cpu = unit.cpu,
-                      .run_queue = unit.run_queue,
-                      .minor_faults = unit.minor_faults,
-                      .major_faults = unit.major_faults,
-                      .calls = unit.calls};
-        figures_.resources.add(one);
+        figures_.resources.add(unit);
     }
     for (const CallFacts& call : calls.calls()) {
         add_call(unit.id, call);

@@ -33,6 +33,17 @@ void Ledger::add(const Ledger& other) {
     }
 }
 
+void Resources::add(const request::Unit& unit) {
+    ++units;
+    cpu += unit.cpu;
+    run_queue += unit.run_queue;
+    minor_faults += unit.minor_faults;
+    major_faults += unit.major_faults;
+    for (const request::ClassCalls& used : unit.calls) {
+        calls[used.call_class] += used.totals;
+    }
+}
+
 void Resources::add(const Resources& other) {
     units += other.units;
     cpu += other.cpu;
@@ -40,10 +51,7 @@ void Resources::add(const Resources& other) {
     minor_faults += other.minor_faults;
     major_faults += other.major_faults;
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        calls[i].calls += other.calls[i].calls;
-        calls[i].errors += other.calls[i].errors;
-        calls[i].nanoseconds += other.calls[i].nanoseconds;
-        calls[i].bytes += other.calls[i].bytes;
+        calls[i] += other.calls[i];
     }
 }
 

@@ -50,7 +50,8 @@ struct Resources {
     Duration run_queue{};
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;
-    std::array<request::CallTotals, TS_CLASS_COUNT> calls{};
+    request::CallsByClass calls{};
+    void add(const request::Unit& unit);
     void add(const Resources& other);
 };
 
@@ -273,9 +274,9 @@ struct Coverage {
     std::uint64_t bytes_lost = 0;
     std::uint64_t lost_sync = 0;
     std::uint64_t retransmits = 0;
-    std::vector<OpaquePeer> opaque;                           ///< by bytes, largest first
-    std::uint64_t opaque_folded = 0;                          ///< peers that did not fit, added to the peer "others"
-    std::array<request::CallTotals, TS_CLASS_COUNT> calls{};  ///< by class, of all target threads; calls on sockets are not in it
+    std::vector<OpaquePeer> opaque;   ///< by bytes, largest first
+    std::uint64_t opaque_folded = 0;  ///< peers that did not fit, added to the peer "others"
+    request::CallsByClass calls{};    ///< by class, of all target threads; calls on sockets are not in it
     std::vector<MissingProbe> missing_probes;
     [[nodiscard]] std::uint64_t excluded_total() const;
 };

@@ -1,6 +1,7 @@
 #include "attribute/attribution.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
@@ -15,11 +16,55 @@ constexpr Duration kMargin = std::chrono::seconds(1);
 /// A loss shortly before a unit may have taken the arrival of its first byte: its window would begin too late.
 constexpr Duration kBeforeBegin = std::chrono::milliseconds(20);
 
+constexpr std::size_t kMostSpareUnits = 4096;
+constexpr std::size_t kMostSpareUses = 64;
+
+/// A new one, or one that was used before.
+template <typename Object>
+std::unique_ptr<Object> take(std::vector<std::unique_ptr<Object>>& spare) {
+    if (spare.empty()) {
+        return std::make_unique<Object>();
+    }
+    std::unique_ptr<Object> object = std::move(spare.back());
+    spare.pop_back();
+    return object;
+}
+
+/// As a new one, but with the memory of its lists, unless that is much.
+void restart(LiveUnit& live) {
+    constexpr std::size_t kMostKept = 16;
+    std::vector<OwnedExchange> exchanges;
+    std::vector<request::ClassCalls> calls;
+    if (live.exchanges.capacity() <= kMostKept) {
+        exchanges.swap(live.exchanges);
+        exchanges.clear();
+    }
+    calls.swap(live.unit.calls);
+    calls.clear();
+    std::destroy_at(&live);
+    std::construct_at(&live);
+    live.exchanges.swap(exchanges);
+    live.unit.calls.swap(calls);
+}
+
+template <typename Object>
+void give_back(std::unique_ptr<Object> object, std::vector<std::unique_ptr<Object>>& spare, std::size_t most) {
+    if (object && spare.size() < most) {
+        spare.push_back(std::move(object));
+    }
+}
+
 Duration hidden_time(const OwnedExchange& owned) {
     if (!owned.exchange.complete) {
         return {};
     }
     return std::max(Duration{}, owned.exchange.arrived_end - owned.exchange.sent - owned.on_path);
+}
+
+void forget_use(request::Unit& unit) {
+    unit.resources_known = false;
+    unit.minor_faults = unit.major_faults = 0;
+    unit.calls.clear();
 }
 
 }  // namespace
@@ -45,64 +90,97 @@ void Attribution::on(const event::Task& task) {
 
 void Attribution::on(const event::Loss& loss) {
     losses_.push_back({loss.first, loss.last});
-    for (const auto& [id, live] : units_) {
+    for (const Entry& entry : units_) {
+        LiveUnit* const live = entry.live.get();
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
 }
 
+LiveUnit* Attribution::find(UnitId id) const {
+    const auto found =
+        std::lower_bound(units_.begin(), units_.end(), id, [](const Entry& entry, UnitId wanted) { return entry.id < wanted; });
+    return found == units_.end() || found->id != id || found->live->drawn ? nullptr : found->live.get();
+}
+
 void Attribution::began(const request::Unit& unit) {
-    auto live = std::make_unique<LiveUnit>();
-    live->unit = unit;
+    std::unique_ptr<LiveUnit> live = take(spare_units_);
+    restart(*live);
+    live->unit.id = unit.id;
+    live->unit.socket = unit.socket;
+    live->unit.process = unit.process;
+    live->unit.thread = unit.thread;
+    live->unit.begin = unit.begin;
+    live->unit.read_begin = unit.read_begin;
     if (const ThreadTimeline* timeline = timelines_.find(unit.thread)) {
-        live->use_at_begin = timeline->use_before_call();
-        live->use_known = true;
+        live->use_at_begin = take(spare_uses_);
+        timeline->use_before_call(*live->use_at_begin);
     }
     live->touched_by_loss = lost_within({unit.begin, Instant::max()});
     LiveUnit& kept = *live;
-    units_.emplace(unit.id, std::move(live));
+    units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
 }
 
-void Attribution::ended(request::Unit unit) {
-    const auto found = units_.find(unit.id);
-    if (found == units_.end()) {
+void Attribution::ended(request::Unit&& unit) {
+    LiveUnit* const live = find(unit.id);
+    if (live == nullptr) {
         return;
     }
-    LiveUnit& live = *found->second;
     const Instant at = unit.complete ? unit.end : now_;
-    live.unit = std::move(unit);
-    live.ended = true;
-    if (const ThreadTimeline* timeline = timelines_.find(live.unit.answered_by)) {
-        live.use_at_end = timeline->use();
+    live->unit.calls.swap(unit.calls);  // which has none yet: those keep their memory
+    live->unit = std::move(unit);
+    live->ended = true;
+    note_use(*live);
+    owners_.ended(*live, at);
+    ended_.push_back(live);
+}
+
+/// What its thread used since the begin, as far as it will be asked for; the memory for the begin is free then.
+void Attribution::note_use(LiveUnit& live) {
+    request::Unit& unit = live.unit;
+    const ThreadTimeline* timeline = unit.thread == unit.answered_by ? timelines_.find(unit.thread) : nullptr;
+    if (live.use_at_begin && timeline != nullptr) {
+        const ThreadUse& from = *live.use_at_begin;
+        const ThreadUse& to = timeline->use();
+        constexpr std::size_t kMostlyUsed = 6;
+        unit.calls.reserve(kMostlyUsed);
+        unit.resources_known = true;  // unless it turns out that others shared the thread
+        unit.minor_faults = to.minor_faults - from.minor_faults;
+        unit.major_faults = to.major_faults - from.major_faults;
+        for (std::size_t call_class = 0; call_class < to.calls.size(); ++call_class) {
+            const request::CallTotals used = to.calls[call_class] - from.calls[call_class];
+            if (used != request::CallTotals{}) {
+                unit.calls.push_back({static_cast<ts_call_class>(call_class), used});
+            }
+        }
     }
-    owners_.ended(live, at);
-    ended_.push_back(live.unit.id);
+    give_back(std::move(live.use_at_begin), spare_uses_, kMostSpareUses);
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
-    pending_.emplace(exchange.id, owners_.of(exchange, timelines_));
+    pending_[exchange.id] = owners_.of(exchange, timelines_);
 }
 
-void Attribution::answered(request::Exchange exchange) {
-    const auto found = pending_.find(exchange.id);
-    if (found == pending_.end()) {
+void Attribution::answered(request::Exchange&& exchange) {
+    const Owner* const found = pending_.find(exchange.id);
+    if (found == nullptr) {
         return;
     }
     owners_.answered(exchange);
     OwnedExchange owned;
-    owned.owner = found->second.unit;
-    owned.evidence = found->second.evidence;
-    owned.margin = found->second.margin;
+    owned.owner = found->unit;
+    owned.evidence = found->evidence;
+    owned.margin = found->margin;
     owned.bucket = bucket_of(exchange);
+    pending_.erase(exchange.id);
     owned.exchange = std::move(exchange);
-    pending_.erase(found);
-    const auto owner = units_.find(owned.owner);
-    if (owner == units_.end()) {
+    LiveUnit* const owner = find(owned.owner);
+    if (owner == nullptr) {
         sink_.stray(owned);
         return;
     }
-    std::vector<OwnedExchange>& list = owner->second->exchanges;
+    std::vector<OwnedExchange>& list = owner->exchanges;
     const auto place = std::upper_bound(list.begin(), list.end(), owned, [](const OwnedExchange& a, const OwnedExchange& b) {
         return a.exchange.id < b.exchange.id;
     });
@@ -110,7 +188,8 @@ void Attribution::answered(request::Exchange exchange) {
 }
 
 void Attribution::lost(ThreadId thread) {
-    for (const auto& [id, live] : units_) {
+    for (const Entry& entry : units_) {
+        LiveUnit* const live = entry.live.get();
         if (!live->ended && live->unit.thread == thread) {
             live->touched_by_loss = live->misses_messages = true;
         }
@@ -118,16 +197,21 @@ void Attribution::lost(ThreadId thread) {
 }
 
 void Attribution::advance(Instant at) {
-    while (!ended_.empty() && units_.at(ended_.front())->unit.end < at) {
-        const UnitId id = ended_.front();
+    while (!ended_.empty() && ended_.front()->unit.end < at) {
+        LiveUnit& live = *ended_.front();
         ended_.pop_front();
-        draw(*units_.at(id));
-        units_.erase(id);
+        draw(live);
+        live.drawn = true;
     }
     Instant needed = at;
-    for (const auto& [id, live] : units_) {
-        needed = std::min(needed, live->unit.begin);
-    }
+    std::erase_if(units_, [&](Entry& entry) {
+        if (entry.live->drawn) {
+            give_back(std::move(entry.live), spare_units_, kMostSpareUnits);
+            return true;
+        }
+        needed = std::min(needed, entry.live->unit.begin);
+        return false;
+    });
     timelines_.forget(needed - kMargin);
     while (!losses_.empty() && losses_.front().end < needed - kMargin) {
         losses_.pop_front();
@@ -144,7 +228,10 @@ bool Attribution::lost_within(Interval interval) const {
 }
 
 void Attribution::draw(LiveUnit& live) {
-    Account account;
+    Account& account = account_;
+    account.by_cause = {};
+    account.hidden = {};
+    account.pieces.clear();
     request::Unit& unit = live.unit;
     const bool touched = std::any_of(live.exchanges.begin(), live.exchanges.end(),
                                      [](const OwnedExchange& owned) { return owned.exchange.touched_by_loss; });
@@ -155,7 +242,7 @@ void Attribution::draw(LiveUnit& live) {
     }
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
-        account.pieces = Walk(live, timelines_).run();
+        Walk(live, timelines_, account.pieces).run();
         for (const Piece& piece : account.pieces) {
             account.by_cause[static_cast<std::size_t>(piece.cause)] += piece.span.length();
             if (piece.exchange == ExchangeId{}) {
@@ -170,8 +257,14 @@ void Attribution::draw(LiveUnit& live) {
             account.hidden += owned.hidden;
         }
     }
+    if (unit.exclusion != request::Exclusion::none) {
+        forget_use(unit);
+    }
+    // The lists are exchanged: the memory of the account before goes to the next unit.
+    std::vector<request::ClassCalls> memory = std::move(account.unit.calls);
     account.unit = std::move(unit);
-    account.exchanges = std::move(live.exchanges);
+    unit.calls = std::move(memory);
+    account.exchanges.swap(live.exchanges);
     sink_.account(account);
 }
 
@@ -179,22 +272,14 @@ void Attribution::draw(LiveUnit& live) {
 void Attribution::measure_use(LiveUnit& live) const {
     request::Unit& unit = live.unit;
     const ThreadTimeline* timeline = timelines_.find(unit.thread);
-    if (timeline == nullptr || !live.use_known || !live.shared.empty() || unit.thread != unit.answered_by) {
+    if (timeline == nullptr || !unit.resources_known || !live.shared.empty()) {
+        forget_use(unit);
         return;
     }
-    unit.resources_known = true;
     const Interval worked{unit.read_begin, std::max(unit.end, unit.read_begin)};
     const ThreadTimeline::Absence absence = timeline->absence(worked);
     unit.cpu = worked.length() - absence.off;
     unit.run_queue = absence.runnable;
-    unit.minor_faults = live.use_at_end.minor_faults - live.use_at_begin.minor_faults;
-    unit.major_faults = live.use_at_end.major_faults - live.use_at_begin.major_faults;
-    for (std::size_t call_class = 0; call_class < unit.calls.size(); ++call_class) {
-        const request::CallTotals& from = live.use_at_begin.calls[call_class];
-        const request::CallTotals& to = live.use_at_end.calls[call_class];
-        unit.calls[call_class] = {to.calls - from.calls, to.errors - from.errors, to.nanoseconds - from.nanoseconds,
-                                  to.bytes - from.bytes};
-    }
 }
 
 }  // namespace timesink::attribute

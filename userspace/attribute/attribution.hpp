@@ -1,13 +1,15 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
+#include <vector>
 
 #include "attribute/account.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/thread_timeline.hpp"
+#include "base/id_map.hpp"
+#include "base/ring.hpp"
 #include "request/tracker.hpp"
 
 namespace timesink::attribute {
@@ -29,22 +31,34 @@ public:
     void finish();
 
     void began(const request::Unit& unit) override;
-    void ended(request::Unit unit) override;
+    void ended(request::Unit&& unit) override;
     void sent(const request::Exchange& exchange) override;
-    void answered(request::Exchange exchange) override;
+    void answered(request::Exchange&& exchange) override;
     void lost(ThreadId thread) override;
 
 private:
+    /// In order of their ids.
+    struct Entry {
+        UnitId id;
+        std::unique_ptr<LiveUnit> live;
+    };
+    /// Null: it is not there, or its account has been drawn.
+    [[nodiscard]] LiveUnit* find(UnitId id) const;
     void draw(LiveUnit& live);
+    void note_use(LiveUnit& live);
     void measure_use(LiveUnit& live) const;
     [[nodiscard]] bool lost_within(Interval interval) const;
 
     AccountSink& sink_;
     Timelines timelines_;
     Owners owners_;
-    std::map<UnitId, std::unique_ptr<LiveUnit>> units_;
-    std::deque<UnitId> ended_;             // in order of ending, accounts not yet drawn
-    std::map<ExchangeId, Owner> pending_;  // sent, not answered
+    std::vector<Entry> units_;
+    Ring<LiveUnit*> ended_;  // in order of ending, accounts not yet drawn
+    // Free for the next: a few thousand units come and go between two watermarks.
+    std::vector<std::unique_ptr<LiveUnit>> spare_units_;
+    std::vector<std::unique_ptr<ThreadUse>> spare_uses_;
+    Account account_;                   // the one that is drawn; kept for its memory
+    IdMap<ExchangeId, Owner> pending_;  // sent, not answered
     std::deque<Interval> losses_;
     Instant now_{};  // of the latest event
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "attribute/account.hpp"
@@ -7,9 +8,10 @@
 
 namespace timesink::attribute {
 
-/// A unit of work from the reading of its header until its account is drawn. Owned by Attribution.
+/// A unit of work from the reading of its header until its account is drawn. Owned by Attribution. Kept small: all that ended
+/// since the watermark before last wait for their account.
 struct LiveUnit {
-    request::Unit unit;
+    request::Unit unit;                    ///< while it runs: its id, where it came from, and when it began
     std::vector<OwnedExchange> exchanges;  ///< answered ones, in order of sending
     /// When other units were in flight on the thread that read this one: then the thread's state says nothing about this unit.
     std::vector<Interval> shared;
@@ -18,9 +20,8 @@ struct LiveUnit {
     bool ended = false;
     bool touched_by_loss = false;  ///< events were lost while it ran: it may be over without our knowing
     bool misses_messages = false;  ///< for a loss, calls of its own may be missing from it: it is left out
-    ThreadUse use_at_begin;
-    ThreadUse use_at_end;
-    bool use_known = false;
+    bool drawn = false;
+    std::unique_ptr<ThreadUse> use_at_begin;  ///< of its thread, while it runs; null: not known
 };
 
 }  // namespace timesink::attribute

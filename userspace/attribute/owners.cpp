@@ -10,21 +10,35 @@ namespace {
 /// a background thread happened to wait.
 constexpr double kHandOffMargin = 0.9;
 
+/// Processes without a unit are kept for their memory, up to so many.
+constexpr std::size_t kMostIdleProcesses = 256;
+
 constexpr Duration kShortestDoubt = std::chrono::seconds(1);
 constexpr Duration kLongestDoubt = std::chrono::seconds(60);
 
 }  // namespace
 
 void Owners::began(LiveUnit& live) {
-    std::vector<LiveUnit*>& line = lines_[live.unit.socket];
+    Line& line = lines_[live.unit.socket];
     // Asked again while the one before has no end: it is pipelined, or the end was lost.
-    while (!line.empty() && line.front()->touched_by_loss) {
-        leave(*line.front(), live.unit.read_begin);
-        line.erase(line.begin());
+    while (line.first != nullptr && line.first->touched_by_loss) {
+        leave(*line.first, live.unit.read_begin);
+        advance(line);
     }
-    line.push_back(&live);
-    if (line.size() == 1) {
+    if (line.first == nullptr) {
+        line.first = &live;
         activate(live, live.unit.read_begin);
+    } else {
+        line.behind.push_back(&live);
+    }
+}
+
+/// The next of the line is its first.
+void Owners::advance(Line& line) {
+    line.first = nullptr;
+    if (!line.behind.empty()) {
+        line.first = line.behind.front();
+        line.behind.erase(line.behind.begin());
     }
 }
 
@@ -59,7 +73,7 @@ void Owners::activate(LiveUnit& live, Instant at) {
         thread.multiplexes = true;
         share(on_thread, at);
     }
-    std::vector<LiveUnit*>& in_process = processes_[live.unit.process].active;
+    InProcess& in_process = processes_[live.unit.process];
     in_process.push_back(&live);
     if (in_process.size() > 1) {
         for (LiveUnit* other : in_process) {
@@ -71,16 +85,19 @@ void Owners::activate(LiveUnit& live, Instant at) {
 void Owners::ended(LiveUnit& live, Instant at) {
     longest_unit_ = std::max(longest_unit_, at - live.unit.begin);
     leave(live, at);
-    const auto line = lines_.find(live.unit.socket);
-    if (line == lines_.end()) {
+    Line* const line = lines_.find(live.unit.socket);
+    if (line == nullptr) {
         return;
     }
-    const bool was_first = line->second.front() == &live;
-    std::erase(line->second, &live);
-    if (line->second.empty()) {
-        lines_.erase(line);
-    } else if (was_first) {
-        activate(*line->second.front(), at);
+    if (line->first != &live) {
+        std::erase(line->behind, &live);
+        return;
+    }
+    advance(*line);
+    if (line->first != nullptr) {
+        activate(*line->first, at);
+    } else {
+        lines_.erase(live.unit.socket);
     }
 }
 
@@ -93,9 +110,9 @@ void Owners::leave(LiveUnit& live, Instant at) {
         on_thread.front()->sharing = false;
         on_thread.front()->shared.back().end = at;
     }
-    InProcess& process = processes_[live.unit.process];
-    std::erase(process.active, &live);
-    if (process.active.empty()) {
+    InProcess& in_process = processes_[live.unit.process];
+    std::erase(in_process, &live);
+    if (in_process.empty() && processes_.size() > kMostIdleProcesses) {
         processes_.erase(live.unit.process);
     }
 }
@@ -115,9 +132,9 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines) 
         share(thread.active, exchange.sent);  // someone else may be at work here, unseen
         return {{}, Evidence::ambiguous, 0};
     }
-    const auto process = processes_.find(exchange.process);
-    if (process != processes_.end()) {
-        const std::vector<LiveUnit*>& active = process->second.active;
+    const InProcess* const process = processes_.find(exchange.process);
+    if (process != nullptr && !process->empty()) {
+        const InProcess& active = *process;
         if (active.size() == 1 && handed_off(*active.front(), exchange, timelines)) {
             return {active.front()->unit.id, Evidence::inferred, kHandOffMargin};
         }
@@ -150,13 +167,13 @@ bool Owners::handed_off(const LiveUnit& live, const request::Exchange& exchange,
 }
 
 void Owners::answered(const request::Exchange& exchange) {
-    const auto found = background_.find(exchange.id);
-    if (found == background_.end()) {
+    const ThreadId* const found = background_.find(exchange.id);
+    if (found == nullptr) {
         return;
     }
-    OnThread& thread = threads_[found->second];
+    OnThread& thread = threads_[*found];
     thread.background -= std::min<std::size_t>(thread.background, 1);
-    background_.erase(found);
+    background_.erase(exchange.id);
 }
 
 void Owners::lost(Instant at) {
@@ -164,9 +181,9 @@ void Owners::lost(Instant at) {
 }
 
 void Owners::idle(ThreadId thread) {
-    const auto found = threads_.find(thread);
-    if (found != threads_.end() && found->second.background_may_go_on && found->second.background == 0) {
-        found->second.background_may_go_on = false;
+    OnThread* const found = threads_.find(thread);
+    if (found != nullptr && found->background_may_go_on && found->background == 0) {
+        found->background_may_go_on = false;
     }
 }
 

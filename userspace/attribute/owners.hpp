@@ -1,9 +1,9 @@
 #pragma once
 
-#include <map>
 #include <vector>
 
 #include "attribute/live_unit.hpp"
+#include "base/id_map.hpp"
 
 namespace timesink::attribute {
 
@@ -40,20 +40,24 @@ private:
         bool background_may_go_on = false;
         bool multiplexes = false;  // has had several units in flight: an event loop
     };
-    struct InProcess {
-        std::vector<LiveUnit*> active;
+    using InProcess = std::vector<LiveUnit*>;  // in flight
+    /// Units of a connection in order.
+    struct Line {
+        LiveUnit* first = nullptr;  // in flight
+        std::vector<LiveUnit*> behind;
     };
 
     void activate(LiveUnit& live, Instant at);
+    static void advance(Line& line);
     void give_up_stale(OnThread& thread);
     void leave(LiveUnit& live, Instant at);
     static void share(const std::vector<LiveUnit*>& active, Instant at);
     [[nodiscard]] bool handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const;
 
-    std::map<ThreadId, OnThread> threads_;
-    std::map<ProcessId, InProcess> processes_;
-    std::map<SocketId, std::vector<LiveUnit*>> lines_;  // units of a connection in order; the first is in flight
-    std::map<ExchangeId, ThreadId> background_;
+    IdMap<ThreadId, OnThread> threads_;
+    IdMap<ProcessId, InProcess> processes_;
+    IdMap<SocketId, Line> lines_;  // of connections that have units
+    IdMap<ExchangeId, ThreadId> background_;
     Duration longest_unit_{};
     Instant in_doubt_until_{};
 };

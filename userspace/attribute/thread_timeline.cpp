@@ -17,16 +17,15 @@ ts_call_class class_of(ts_operation operation) {
     }
 }
 
-void count(ThreadUse& use, const event::Call& call) {
-    request::CallTotals& totals = use.calls[class_of(call.operation)];
-    ++totals.calls;
-    totals.nanoseconds += static_cast<std::uint64_t>(to_ns(call.exited - call.entered));
+request::CallTotals totals_of(const event::Call& call) {
+    request::CallTotals totals{.calls = 1, .nanoseconds = static_cast<std::uint64_t>(to_ns(call.exited - call.entered))};
     const bool moves_bytes = call.operation == TS_OPERATION_READ || call.operation == TS_OPERATION_WRITE;
     if (call.result < 0) {
-        ++totals.errors;
+        totals.errors = 1;
     } else if (moves_bytes) {
-        totals.bytes += static_cast<std::uint64_t>(call.result);
+        totals.bytes = static_cast<std::uint64_t>(call.result);
     }
+    return totals;
 }
 
 }  // namespace
@@ -36,14 +35,11 @@ void ThreadTimeline::on(const event::Call& call) {
     use_.minor_faults += call.minor_faults;
     use_.major_faults += call.major_faults;
     for (const ts_call_count& part : call.counts) {
-        request::CallTotals& totals = use_.calls[part.call_class];
-        totals.calls += part.calls;
-        totals.errors += part.errors;
-        totals.nanoseconds += part.nanoseconds;
-        totals.bytes += part.bytes;
+        use_.calls[part.call_class] += {part.calls, part.errors, part.nanoseconds, part.bytes};
     }
-    use_before_call_ = use_;
-    count(use_, call);
+    latest_ = totals_of(call);
+    latest_class_ = class_of(call.operation);
+    use_.calls[latest_class_] += latest_;
     calls_.push_back({call.entered, call.exited, call.socket, call.operation});
     if (calls_.size() > kMaximumKept) {
         known_since_ = std::max(known_since_, calls_.front().exited);
@@ -69,22 +65,24 @@ void ThreadTimeline::forget(Instant before) {
     }
 }
 
+void ThreadTimeline::use_before_call(ThreadUse& use) const {
+    use = use_;
+    use.calls[latest_class_] -= latest_;
+}
+
 const OffCpuSpan* ThreadTimeline::latest_off(Instant at) const {
-    const auto after =
-        std::lower_bound(off_.begin(), off_.end(), at, [](const OffCpuSpan& span, Instant wanted) { return span.off < wanted; });
-    return after == off_.begin() ? nullptr : &*std::prev(after);
+    const std::size_t before = off_.count_front([at](const OffCpuSpan& span) { return span.off < at; });
+    return before == 0 ? nullptr : &off_[before - 1];
 }
 
 const SocketCall* ThreadTimeline::call_around(const OffCpuSpan& span) const {
-    const auto found = std::lower_bound(calls_.begin(), calls_.end(), span.on,
-                                        [](const SocketCall& call, Instant wanted) { return call.exited < wanted; });
-    return found != calls_.end() && found->entered <= span.off ? &*found : nullptr;
+    const std::size_t found = calls_.count_front([&](const SocketCall& call) { return call.exited < span.on; });
+    return found != calls_.size() && calls_[found].entered <= span.off ? &calls_[found] : nullptr;
 }
 
 const SocketCall* ThreadTimeline::next_call(Instant at) const {
-    const auto found = std::lower_bound(calls_.begin(), calls_.end(), at,
-                                        [](const SocketCall& call, Instant wanted) { return call.entered < wanted; });
-    return found != calls_.end() ? &*found : nullptr;
+    const std::size_t found = calls_.count_front([at](const SocketCall& call) { return call.entered < at; });
+    return found != calls_.size() ? &calls_[found] : nullptr;
 }
 
 ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {
@@ -92,43 +90,48 @@ ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {
         return std::max(Duration{}, std::min(end, interval.end) - std::max(begin, interval.begin));
     };
     Absence absence;
-    auto span = std::lower_bound(off_.begin(), off_.end(), interval.begin,
-                                 [](const OffCpuSpan& candidate, Instant wanted) { return candidate.on < wanted; });
-    for (; span != off_.end() && span->off < interval.end; ++span) {
-        absence.off += overlap(span->off, span->on);
-        absence.runnable += overlap(span->woken, span->on);
+    std::size_t at = off_.count_front([&](const OffCpuSpan& span) { return span.on < interval.begin; });
+    for (; at != off_.size() && off_[at].off < interval.end; ++at) {
+        const OffCpuSpan& span = off_[at];
+        absence.off += overlap(span.off, span.on);
+        absence.runnable += overlap(span.woken, span.on);
     }
     return absence;
 }
 
+ThreadTimeline& Timelines::of(ThreadId thread) {
+    std::unique_ptr<ThreadTimeline>& timeline = threads_[thread];
+    if (!timeline) {
+        timeline = std::make_unique<ThreadTimeline>();
+    }
+    return *timeline;
+}
+
 void Timelines::exited(ThreadId thread, Instant at) {
-    if (threads_.contains(thread)) {
+    if (threads_.find(thread) != nullptr) {
         gone_[thread] = at;
     }
 }
 
 void Timelines::forget(Instant before) {
-    for (auto& [id, timeline] : threads_) {
-        timeline.forget(before);
-    }
+    threads_.for_each([before](ThreadId, const std::unique_ptr<ThreadTimeline>& timeline) { timeline->forget(before); });
     // An id may be given to a new thread at once; a timeline that went on after the exit belongs to that one.
     for (auto gone = gone_.begin(); gone != gone_.end();) {
         if (gone->second >= before) {
             ++gone;
             continue;
         }
-        const auto at = threads_.find(gone->first);
-        if (at != threads_.end() && at->second.latest_off(Instant::max()) == nullptr &&
-            at->second.next_call(Instant{}) == nullptr) {
-            threads_.erase(at);
+        const ThreadTimeline* const timeline = find(gone->first);
+        if (timeline != nullptr && timeline->latest_off(Instant::max()) == nullptr && timeline->next_call(Instant{}) == nullptr) {
+            threads_.erase(gone->first);
         }
         gone = gone_.erase(gone);
     }
 }
 
 const ThreadTimeline* Timelines::find(ThreadId thread) const {
-    const auto found = threads_.find(thread);
-    return found == threads_.end() ? nullptr : &found->second;
+    const std::unique_ptr<ThreadTimeline>* const found = threads_.find(thread);
+    return found == nullptr ? nullptr : found->get();
 }
 
 }  // namespace timesink::attribute

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <array>
-#include <deque>
 #include <map>
+#include <memory>
 
+#include "base/id_map.hpp"
 #include "base/ids.hpp"
+#include "base/ring.hpp"
 #include "base/time.hpp"
 #include "event/event.hpp"
 #include "request/unit.hpp"
@@ -36,7 +37,7 @@ struct SocketCall {
 struct ThreadUse {
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;
-    std::array<request::CallTotals, TS_CLASS_COUNT> calls{};
+    request::CallsByClass calls{};
 };
 
 /// The recent past of one thread: when it was off the CPU and what it did on sockets. Owned by Timelines. Both lists ascend in
@@ -67,28 +68,31 @@ public:
     [[nodiscard]] Instant known_since() const { return known_since_; }
     [[nodiscard]] const ThreadUse& use() const { return use_; }
     /// As it was when the latest call was entered.
-    [[nodiscard]] const ThreadUse& use_before_call() const { return use_before_call_; }
+    void use_before_call(ThreadUse& use) const;
 
 private:
-    std::deque<OffCpuSpan> off_;
-    std::deque<SocketCall> calls_;
+    Ring<OffCpuSpan> off_;
+    Ring<SocketCall> calls_;
     ThreadUse use_;
-    ThreadUse use_before_call_;
+    request::CallTotals latest_;  ///< what the latest call added to its class; few ask, so it is taken off again for them
+    ts_call_class latest_class_{};
     ProcessId process_{};
     Instant known_since_{};
 };
 
 class Timelines {
 public:
-    void on(const event::Call& call) { threads_[call.thread].on(call); }
-    void on(const event::OffCpu& off) { threads_[off.thread].on(off); }
+    void on(const event::Call& call) { of(call.thread).on(call); }
+    void on(const event::OffCpu& off) { of(off.thread).on(off); }
     void exited(ThreadId thread, Instant at);
     void forget(Instant before);
     /// Null: a thread that was never seen.
     [[nodiscard]] const ThreadTimeline* find(ThreadId thread) const;
 
 private:
-    std::map<ThreadId, ThreadTimeline> threads_;
+    ThreadTimeline& of(ThreadId thread);
+
+    IdMap<ThreadId, std::unique_ptr<ThreadTimeline>> threads_;
     std::map<ThreadId, Instant> gone_;
 };
 

@@ -17,16 +17,19 @@ constexpr Duration kDriverWork = std::chrono::milliseconds(1);
 
 }  // namespace
 
-Walk::Walk(const LiveUnit& live, const Timelines& timelines)
+Walk::Walk(const LiveUnit& live, const Timelines& timelines, std::vector<Piece>& pieces)
     : live_(live),
       unit_(live.unit),
       timelines_(timelines),
       read_(std::clamp(live.unit.read_begin, live.unit.begin, live.unit.end)),
       floor_(read_),
       at_(live.unit.end),
-      thread_(live.unit.answered_by) {}
+      thread_(live.unit.answered_by),
+      pieces_(pieces) {
+    pieces_.clear();
+}
 
-std::vector<Piece> Walk::run() {
+void Walk::run() {
     find_synchronous();
     while (at_ > read_ && pieces_.size() < kMaximumPieces) {
         while (!synchronous_.empty() && synchronous_.back().until > at_) {
@@ -50,7 +53,6 @@ std::vector<Piece> Walk::run() {
     before_read();
     std::reverse(pieces_.begin(), pieces_.end());
     withhold_shared();
-    return std::move(pieces_);
 }
 
 /// A thread that sends and then reads the reply, with no call on a socket between, waits for it whether it blocks or not: a write

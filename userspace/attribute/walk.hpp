@@ -28,9 +28,10 @@ namespace timesink::attribute {
 /// this one: such stretches are unattributed.
 class Walk {
 public:
-    Walk(const LiveUnit& live, const Timelines& timelines);
-    /// In time order, from unit.begin to unit.end; none empty.
-    [[nodiscard]] std::vector<Piece> run();
+    /// `pieces`: what it writes to; not owned.
+    Walk(const LiveUnit& live, const Timelines& timelines, std::vector<Piece>& pieces);
+    /// Leaves the pieces in time order, from unit.begin to unit.end; none empty.
+    void run();
 
 private:
     void step();
@@ -62,7 +63,7 @@ private:
         Instant until;  // the last byte of the reply arrived; or the first, when the thread worked on what it had
     };
     std::vector<Synchronous> synchronous_;  // ascending; those that the walk has passed are gone
-    std::vector<Piece> pieces_;             // latest first while walking
+    std::vector<Piece>& pieces_;            // latest first while walking
 };
 
 }  // namespace timesink::attribute

@@ -1,7 +1,5 @@
 #include "net/byte_times.hpp"
 
-#include <algorithm>
-
 namespace timesink::net {
 
 void ByteTimes::moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread,
@@ -56,23 +54,22 @@ void ByteTimes::settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant 
 
 Moment ByteTimes::at(std::uint64_t position) const {
     Moment moment;
-    const auto move = std::lower_bound(moves_.begin(), moves_.end(), position,
-                                       [](const Move& candidate, std::uint64_t wanted) { return candidate.end <= wanted; });
-    if (move == moves_.end() || move->begin > position) {
+    const std::size_t index = moves_.count_front([position](const Move& move) { return move.end <= position; });
+    if (index == moves_.size() || moves_[index].begin > position) {
         return moment;
     }
+    const Move& move = moves_[index];
     moment.known = true;
-    moment.entered = move->entered;
-    moment.exited = move->exited;
-    moment.arrived = move->entered;
-    moment.thread = move->thread;
-    moment.process = move->process;
-    const auto reach = std::lower_bound(reached_.begin(), reached_.end(), position,
-                                        [](const Reach& candidate, std::uint64_t wanted) { return candidate.end <= wanted; });
+    moment.entered = move.entered;
+    moment.exited = move.exited;
+    moment.arrived = move.entered;
+    moment.thread = move.thread;
+    moment.process = move.process;
+    const std::size_t reach = reached_.count_front([position](const Reach& candidate) { return candidate.end <= position; });
     // An arrival later than the read is another one: the right record was lost, or is older than what is kept.
-    if (reach != reached_.end() && reach->at <= move->exited && (reach != reached_.begin() || reached_.size() < kKept)) {
+    if (reach != reached_.size() && reached_[reach].at <= move.exited && (reach != 0 || reached_.size() < kKept)) {
         moment.arrival_known = true;
-        moment.arrived = reach->at;
+        moment.arrived = reached_[reach].at;
     }
     return moment;
 }

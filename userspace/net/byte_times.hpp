@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "base/ids.hpp"
+#include "base/ring.hpp"
 #include "base/time.hpp"
 
 namespace timesink::net {
@@ -51,9 +51,9 @@ private:
         std::uint64_t end;
         Instant at;
     };
-    std::deque<Move> moves_;     // ascending in position
-    std::deque<Reach> reached_;  // ascending in position and time
-    std::deque<Instant> unsettled_;
+    Ring<Move> moves_;     // ascending in position
+    Ring<Reach> reached_;  // ascending in position and time
+    Ring<Instant> unsettled_;
     std::optional<Instant> last_settled_;
 };
 

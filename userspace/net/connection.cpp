@@ -200,22 +200,26 @@ void Connection::feed(bool read, std::uint64_t position, event::Bytes bytes, boo
             }
         }
     }
-    if (way.held.empty()) {
-        way.held_from = position;
-    }
-    way.held.insert(way.held.end(), bytes.begin(), bytes.end());
-    parse(read, ends_call);
+    parse(read, position, bytes, ends_call);
 }
 
-void Connection::parse(bool read, bool ends_call) {
+/// Mostly the parser takes all that there is, and nothing need be copied.
+void Connection::parse(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call) {
     Stream& way = stream(read);
+    const bool fresh = way.held.empty();
+    if (fresh) {
+        way.held_from = position;
+    } else {
+        way.held.insert(way.held.end(), bytes.begin(), bytes.end());
+    }
+    event::Bytes rest = fresh ? bytes : event::Bytes(way.held);
     parsing_ = true;
     bool not_mine = false;
-    while (!way.held.empty()) {
-        const proto::Chunk chunk{direction_of(read), way.held_from, way.held, ends_call};
+    while (!rest.empty()) {
+        const proto::Chunk chunk{direction_of(read), way.held_from, rest, ends_call};
         const proto::Parsed parsed = parser_->parse(chunk, *this);
-        const std::size_t consumed = std::min(parsed.consumed, way.held.size());
-        way.held.erase(way.held.begin(), way.held.begin() + static_cast<std::ptrdiff_t>(consumed));
+        const std::size_t consumed = std::min(parsed.consumed, rest.size());
+        rest = rest.subspan(consumed);
         way.held_from += consumed;
         not_mine = parsed.verdict == proto::Verdict::not_mine;
         if (not_mine || !upgrade_.empty() || parsed.verdict == proto::Verdict::more || consumed == 0) {
@@ -223,6 +227,11 @@ void Connection::parse(bool read, bool ends_call) {
         }
     }
     parsing_ = false;
+    if (fresh) {
+        way.held.assign(rest.begin(), rest.end());
+    } else {
+        way.held.erase(way.held.begin(), way.held.end() - static_cast<std::ptrdiff_t>(rest.size()));
+    }
     if (not_mine) {
         ++summary_.lost_sync;
         drop_parser();
@@ -304,11 +313,7 @@ void Connection::choose(std::string_view name, std::unique_ptr<proto::Parser> pa
         const std::uint64_t end = piece.position + piece.bytes.size();
         const std::uint64_t expected = way.expected;
         if (!piece.bytes.empty()) {
-            if (way.held.empty()) {
-                way.held_from = piece.position;
-            }
-            way.held.insert(way.held.end(), piece.bytes.begin(), piece.bytes.end());
-            parse(piece.read, piece.ends_call);
+            parse(piece.read, piece.position, piece.bytes, piece.ends_call);
         }
         if (parser_ && piece.missing_after > 0) {
             skip(piece.read, end, end + piece.missing_after);
@@ -353,12 +358,12 @@ void Connection::close(Instant at) {
     sink_.closed(*this);
 }
 
-void Connection::head(proto::Head head) {
+void Connection::head(const proto::Head& head) {
     ++summary_.messages;
     sink_.head(*this, head, moment(head.direction, head.begin));
 }
 
-void Connection::end(proto::End end) {
+void Connection::end(const proto::End& end) {
     const std::uint64_t last = end.end > 0 ? end.end - 1 : 0;
     sink_.end(*this, end, moment(end.direction, last));
 }

@@ -83,7 +83,7 @@ private:
     void transfer(const event::Call& call);
     void feed(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
     void skip(bool read, std::uint64_t begin, std::uint64_t end);
-    void parse(bool read, bool ends_call);
+    void parse(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
     void detect(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
     void choose(std::string_view name, std::unique_ptr<proto::Parser> parser);
     void finish(bool read);
@@ -91,8 +91,8 @@ private:
     [[nodiscard]] proto::Direction direction_of(bool read) const;
     [[nodiscard]] Stream& stream(bool read) { return streams_[read ? 0 : 1]; }
 
-    void head(proto::Head head) override;
-    void end(proto::End end) override;
+    void head(const proto::Head& head) override;
+    void end(const proto::End& end) override;
     void upgraded(std::string_view protocol) override;
     void lost_sync(proto::Direction direction, std::uint64_t position) override;
 

@@ -1,5 +1,7 @@
 #include "net/connections.hpp"
 
+#include <map>
+
 namespace timesink::net {
 
 namespace {
@@ -13,17 +15,16 @@ void Connections::on(const event::Socket& socket) {
     if (socket.origin == TS_SOCKET_LISTEN) {
         return;
     }
-    const auto known = table_.find(socket.socket);
-    if (known == table_.end()) {
-        table_.emplace(socket.socket, std::make_unique<Connection>(socket, !attached_, messages_));
+    if (Connection* const known = find(socket.socket)) {
+        known->introduce(socket);
     } else {
-        known->second->introduce(socket);
+        table_[socket.socket] = std::make_unique<Connection>(socket, !attached_, messages_);
     }
 }
 
 void Connections::on(const event::Call& call) {
-    auto found = table_.find(call.socket);
-    if (found == table_.end()) {
+    Connection* found = find(call.socket);
+    if (found == nullptr) {
         if (call.operation == TS_OPERATION_CLOSE) {
             return;
         }
@@ -40,52 +41,56 @@ void Connections::on(const event::Call& call) {
         const bool read = call.operation == TS_OPERATION_READ;
         socket.rx_position = read ? call.stream_begin : Connection::kPositionUnknown;
         socket.tx_position = read ? Connection::kPositionUnknown : call.stream_begin;
-        found = table_.emplace(call.socket, std::make_unique<Connection>(socket, !attached_, messages_)).first;
+        std::unique_ptr<Connection>& made = table_[call.socket];
+        made = std::make_unique<Connection>(socket, !attached_, messages_);
+        found = made.get();
     }
-    found->second->on(call);
-    if (!found->second->summary().open) {
-        drop(found);
+    found->on(call);
+    if (!found->summary().open) {
+        drop(*found);
     }
 }
 
 void Connections::on(const event::Arrival& arrival) {
-    if (const auto found = table_.find(arrival.socket); found != table_.end()) {
-        found->second->on(arrival);
+    if (Connection* const found = find(arrival.socket)) {
+        found->on(arrival);
     }
 }
 
 void Connections::on(const event::SocketState& state) {
-    const auto found = table_.find(state.socket);
-    if (found == table_.end()) {
+    Connection* const found = find(state.socket);
+    if (found == nullptr) {
         return;
     }
-    found->second->on(state);
-    if (!found->second->summary().open) {
-        drop(found);
+    found->on(state);
+    if (!found->summary().open) {
+        drop(*found);
     }
 }
 
 void Connections::on(const event::Retransmit& retransmit) {
-    if (const auto found = table_.find(retransmit.socket); found != table_.end()) {
-        found->second->on_retransmit();
+    if (Connection* const found = find(retransmit.socket)) {
+        found->on_retransmit();
     }
 }
 
-void Connections::drop(std::map<SocketId, std::unique_ptr<Connection>>::iterator at) {
-    summaries_.connection(at->second->summary());
-    table_.erase(at);
+void Connections::drop(const Connection& connection) {
+    summaries_.connection(connection.summary());
+    table_.erase(connection.id());
 }
 
 void Connections::finish(Instant) {
     // Open messages stay open: the run ended, the streams did not.
-    for (const auto& [id, connection] : table_) {
+    std::map<SocketId, const Connection*> in_order;
+    table_.for_each([&](SocketId id, const std::unique_ptr<Connection>& connection) { in_order.emplace(id, connection.get()); });
+    for (const auto& [id, connection] : in_order) {
         summaries_.connection(connection->summary());
     }
 }
 
-const Connection* Connections::find(SocketId id) const {
-    const auto found = table_.find(id);
-    return found == table_.end() ? nullptr : found->second.get();
+Connection* Connections::find(SocketId id) const {
+    const std::unique_ptr<Connection>* const found = table_.find(id);
+    return found == nullptr ? nullptr : found->get();
 }
 
 }  // namespace timesink::net

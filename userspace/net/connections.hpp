@@ -1,8 +1,8 @@
 #pragma once
 
-#include <map>
 #include <memory>
 
+#include "base/id_map.hpp"
 #include "event/event.hpp"
 #include "net/connection.hpp"
 #include "net/summary.hpp"
@@ -24,14 +24,15 @@ public:
     void attached() { attached_ = true; }
     void finish(Instant at);
 
-    [[nodiscard]] const Connection* find(SocketId id) const;
+    /// Null: not known.
+    [[nodiscard]] Connection* find(SocketId id) const;
 
 private:
-    void drop(std::map<SocketId, std::unique_ptr<Connection>>::iterator at);
+    void drop(const Connection& connection);
 
     MessageSink& messages_;
     ConnectionSink& summaries_;
-    std::map<SocketId, std::unique_ptr<Connection>> table_;
+    IdMap<SocketId, std::unique_ptr<Connection>> table_;
     bool attached_ = false;
 };
 

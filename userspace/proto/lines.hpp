@@ -27,6 +27,11 @@ public:
         const std::string_view piece = as_text(bytes.first(found != nullptr ? taken - 1 : taken));
         length_ += taken;
         complete_ = found != nullptr;
+        if (complete_ && length_ == taken) {
+            whole_ =
+                piece.substr(0, piece.ends_with('\r') && length_ <= kKept ? piece.size() - 1 : std::min(piece.size(), kKept));
+            return taken;
+        }
         if (!piece.empty()) {
             text_.append(piece.substr(0, std::min(piece.size(), kKept - text_.size())));
             ends_in_cr_ = piece.back() == '\r';
@@ -38,18 +43,21 @@ public:
     }
     [[nodiscard]] bool complete() const { return complete_; }
     [[nodiscard]] bool cut() const { return length_ > kKept + 2; }
-    /// Without its end. Not yet complete: what there is of it.
-    [[nodiscard]] std::string_view text() const { return text_; }
+    /// Without its end. Not yet complete: what there is of it. A line that came in one piece is not copied: valid until the next
+    /// call and while the bytes given last are.
+    [[nodiscard]] std::string_view text() const { return text_.empty() ? whole_ : std::string_view(text_); }
     [[nodiscard]] std::size_t length() const { return length_; }  ///< of all bytes taken, line end included
     void clear() {
         text_.clear();
+        whole_ = {};
         length_ = 0;
         complete_ = false;
         ends_in_cr_ = false;
     }
 
 private:
-    std::string text_;
+    std::string text_;        ///< of a line that comes in several pieces
+    std::string_view whole_;  ///< of one that came in one
     std::size_t length_ = 0;
     bool complete_ = false;
     bool ends_in_cr_ = false;

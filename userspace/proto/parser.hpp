@@ -22,8 +22,8 @@ enum class Direction : std::uint8_t { request, response };
 enum class Correlation : std::uint64_t {};
 
 /// Header fields and the like that the analysis needs by name, OpenTelemetry names ("http.request.header.traceparent",
-/// "db.namespace").
-using Attributes = std::vector<std::pair<std::string, std::string>>;
+/// "db.namespace"). Of few kinds: names are constants of the program, so that only values are copied.
+using Attributes = std::vector<std::pair<std::string_view, std::string>>;
 
 /// The identity of a request or response is known (its header is complete).
 struct Head {
@@ -43,6 +43,20 @@ struct Head {
     int status = 0;
     std::string error{};
     Attributes attributes{};
+
+    /// As Head{.direction = …, .begin = …}, but its strings keep their memory.
+    void restart(Direction way, std::uint64_t first_byte) {
+        direction = way;
+        correlation = {};
+        begin = first_byte;
+        for (std::string* text : {&operation, &target, &statement_name, &host, &error}) {
+            text->clear();
+        }
+        target_truncated = housekeeping = false;
+        expects_response = true;
+        status = 0;
+        attributes.clear();
+    }
 };
 
 /// The message is over; follows its Head, and may come in the same call. One exception: when losses make it unknowable which
@@ -59,12 +73,12 @@ struct End {
     Attributes attributes{};
 };
 
-/// What a parser finds, in stream order per direction.
+/// What a parser finds, in stream order per direction. References live until the call returns.
 class Sink {
 public:
     virtual ~Sink() = default;
-    virtual void head(Head head) = 0;
-    virtual void end(End end) = 0;
+    virtual void head(const Head& head) = 0;
+    virtual void end(const End& end) = 0;
     /// The connection changed protocol (HTTP Upgrade, CONNECT): from `position` of that direction on, bytes are not this
     /// parser's.
     virtual void upgraded(std::string_view protocol) = 0;

@@ -38,7 +38,7 @@ void write_causes(JsonWriter& json, const std::array<Duration, attribute::kCause
     json.close('}');
 }
 
-void write_calls(JsonWriter& json, const std::array<request::CallTotals, TS_CLASS_COUNT>& calls) {
+void write_calls(JsonWriter& json, const request::CallsByClass& calls) {
     json.open('{');
     for (std::size_t i = 0; i < calls.size(); ++i) {
         if (calls[i].calls > 0) {
@@ -69,16 +69,20 @@ void write_unit(JsonWriter& json, const Account& account) {
         json.member("excluded", name(unit.exclusion));
         json.key("buckets").null().key("causes").null().key("hidden_ns").null();
     }
+    request::CallsByClass calls{};
+    for (const request::ClassCalls& used : unit.calls) {
+        calls[used.call_class] = used.totals;
+    }
     if (unit.resources_known) {
         json.member("cpu_ns", unit.cpu).member("run_queue_ns", unit.run_queue).key("syscalls");
-        write_calls(json, unit.calls);
+        write_calls(json, calls);
         json.key("page_faults").open('{').member("minor", unit.minor_faults).member("major", unit.major_faults).close('}');
     } else {
         json.key("cpu_ns").null().key("run_queue_ns").null().key("syscalls").null().key("page_faults").null();
     }
     json.key("bytes").open('{').member("in", unit.bytes_in).member("out", unit.bytes_out);
     if (unit.resources_known) {
-        json.member("mapped", unit.calls[TS_CLASS_MEMORY_MAP].bytes).member("unmapped", unit.calls[TS_CLASS_MEMORY_UNMAP].bytes);
+        json.member("mapped", calls[TS_CLASS_MEMORY_MAP].bytes).member("unmapped", calls[TS_CLASS_MEMORY_UNMAP].bytes);
     } else {
         json.key("mapped").null().key("unmapped").null();
     }

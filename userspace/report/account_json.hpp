@@ -12,7 +12,7 @@ void write_buckets(JsonWriter& json, const std::array<Duration, attribute::kCaus
 /// {"db.server": ns, …}: those that are not zero.
 void write_causes(JsonWriter& json, const std::array<Duration, attribute::kCauseCount>& by_cause);
 /// {"socket_read": {"calls", "errors", "ns", "bytes"}, …}: the classes that were called.
-void write_calls(JsonWriter& json, const std::array<request::CallTotals, TS_CLASS_COUNT>& calls);
+void write_calls(JsonWriter& json, const request::CallsByClass& calls);
 /// The members of a unit, in an object that is open; buckets and causes are null for a unit that is left out.
 void write_unit(JsonWriter& json, const attribute::Account& account);
 /// The members of an exchange, ditto.

@@ -1,6 +1,7 @@
 #include "request/route.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace timesink::request {
@@ -35,9 +36,22 @@ std::string_view path_of(std::string_view path) {
     return path.substr(0, path.find_first_of("?#"));
 }
 
+/// At most one more than kMostSegments.
+class Segments {
+public:
+    void push_back(std::string_view segment) { segments_[size_++] = segment; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] const std::string_view* begin() const { return segments_.data(); }
+    [[nodiscard]] const std::string_view* end() const { return segments_.data() + size_; }
+
+private:
+    std::array<std::string_view, kMostSegments + 1> segments_;
+    std::size_t size_ = 0;
+};
+
 /// "/a//b/" -> "a", "", "b", "". A path that does not begin with a slash ("*") is one segment.
-std::vector<std::string_view> split(std::string_view path) {
-    std::vector<std::string_view> segments;
+Segments split(std::string_view path) {
+    Segments segments;
     if (path.starts_with('/')) {
         path.remove_prefix(1);
     }
@@ -49,18 +63,14 @@ std::vector<std::string_view> split(std::string_view path) {
         }
         path.remove_prefix(slash + 1);
         if (segments.size() == kMostSegments) {
-            segments.emplace_back("**");
+            segments.push_back("**");
             return segments;
         }
     }
 }
 
-std::string join(const std::vector<std::string>& segments) {
-    std::string path;
-    for (const std::string& segment : segments) {
-        path.append("/").append(segment);
-    }
-    return path.empty() ? "/" : path;
+void append_segment(std::string& path, std::string_view segment) {
+    path.append("/").append(segment);
 }
 
 bool is_uuid(std::string_view text) {
@@ -165,12 +175,12 @@ std::string_view fold_segment(std::string_view segment) {
 }
 
 std::string fold_path(std::string_view path) {
-    std::vector<std::string> folded;
+    std::string folded;
     for (const std::string_view segment : split(path_of(path))) {
         const std::string_view name = segment.empty() ? std::string_view{} : fold_segment(segment);
-        folded.emplace_back(name.empty() ? segment : name);
+        append_segment(folded, name.empty() ? segment : name);
     }
-    return join(folded);
+    return folded;
 }
 
 Status RoutePatterns::add(std::string_view pattern) {
@@ -221,7 +231,7 @@ std::string_view RoutePatterns::match(std::string_view method, std::string_view 
     if (patterns_.empty()) {
         return {};
     }
-    const std::vector<std::string_view> segments = split(path_of(path));
+    const Segments segments = split(path_of(path));
     for (const Pattern& pattern : patterns_) {
         const bool fits =
             pattern.open_end ? segments.size() >= pattern.segments.size() : segments.size() == pattern.segments.size();
@@ -298,15 +308,33 @@ void RouteTable::unite(Place& into, Place&& from) {
     }
 }
 
+/// The place of this name below `place`, made when there is none. When no more can be made, the name becomes {name} and the place
+/// is the one of that, or null.
+RouteTable::Place* RouteTable::enter(Place& place, std::string_view& name) {
+    auto next = place.names.find(name);
+    if (next != place.names.end()) {
+        return next->second.get();
+    }
+    const bool literal = !is_placeholder(name);
+    if (places_ < kMostPlaces) {
+        place.literals += literal ? 1 : 0;
+        ++places_;
+        return place.names.emplace(name, std::make_unique<Place>()).first->second.get();
+    }
+    name = literal ? kName : name;
+    next = place.names.find(name);
+    return next != place.names.end() ? next->second.get() : nullptr;
+}
+
 std::string RouteTable::route(std::string_view method, std::string_view path) {
     if (const std::string_view pattern = patterns_.match(method, path); !pattern.empty()) {
         return std::string(pattern);
     }
-    std::vector<std::string> folded;
+    std::string folded;
     Place* place = root_.get();  // null: beyond what is remembered
     for (const std::string_view segment : split(path_of(path))) {
         const std::string_view by_rule = segment.empty() ? std::string_view{} : fold_segment(segment);
-        std::string name(by_rule.empty() ? segment : by_rule);
+        std::string_view name = by_rule.empty() ? segment : by_rule;
         const bool literal = !is_placeholder(name);
         if (literal && place != nullptr && !place->folded && place->literals >= kMostNames && !place->names.contains(name)) {
             fold(*place);
@@ -314,39 +342,29 @@ std::string RouteTable::route(std::string_view method, std::string_view path) {
         if (literal && (place == nullptr || place->folded)) {
             name = kName;
         }
-        if (place != nullptr && !place->names.contains(name)) {
-            if (places_ < kMostPlaces) {
-                place->literals += is_placeholder(name) ? 0 : 1;
-                ++places_;
-                place->names.emplace(name, std::make_unique<Place>());
-            } else {
-                name = literal ? kName : name;
-            }
-        }
-        const auto next = place != nullptr ? place->names.find(name) : decltype(place->names.end()){};
-        place = place != nullptr && next != place->names.end() ? next->second.get() : nullptr;
-        folded.push_back(std::move(name));
+        place = place != nullptr ? enter(*place, name) : nullptr;
+        append_segment(folded, name);
     }
-    return join(folded);
+    return folded;
 }
 
 std::string RouteTable::final_route(std::string_view method, std::string_view path_or_route) const {
     if (const std::string_view pattern = patterns_.match(method, path_or_route); !pattern.empty()) {
         return std::string(pattern);
     }
-    std::vector<std::string> folded;
+    std::string folded;
     const Place* place = root_.get();
     for (const std::string_view segment : split(path_of(path_or_route))) {
         const std::string_view by_rule = segment.empty() ? std::string_view{} : fold_segment(segment);
-        std::string name(by_rule.empty() ? segment : by_rule);
+        std::string_view name = by_rule.empty() ? segment : by_rule;
         if (!is_placeholder(name) && (place == nullptr || place->folded || !place->names.contains(name))) {
             name = kName;
         }
         const auto next = place != nullptr ? place->names.find(name) : decltype(place->names.end()){};
         place = place != nullptr && next != place->names.end() ? next->second.get() : nullptr;
-        folded.push_back(std::move(name));
+        append_segment(folded, name);
     }
-    return join(folded);
+    return folded;
 }
 
 }  // namespace timesink::request

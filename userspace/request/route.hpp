@@ -66,6 +66,7 @@ public:
 private:
     struct Place;
     void fold(Place& place);
+    Place* enter(Place& place, std::string_view& name);
     void unite(Place& into, Place&& from);
     RoutePatterns patterns_;
     std::unique_ptr<Place> root_;

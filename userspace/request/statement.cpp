@@ -51,9 +51,13 @@ bool is_keyword(const std::string& word) {
 
 /// key='value' pairs, percent-encoded (sqlcommenter's format), of which the ones that carry identity are kept.
 void read_comment(std::string_view comment, proto::Attributes& attributes) {
-    constexpr std::array<std::string_view, 7> kKept = {"traceparent", "tracestate", "route",     "controller",
-                                                       "action",      "framework",  "request_id"};
-    for (const std::string_view name : kKept) {
+    constexpr std::string_view kPrefix = "sql.comment.";
+    constexpr std::array<std::string_view, 7> kKept = {
+        "sql.comment.traceparent", "sql.comment.tracestate", "sql.comment.route",      "sql.comment.controller",
+        "sql.comment.action",      "sql.comment.framework",  "sql.comment.request_id",
+    };
+    for (const std::string_view kept : kKept) {
+        const std::string_view name = kept.substr(kPrefix.size());
         const std::size_t found = comment.find(std::string(name) + "='");
         if (found == std::string_view::npos || attributes.size() >= kKept.size()) {
             continue;
@@ -62,7 +66,7 @@ void read_comment(std::string_view comment, proto::Attributes& attributes) {
         const std::string_view value = comment.substr(found + name.size() + 2);
         const std::size_t end = value.find('\'');
         if ((before == ' ' || before == ',' || before == '*') && end != std::string_view::npos && end <= 256) {
-            attributes.emplace_back("sql.comment." + std::string(name), value.substr(0, end));
+            attributes.emplace_back(kept, value.substr(0, end));
         }
     }
 }

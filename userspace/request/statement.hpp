@@ -2,9 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "proto/parser.hpp"
 
@@ -47,8 +48,13 @@ public:
     const StatementShape& sql(std::string_view text, bool truncated = false);
 
 private:
-    std::map<std::string, StatementShape, std::less<>> whole_;
-    std::map<std::string, StatementShape, std::less<>> cut_;
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    using Shapes = std::unordered_map<std::string, StatementShape, Hash, std::equal_to<>>;
+    Shapes whole_;
+    Shapes cut_;
     std::size_t bytes_ = 0;
 };
 

@@ -1,15 +1,42 @@
 #include "request/tracker.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace timesink::request {
 
 namespace {
 
 constexpr std::size_t kMaximumOpen = 4096;  // of one connection; beyond, the oldest are given up (a peer that never answers)
+constexpr std::size_t kMostSpare = 64;
 
 void append(proto::Attributes& to, const proto::Attributes& from) {
     to.insert(to.end(), from.begin(), from.end());
+}
+
+/// Adds an element, in a spare node where there is one. Null: that key is taken.
+template <typename Map>
+typename Map::mapped_type* add(Map& to, proto::Correlation key, std::vector<typename Map::node_type>& spare) {
+    if (spare.empty()) {
+        const auto [at, inserted] = to.try_emplace(key);
+        return inserted ? &at->second : nullptr;
+    }
+    typename Map::node_type node = std::move(spare.back());
+    spare.pop_back();
+    node.key() = key;
+    std::destroy_at(&node.mapped());
+    std::construct_at(&node.mapped());
+    auto result = to.insert(std::move(node));
+    return result.inserted ? &result.position->second : nullptr;
+}
+
+template <typename Map>
+void remove(Map& from, typename Map::iterator at, std::vector<typename Map::node_type>& spare) {
+    if (spare.size() < kMostSpare) {
+        spare.push_back(from.extract(at));
+    } else {
+        from.erase(at);
+    }
 }
 
 std::string_view path_of(std::string_view target) {
@@ -41,9 +68,12 @@ void Tracker::request_head(net::Connection& connection, const proto::Head& head,
 
 void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
     PerConnection& open = open_[connection.id()];
-    OpenUnit fresh;
-    fresh.request_begin = head.begin;
-    Unit& unit = fresh.unit;
+    OpenUnit* const fresh = add(open.units, head.correlation, spare_units_);
+    if (fresh == nullptr) {
+        return;  // a parser gives each number once
+    }
+    fresh->request_begin = head.begin;
+    Unit& unit = fresh->unit;
     unit.id = UnitId{++units_};
     unit.protocol = connection.protocol();
     unit.method = head.operation;
@@ -67,10 +97,7 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     } else if (!first_byte.arrival_known) {
         unit.exclusion = Exclusion::loss;
     }
-    const auto [at, inserted] = open.units.emplace(head.correlation, std::move(fresh));
-    if (inserted) {
-        listener_.began(at->second.unit);
-    }
+    listener_.began(unit);
     if (open.units.size() > kMaximumOpen) {
         Unit oldest = std::move(open.units.begin()->second.unit);
         open.units.erase(open.units.begin());
@@ -81,9 +108,12 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
 
 void Tracker::begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
     PerConnection& open = open_[connection.id()];
-    OpenExchange fresh;
-    fresh.request_begin = head.begin;
-    Exchange& exchange = fresh.exchange;
+    OpenExchange* const fresh = add(open.exchanges, head.correlation, spare_exchanges_);
+    if (fresh == nullptr) {
+        return;
+    }
+    fresh->request_begin = head.begin;
+    Exchange& exchange = fresh->exchange;
     exchange.id = ExchangeId{++exchanges_};
     exchange.protocol = connection.protocol();
     name_exchange(exchange, head);
@@ -100,10 +130,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent = exchange.server_free = first_byte.entered;
     exchange.sent_end = first_byte.exited;
     exchange.touched_by_loss = !first_byte.known;
-    const auto [at, inserted] = open.exchanges.emplace(head.correlation, std::move(fresh));
-    if (inserted) {
-        listener_.sent(at->second.exchange);
-    }
+    listener_.sent(exchange);
     if (open.exchanges.size() > kMaximumOpen) {
         Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
         open.exchanges.erase(open.exchanges.begin());
@@ -227,9 +254,8 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     if (!unit.complete && unit.exclusion == Exclusion::none) {
         unit.exclusion = last_byte.known ? Exclusion::unfinished : Exclusion::loss;
     }
-    Unit done = std::move(unit);
-    open.units.erase(found);
-    listener_.ended(std::move(done));
+    listener_.ended(std::move(unit));
+    remove(open.units, found, spare_units_);
 }
 
 void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
@@ -261,51 +287,50 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
         exchange.in_transaction = exchange.in_transaction || (key == "postgresql.transaction" && value != "I");
     }
     open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);
-    Exchange done = std::move(exchange);
-    open.exchanges.erase(found);
-    listener_.answered(std::move(done));
+    listener_.answered(std::move(exchange));
+    remove(open.exchanges, found, spare_exchanges_);
 }
 
 void Tracker::lost(net::Connection& connection, ThreadId finder) {
     listener_.lost(finder);
-    const auto found = open_.find(connection.id());
-    if (found == open_.end()) {
+    PerConnection* const found = open_.find(connection.id());
+    if (found == nullptr) {
         return;
     }
     // What was lost may have been the end of any of these. They are over for us; what comes of them later finds no one.
-    for (auto& [correlation, open] : found->second.units) {
+    for (auto& [correlation, open] : found->units) {
         open.unit.exclusion = Exclusion::loss;
     }
-    for (auto& [correlation, open] : found->second.exchanges) {
+    for (auto& [correlation, open] : found->exchanges) {
         open.exchange.touched_by_loss = true;
     }
-    end_all(found->second, "events lost");
+    end_all(*found, "events lost");
 }
 
 void Tracker::abandoned(net::Connection& connection) {
-    if (const auto found = open_.find(connection.id()); found != open_.end()) {
-        end_all(found->second, "not decoded");
+    if (PerConnection* const found = open_.find(connection.id())) {
+        end_all(*found, "not decoded");
     }
 }
 
 void Tracker::closed(net::Connection& connection) {
-    const auto found = open_.find(connection.id());
-    if (found == open_.end()) {
+    PerConnection* const found = open_.find(connection.id());
+    if (found == nullptr) {
         return;
     }
-    end_all(found->second, connection.failure().empty() ? "connection closed" : connection.failure());
-    open_.erase(found);
+    end_all(*found, connection.failure().empty() ? "connection closed" : connection.failure());
+    open_.erase(connection.id());
 }
 
 void Tracker::end_all(PerConnection& open, const std::string& error) {
-    std::map<proto::Correlation, OpenUnit> units;
+    OpenUnits units;
     units.swap(open.units);
     for (auto& [correlation, at] : units) {
         at.unit.exclusion = at.unit.exclusion == Exclusion::none ? Exclusion::unfinished : at.unit.exclusion;
         at.unit.error = at.unit.error.empty() ? error : at.unit.error;
         listener_.ended(std::move(at.unit));
     }
-    std::map<proto::Correlation, OpenExchange> exchanges;
+    OpenExchanges exchanges;
     exchanges.swap(open.exchanges);
     for (auto& [correlation, at] : exchanges) {
         at.exchange.error = at.exchange.error.empty() ? error : at.exchange.error;
@@ -314,10 +339,12 @@ void Tracker::end_all(PerConnection& open, const std::string& error) {
 }
 
 void Tracker::finish() {
-    for (auto& [socket, open] : open_) {
-        end_all(open, "run ended");
+    std::map<SocketId, PerConnection*> in_order;
+    open_.for_each([&](SocketId socket, PerConnection& open) { in_order.emplace(socket, &open); });
+    for (const auto& [socket, open] : in_order) {
+        end_all(*open, "run ended");
     }
-    open_.clear();
+    open_ = {};
 }
 
 }  // namespace timesink::request

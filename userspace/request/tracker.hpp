@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
+#include "base/id_map.hpp"
 #include "net/connection.hpp"
 #include "request/exchange.hpp"
 #include "request/route.hpp"
@@ -17,11 +19,11 @@ public:
     /// The request's header has been read. Everything up to read_begin is set.
     virtual void began(const Unit& unit) = 0;
     /// Exactly one call for each began; complete or not.
-    virtual void ended(Unit unit) = 0;
+    virtual void ended(Unit&& unit) = 0;
     /// The first byte of an outgoing request was written.
     virtual void sent(const Exchange& exchange) = 0;
     /// Exactly one call for each sent; complete or not.
-    virtual void answered(Exchange exchange) = 0;
+    virtual void answered(Exchange&& exchange) = 0;
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
     virtual void lost(ThreadId thread) = 0;
 };
@@ -57,9 +59,11 @@ private:
         std::uint64_t response_begin = 0;
         bool answering = false;
     };
+    using OpenUnits = std::map<proto::Correlation, OpenUnit>;
+    using OpenExchanges = std::map<proto::Correlation, OpenExchange>;
     struct PerConnection {
-        std::map<proto::Correlation, OpenUnit> units;
-        std::map<proto::Correlation, OpenExchange> exchanges;
+        OpenUnits units;
+        OpenExchanges exchanges;
         Instant latest_answer{};  // when the latest exchange's reply was whole in the kernel
         bool used = false;        // the connect time has been charged to an exchange
     };
@@ -78,7 +82,10 @@ private:
     Listener& listener_;
     RouteTable& routes_;
     ShapeCache shapes_;
-    std::map<SocketId, PerConnection> open_;
+    IdMap<SocketId, PerConnection> open_;
+    // Nodes that are free: units and exchanges come and go all the time, one or two of a connection at once.
+    std::vector<OpenUnits::node_type> spare_units_;
+    std::vector<OpenExchanges::node_type> spare_exchanges_;
     Instant attached_{};
     std::uint64_t units_ = 0;
     std::uint64_t exchanges_ = 0;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "base/time.hpp"
@@ -28,6 +29,28 @@ struct CallTotals {
     std::uint64_t errors = 0;
     std::uint64_t nanoseconds = 0;
     std::uint64_t bytes = 0;
+
+    CallTotals& operator+=(const CallTotals& other) {
+        calls += other.calls;
+        errors += other.errors;
+        nanoseconds += other.nanoseconds;
+        bytes += other.bytes;
+        return *this;
+    }
+    CallTotals& operator-=(const CallTotals& other) {
+        calls -= other.calls;
+        errors -= other.errors;
+        nanoseconds -= other.nanoseconds;
+        bytes -= other.bytes;
+        return *this;
+    }
+    friend CallTotals operator-(CallTotals to, const CallTotals& from) { return to -= from; }
+    friend bool operator==(const CallTotals&, const CallTotals&) = default;
+};
+using CallsByClass = std::array<CallTotals, TS_CLASS_COUNT>;
+struct ClassCalls {
+    ts_call_class call_class;
+    CallTotals totals;
 };
 
 /// An inbound request or a job, from the first byte in the server's kernel socket to the last byte of the response accepted by
@@ -65,7 +88,9 @@ struct Unit {
     Duration run_queue{};
     std::uint64_t minor_faults = 0;
     std::uint64_t major_faults = 0;
-    std::array<CallTotals, TS_CLASS_COUNT> calls{};
+    /// Of the classes that were used, ascending. Not an array by class: thousands of units wait for their account, and most use
+    /// two or three classes.
+    std::vector<ClassCalls> calls;
     proto::Attributes attributes;
 };
 

@@ -91,7 +91,7 @@ public:
     }
 
     std::map<Cause, std::int64_t> account() {
-        pieces = Walk(live, timelines).run();
+        Walk(live, timelines, pieces).run();
         std::map<Cause, std::int64_t> sums;
         for (const Piece& piece : pieces) {
             sums[piece.cause] += to_ns(piece.span.length()) / 1000;

@@ -75,7 +75,7 @@ void feed_pieces(Feed& feed, const Step& step, std::size_t piece) {
 std::string attributes_text(const Attributes& attributes) {
     std::string text;
     for (const auto& [name, value] : attributes) {
-        text += (text.empty() ? "" : ", ") + name + "=" + value;
+        text += (text.empty() ? "" : ", ") + std::string(name) + "=" + value;
     }
     return text.empty() ? "" : " {" + text + "}";
 }
@@ -291,7 +291,7 @@ Recorder::Seen* Recorder::of(Correlation correlation) {
     return found == index_.end() ? nullptr : &exchanges[found->second];
 }
 
-void Recorder::head(Head head) {
+void Recorder::head(const Head& head) {
     if (head.direction == Direction::request) {
         if (of(head.correlation) != nullptr || head.correlation == Correlation{0}) {
             faults.emplace_back("two requests with one correlation");
@@ -299,13 +299,13 @@ void Recorder::head(Head head) {
         }
         index_[head.correlation] = exchanges.size();
         exchanges.emplace_back();
-        exchanges.back().request = std::move(head);
+        exchanges.back().request = head;
         exchanges.back().requested = true;
         return;
     }
     if (head.correlation == Correlation{0}) {
         nobodys.emplace_back();
-        nobodys.back().response = std::move(head);
+        nobodys.back().response = head;
         nobodys.back().responded = true;
         return;
     }
@@ -315,10 +315,10 @@ void Recorder::head(Head head) {
         return;
     }
     seen->responded = true;
-    seen->response = std::move(head);
+    seen->response = head;
 }
 
-void Recorder::end(End end) {
+void Recorder::end(const End& end) {
     Seen* seen = of(end.correlation);
     if (end.correlation == Correlation{0} && end.direction == Direction::response && !nobodys.empty()) {
         seen = &nobodys.back();
@@ -337,7 +337,7 @@ void Recorder::end(End end) {
         faults.emplace_back("an end before the begin");
     }
     over = true;
-    (asks ? seen->request_end : seen->response_end) = std::move(end);
+    (asks ? seen->request_end : seen->response_end) = end;
 }
 
 std::vector<std::string> Recorder::lines() const {

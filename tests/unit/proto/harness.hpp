@@ -56,8 +56,8 @@ public:
         End response_end;
         bool requested = false, request_over = false, responded = false, response_over = false;
     };
-    void head(Head head) override;
-    void end(End end) override;
+    void head(const Head& head) override;
+    void end(const End& end) override;
     void upgraded(std::string_view protocol) override { upgrades.emplace_back(protocol); }
     void lost_sync(Direction, std::uint64_t) override { ++losses; }
 

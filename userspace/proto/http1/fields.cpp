@@ -13,25 +13,54 @@ constexpr std::size_t kLongestKeptValue = 512;
 // A message that repeats a kept field thousands of times must not grow without bound.
 constexpr std::size_t kMostAttributes = 24;
 
-constexpr std::array<std::string_view, 8> kKeptFields = {
-    "content-type",  "content-length",  "traceparent",    "x-request-id",
-    "server-timing", "x-response-time", "x-cache-status", "transfer-encoding",
+}  // namespace
+
+enum class Fields::Meaning : std::uint8_t { kept, length, transfer, host, upgrade, authorization };
+
+/// A field that is read, with the names of its attributes; others are passed over.
+struct Fields::Known {
+    std::string_view name;
+    Meaning meaning;
+    std::string_view of_request;  ///< empty: no attribute
+    std::string_view of_response;
+    /// Null: not one of them.
+    static const Known* find(std::string_view name);
 };
+
+namespace {
+
+/// A set of lengths, one bit each: most fields are told by theirs not to be among the known.
+constexpr std::uint32_t bit_of(std::size_t size) {
+    return size < 32 ? std::uint32_t{1} << size : 0;
+}
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+bool is(std::string_view text, std::string_view lower_case) {
+    return text.size() == lower_case.size() &&
+           std::equal(text.begin(), text.end(), lower_case.begin(), [](char a, char b) { return lower(a) == b; });
+}
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
     return out;
 }
 
+bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 std::string_view trim(std::string_view text) {
-    constexpr std::string_view kSpace = " \t\r";
-    const std::size_t first = text.find_first_not_of(kSpace);
-    if (first == std::string_view::npos) {
-        return {};
+    while (!text.empty() && is_blank(text.front())) {
+        text.remove_prefix(1);
     }
-    return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+    while (!text.empty() && is_blank(text.back())) {
+        text.remove_suffix(1);
+    }
+    return text;
 }
 
 /// Calls `each` with every element of a comma-separated list.
@@ -49,8 +78,44 @@ void for_each_element(std::string_view list, Each each) {
 
 }  // namespace
 
+const Fields::Known* Fields::Known::find(std::string_view name) {
+    static constexpr std::array<Known, 11> kKnown = {{
+        {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
+        {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
+        {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
+        {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
+        {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
+        {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
+        {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
+        {"transfer-encoding", Meaning::transfer, "http.request.header.transfer-encoding",
+         "http.response.header.transfer-encoding"},
+        {"host", Meaning::host, {}, {}},
+        {"upgrade", Meaning::upgrade, {}, {}},
+        {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
+    }};
+    static constexpr std::uint32_t kSizes = [] {
+        std::uint32_t sizes = 0;
+        for (const Known& known : kKnown) {
+            sizes |= bit_of(known.name.size());
+        }
+        return sizes;
+    }();
+    if ((kSizes & bit_of(name.size())) == 0) {
+        return nullptr;
+    }
+    const auto found = std::find_if(kKnown.begin(), kKnown.end(), [name](const Known& known) { return is(name, known.name); });
+    return found == kKnown.end() ? nullptr : &*found;
+}
+
 void Fields::clear() {
-    *this = Fields(direction_);
+    pending_.clear();
+    known_ = nullptr;
+    length_ = Length::none;
+    content_length_ = 0;
+    transfer_ = Transfer::none;
+    host_.clear();
+    upgrade_.clear();
+    attributes_.clear();
 }
 
 void Fields::line(std::string_view text) {
@@ -62,25 +127,38 @@ void Fields::line(std::string_view text) {
         return;
     }
     settle();
+    const std::size_t colon = text.find(':');
+    known_ = colon != std::string_view::npos ? Known::find(trim(text.substr(0, colon))) : nullptr;
+    if (known_ == nullptr && colon != std::string_view::npos) {
+        return;  // whatever continues it, nobody asks for it
+    }
     pending_ = text;
 }
 
 void Fields::settle() {
-    const std::size_t colon = pending_.find(':');
-    if (colon != std::string::npos && colon > 0) {
-        // "Content-Length : 5" is an error (RFC 9112 section 5.1) that lenient servers accept; taken as they take it.
-        const std::string name = lower(trim(std::string_view(pending_).substr(0, colon)));
-        const std::string_view value = trim(std::string_view(pending_).substr(colon + 1));
-        if (name == "content-length") {
+    if (pending_.empty()) {
+        return;
+    }
+    const std::string_view field = pending_;
+    const std::size_t colon = field.find(':');
+    // "Content-Length : 5" is an error (RFC 9112 section 5.1) that lenient servers accept; taken as they take it.
+    const Known* known = known_;
+    if (known == nullptr && colon != std::string_view::npos) {
+        known = Known::find(trim(field.substr(0, colon)));  // the colon came with a continuation
+    }
+    if (known != nullptr) {
+        const std::string_view value = trim(field.substr(colon + 1));
+        if (known->meaning == Meaning::length) {
             length_field(value);
-        } else if (name == "transfer-encoding") {
+        } else if (known->meaning == Meaning::transfer) {
             transfer_field(value);
-        } else if (name == "host" && host_.empty()) {
+        } else if (known->meaning == Meaning::host && host_.empty()) {
             host_ = value.substr(0, kLongestKeptValue);
-        } else if (name == "upgrade" && upgrade_.empty()) {
+        } else if (known->meaning == Meaning::upgrade && upgrade_.empty()) {
             upgrade_ = lower(value.substr(0, value.find_first_of(", /")));
         }
-        keep(name, value);
+        keep(direction_ == Direction::request ? known->of_request : known->of_response, value,
+             known->meaning == Meaning::authorization);
     }
     pending_.clear();
 }
@@ -103,24 +181,23 @@ void Fields::transfer_field(std::string_view value) {
     // RFC 9112 section 6.3: the message is chunked when that is the last coding; several fields are one list.
     for_each_element(value, [this](std::string_view element) {
         if (!element.empty()) {
-            transfer_ = lower(element) == "chunked" ? Transfer::chunked : Transfer::other;
+            transfer_ = is(element, "chunked") ? Transfer::chunked : Transfer::other;
         }
     });
 }
 
-void Fields::keep(std::string_view name, std::string_view value) {
-    if (attributes_.size() >= kMostAttributes) {
+void Fields::keep(std::string_view attribute, std::string_view value, bool secret) {
+    if (attributes_.size() >= kMostAttributes || attribute.empty()) {
         return;
     }
-    std::string key = direction_ == Direction::request ? "http.request.header." : "http.response.header.";
-    if (std::find(kKeptFields.begin(), kKeptFields.end(), name) != kKeptFields.end()) {
-        attributes_.emplace_back(key.append(name), value.substr(0, kLongestKeptValue));
-    } else if (name == "authorization") {
-        // The scheme alone ("AWS4-HMAC-SHA256" tells object storage); what follows is a secret and is never kept.
-        const std::string_view scheme = value.substr(0, value.find(' '));
-        if (scheme.size() < value.size()) {
-            attributes_.emplace_back(key.append(name), scheme.substr(0, 32));
-        }
+    if (!secret) {
+        attributes_.emplace_back(attribute, value.substr(0, kLongestKeptValue));
+        return;
+    }
+    // The scheme alone ("AWS4-HMAC-SHA256" tells object storage); what follows is a secret and is never kept.
+    const std::string_view scheme = value.substr(0, value.find(' '));
+    if (scheme.size() < value.size()) {
+        attributes_.emplace_back(attribute, scheme.substr(0, 32));
     }
 }
 

@@ -27,17 +27,24 @@ public:
     [[nodiscard]] Transfer transfer() const { return transfer_; }
     [[nodiscard]] const std::string& host() const { return host_; }
     [[nodiscard]] const std::string& upgrade() const { return upgrade_; }
-    /// Leaves them empty.
-    [[nodiscard]] Attributes take_attributes() { return std::move(attributes_); }
+    /// Swaps them with `attributes`, whose memory is used again.
+    void take_attributes(Attributes& attributes) {
+        attributes.swap(attributes_);
+        attributes_.clear();
+    }
 
 private:
+    enum class Meaning : std::uint8_t;
+    struct Known;
     void settle();
     void length_field(std::string_view value);
     void transfer_field(std::string_view value);
-    void keep(std::string_view name, std::string_view value);
+    /// `attribute`: its name, a constant; empty: none. `secret`: only the value's first word may be kept.
+    void keep(std::string_view attribute, std::string_view value, bool secret);
 
     Direction direction_;
-    std::string pending_;  ///< a line that may yet be continued
+    std::string pending_;           ///< a line that may yet be continued
+    const Known* known_ = nullptr;  ///< its field, where its name was in its first line
     Length length_ = Length::none;
     std::uint64_t content_length_ = 0;
     Transfer transfer_ = Transfer::none;

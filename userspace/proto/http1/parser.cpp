@@ -140,7 +140,7 @@ std::size_t Http1::between(Stream& stream, Bytes bytes, std::uint64_t position) 
     if (first == '\r' || first == '\n') {
         return 1;
     }
-    stream.head = Head{.direction = stream.direction, .begin = position};
+    stream.head.restart(stream.direction, position);
     stream.line.clear();
     stream.state = State::start_line;
     return 0;
@@ -247,7 +247,7 @@ void Http1::announce(Stream& stream, Sink& sink) {
         stream.answers = turns_.answering() != nullptr;
         head.correlation = turns_.answering_correlation();
     }
-    head.attributes = stream.fields.take_attributes();
+    stream.fields.take_attributes(head.attributes);
     sink.head(head);
     head.attributes.clear();
 }

@@ -41,7 +41,7 @@ private:
                 head.correlation = Correlation{turn_};
                 head.begin = begin;
                 head.operation = "turn";
-                sink.head(std::move(head));
+                sink.head(head);
                 state_ = State::asking;
             }
             request_end_ = end;
@@ -57,7 +57,7 @@ private:
             head.correlation = Correlation{turn_};
             head.begin = begin;
             response_begin_ = begin;
-            sink.head(std::move(head));
+            sink.head(head);
             state_ = State::answering;
         }
         response_end_ = end;

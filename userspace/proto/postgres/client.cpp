@@ -115,9 +115,12 @@ void Postgres::query(const Message& message, Sink& sink) {
     const std::string_view text = take_string(payload);
     exchange.request.target = text;
     exchange.request.target_truncated = message.cut;
-    exchange.request.operation = leading_keyword(text);
-    exchange.request.housekeeping = !message.cut && is_housekeeping(text);
-    exchange.copies_in = is_copy_from_client(text);
+    if (text != judged_.text || text.empty()) {
+        judged_ = {std::string(text), leading_keyword(text), is_housekeeping(text), is_copy_from_client(text)};
+    }
+    exchange.request.operation = judged_.operation;
+    exchange.request.housekeeping = !message.cut && judged_.housekeeping;
+    exchange.copies_in = judged_.copies_in;
     exchanges_.ask(exchange, Asked::query);
     exchanges_.announce(exchange, sink);
     if (!exchange.copies_in) {

@@ -31,12 +31,31 @@ Exchange& Exchanges::open(std::uint64_t begin, Sink& sink) {
         certain_ = false;
         give_up(response_seen_, sink);
     }
-    Exchange& exchange = exchanges_[++last_];
+    ++last_;
+    if (!spare_.empty()) {
+        spare_.back().key() = last_;
+        spare_.back().mapped().restart();
+        exchanges_.insert(std::move(spare_.back()));
+        spare_.pop_back();
+    }
+    Exchange& exchange = exchanges_[last_];
     exchange.request.correlation = Correlation{last_};
     exchange.request.begin = begin;
     exchange.response.direction = Direction::response;
     exchange.response.correlation = Correlation{last_};
     return exchange;
+}
+
+void Exchanges::erase(Table::iterator at) {
+    constexpr std::size_t kMostSpare = 2;  // a connection that takes turns has one or two open
+    if (at == exchanges_.end()) {
+        return;
+    }
+    if (spare_.size() < kMostSpare) {
+        spare_.push_back(exchanges_.extract(at));
+    } else {
+        exchanges_.erase(at);
+    }
 }
 
 Exchange& Exchanges::open_group(std::uint64_t begin, Sink& sink) {
@@ -191,8 +210,8 @@ void Exchanges::finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink) 
     if (exchange.aborted && exchange.response.error.empty()) {
         exchange.response.error = "aborted";
     }
-    sink.end(std::move(exchange.response));
-    exchanges_.erase(found);
+    sink.end(exchange.response);
+    erase(found);
 }
 
 void Exchanges::fail(std::string sqlstate, std::uint64_t begin, std::uint64_t end, Sink& sink) {
@@ -287,7 +306,7 @@ void Exchanges::finish_responses(std::uint64_t position, Sink& sink) {
             End end = exchange.response;
             end.end = position;
             end.complete = false;
-            sink.end(std::move(end));
+            sink.end(end);
         }
     }
     exchanges_.clear();
@@ -311,7 +330,7 @@ void Exchanges::give_up(std::uint64_t position, Sink& sink) {
         if (!exchange.responding) {
             end.error = "lost";
         }
-        sink.end(std::move(end));
+        sink.end(end);
     }
     group_ = 0;
     unsynced_ = 0;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/parser.hpp"
 #include "proto/postgres/statements.hpp"
@@ -55,6 +56,14 @@ struct Exchange {
     std::uint64_t bind_answers = 0;
     std::uint64_t completions = 0;
     End response;
+
+    /// As a new one, but its request's strings keep their memory.
+    void restart() {
+        Head kept = std::move(request);
+        kept.restart(Direction::request, 0);
+        *this = Exchange{};
+        request = std::move(kept);
+    }
 };
 
 /// The exchanges of one connection that are not over, and the queue of the client's messages that the server will answer in
@@ -96,7 +105,7 @@ public:
     void synced() { unsynced_ = 0; }
     Exchange* copying();
     /// Of one that is not answered.
-    void forget(const Exchange& exchange) { exchanges_.erase(static_cast<std::uint64_t>(exchange.request.correlation)); }
+    void forget(const Exchange& exchange) { erase(exchanges_.find(static_cast<std::uint64_t>(exchange.request.correlation))); }
     /// The Sync behind what a gap has hidden was seen.
     void confirm_sync();
     void lose_requests(std::uint64_t position, Sink& sink);
@@ -133,7 +142,11 @@ private:
     void finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink);
     static bool brings_ready(Asked asked);
 
-    std::map<std::uint64_t, Exchange> exchanges_;  ///< by number, which is their correlation
+    using Table = std::map<std::uint64_t, Exchange>;
+    void erase(Table::iterator at);
+
+    Table exchanges_;                      ///< by number, which is their correlation
+    std::vector<Table::node_type> spare_;  ///< exchanges come and go one by one; these keep their memory
     std::deque<Item> queue_;
     std::uint64_t last_ = 0;
     std::uint64_t group_ = 0;

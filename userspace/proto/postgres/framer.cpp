@@ -1,6 +1,8 @@
 #include "proto/postgres/framer.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "proto/lines.hpp"
 
@@ -65,16 +67,35 @@ constexpr Kind kBackend[] = {
     {'v', 12, kSmallLimit, 0},
 };
 
+/// By type: the place in the table, counted from 1; 0: none has it.
+constexpr std::array<std::uint8_t, 256> places_of(std::span<const Kind> kinds) {
+    std::array<std::uint8_t, 256> places{};
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+        places[static_cast<unsigned char>(kinds[i].type)] = static_cast<std::uint8_t>(i + 1);
+    }
+    return places;
+}
+constexpr std::array<std::uint8_t, 256> kFrontendPlaces = places_of(kFrontend);
+constexpr std::array<std::uint8_t, 256> kBackendPlaces = places_of(kBackend);
+
+bool plausible(const Kind* kind, std::uint32_t length) {
+    return kind != nullptr && length >= kind->shortest && length <= kind->longest;
+}
+
 const Kind* find(Direction direction, char type) {
-    const std::span<const Kind> kinds = direction == Direction::request ? std::span<const Kind>(kFrontend) : kBackend;
-    const auto found = std::find_if(kinds.begin(), kinds.end(), [type](const Kind& kind) { return kind.type == type; });
-    return found == kinds.end() ? nullptr : &*found;
+    const bool request = direction == Direction::request;
+    const std::size_t place = (request ? kFrontendPlaces : kBackendPlaces)[static_cast<unsigned char>(type)];
+    return place == 0 ? nullptr : (request ? kFrontend : kBackend) + place - 1;
 }
 
 }  // namespace
 
 std::uint32_t big_endian_32(std::string_view four_bytes) {
     std::uint32_t value = 0;
+    if (four_bytes.size() >= sizeof(value)) {
+        const auto* bytes = reinterpret_cast<const unsigned char*>(four_bytes.data());
+        return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
+    }
     for (const char byte : four_bytes.substr(0, 4)) {
         value = value << 8 | static_cast<unsigned char>(byte);
     }
@@ -86,8 +107,7 @@ bool is_type(Direction direction, char type) {
 }
 
 bool plausible(Direction direction, char type, std::uint32_t length) {
-    const Kind* kind = find(direction, type);
-    return kind != nullptr && length >= kind->shortest && length <= kind->longest;
+    return plausible(find(direction, type), length);
 }
 
 std::size_t Framer::take(std::span<const std::byte> bytes, std::uint64_t position) {
@@ -96,6 +116,11 @@ std::size_t Framer::take(std::span<const std::byte> bytes, std::uint64_t positio
     if (header_bytes_ == 0) {
         begin_ = position;
         header_size_ = text.front() == kOpening && direction_ == Direction::request ? 8 : 5;
+    }
+    if (header_bytes_ == 0 && text.size() >= header_size_ && (header_size_ == 8 || find(direction_, text.front()) != nullptr)) {
+        std::memcpy(header_, text.data(), header_size_);
+        header_bytes_ = taken = header_size_;
+        header_done();
     }
     while (header_bytes_ < header_size_ && taken < text.size()) {
         header_[header_bytes_++] = text[taken++];
@@ -135,10 +160,11 @@ void Framer::header_done() {
     } else {
         length = big_endian_32(header.substr(1));
         type_ = header[0];
-        invalid_ = !plausible(direction_, type_, length);
+        const Kind* kind = find(direction_, type_);
+        invalid_ = !plausible(kind, length);
         remaining_ = invalid_ ? 0 : length - 4;
         end_ = begin_ + 1 + length;
-        wanted_ = invalid_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, find(direction_, type_)->kept));
+        wanted_ = invalid_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, kind->kept));
     }
     cut_ = wanted_ < remaining_;
 }

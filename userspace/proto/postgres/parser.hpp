@@ -70,6 +70,14 @@ private:
     Stream response_{Direction::response};
     Exchanges exchanges_;
     Statements statements_;
+    /// What the latest simple query is: pools send the same one with every connection that they take back.
+    struct Judged {
+        std::string text;
+        std::string operation;
+        bool housekeeping = false;
+        bool copies_in = false;
+    };
+    Judged judged_;
     bool nobodys_open_ = false;  ///< an answer to what was not seen, up to its ReadyForQuery
     End nobodys_;
     bool understood_ = false;

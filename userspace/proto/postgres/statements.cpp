@@ -1,6 +1,7 @@
 #include "proto/postgres/statements.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace timesink::proto::postgres {
@@ -37,97 +38,140 @@ std::size_t skip_comment(std::string_view sql, std::size_t at) {
     return sql.size();
 }
 
+/// Precondition: at < sql.size().
 bool begins_comment(std::string_view sql, std::size_t at) {
-    return sql.substr(at, 2) == "--" || sql.substr(at, 2) == "/*";
+    const char first = sql[at];
+    const char second = at + 1 < sql.size() ? sql[at + 1] : '\0';
+    return (first == '-' && second == '-') || (first == '/' && second == '*');
 }
 
-/// The text in upper case, comments dropped and runs of space made one, up to `limit` bytes.
-std::string fold(std::string_view sql, std::size_t limit) {
-    std::string out;
-    for (std::size_t at = 0; at < sql.size() && out.size() < limit;) {
-        if (begins_comment(sql, at)) {
-            at = skip_comment(sql, at);
-        } else if (is_space(sql[at])) {
-            ++at;
-            if (!out.empty() && out.back() != ' ') {
-                out.push_back(' ');
+/// Gives a text in upper case, comments dropped and runs of space made one.
+class Folder {
+public:
+    explicit Folder(std::string_view sql) : sql_(sql) {}
+    /// False: it is over.
+    bool next(char& folded) {
+        while (at_ < sql_.size()) {
+            if (begins_comment(sql_, at_)) {
+                at_ = skip_comment(sql_, at_);
+                continue;
             }
-        } else {
-            out.push_back(upper(sql[at++]));
+            const char c = sql_[at_++];
+            if (!is_space(c)) {
+                last_ = folded = upper(c);
+                return true;
+            }
+            if (last_ != ' ') {
+                last_ = folded = ' ';
+                return true;
+            }
         }
+        return false;
     }
-    return out;
-}
+
+private:
+    std::string_view sql_;
+    std::size_t at_ = 0;
+    char last_ = ' ';  ///< given; none is given at the begin
+};
+
+constexpr std::string_view kCleaning[] = {
+    "RESET ALL",
+    "DISCARD ALL",
+    "DISCARD PLANS",
+    "DISCARD TEMP",
+    "DISCARD TEMPORARY",
+    "DISCARD SEQUENCES",
+    "DEALLOCATE ALL",
+    "CLOSE ALL",
+    "UNLISTEN *",
+    "SELECT PG_ADVISORY_UNLOCK_ALL()",
+    "RESET SESSION AUTHORIZATION",
+};
+constexpr std::string_view kDeallocate = "DEALLOCATE ";
+constexpr std::string_view kCopy = "COPY";
 
 bool is_cleaning(std::string_view statement) {
-    constexpr std::string_view kWhole[] = {
-        "RESET ALL",
-        "DISCARD ALL",
-        "DISCARD PLANS",
-        "DISCARD TEMP",
-        "DISCARD TEMPORARY",
-        "DISCARD SEQUENCES",
-        "DEALLOCATE ALL",
-        "CLOSE ALL",
-        "UNLISTEN *",
-        "SELECT PG_ADVISORY_UNLOCK_ALL()",
-        "RESET SESSION AUTHORIZATION",
-    };
-    return std::find(std::begin(kWhole), std::end(kWhole), statement) != std::end(kWhole) || statement.starts_with("DEALLOCATE ");
+    return std::find(std::begin(kCleaning), std::end(kCleaning), statement) != std::end(kCleaning) ||
+           statement.starts_with(kDeallocate);
+}
+
+/// Whether a statement that begins so may be one of them. As many characters tell nearly all others apart, and none is shorter.
+constexpr std::size_t kTelling = 9;
+bool may_clean(std::string_view begin) {
+    return kDeallocate.starts_with(begin) || std::any_of(std::begin(kCleaning), std::end(kCleaning),
+                                                         [begin](std::string_view each) { return each.starts_with(begin); });
+}
+
+std::string_view trim(std::string_view folded) {
+    folded.remove_prefix(folded.starts_with(' ') ? 1 : 0);
+    folded.remove_suffix(folded.ends_with(' ') ? 1 : 0);
+    return folded;
+}
+
+/// The first word, as it is written, as far as keywords are long.
+std::string_view first_word(std::string_view sql) {
+    constexpr std::size_t kLongestKeyword = 32;
+    std::size_t at = 0;
+    while (at < sql.size() && !is_word(sql[at])) {
+        at = begins_comment(sql, at) ? skip_comment(sql, at) : at + 1;
+    }
+    std::size_t end = at;
+    while (end < sql.size() && is_word(sql[end]) && end - at < kLongestKeyword) {
+        ++end;
+    }
+    return sql.substr(at, end - at);
 }
 
 }  // namespace
 
 std::string leading_keyword(std::string_view sql) {
-    std::size_t at = 0;
-    while (at < sql.size() && !is_word(sql[at])) {
-        at = begins_comment(sql, at) ? skip_comment(sql, at) : at + 1;
-    }
-    std::string keyword;
-    constexpr std::size_t kLongestKeyword = 32;
-    while (at < sql.size() && is_word(sql[at]) && keyword.size() < kLongestKeyword) {
-        keyword.push_back(upper(sql[at++]));
-    }
+    std::string keyword(first_word(sql));
+    std::transform(keyword.begin(), keyword.end(), keyword.begin(), upper);
     return keyword;
 }
 
 bool is_housekeeping(std::string_view sql) {
-    constexpr std::size_t kLongest = 512;
-    const std::string folded = fold(sql, kLongest);
-    if (folded.size() >= kLongest || folded.find_first_of("'\"$") != std::string::npos) {
-        return false;
-    }
-    std::string_view rest = folded;
-    while (true) {
-        const std::size_t end = std::min(rest.find(';'), rest.size());
-        std::string_view statement = rest.substr(0, end);
-        while (!statement.empty() && statement.front() == ' ') {
-            statement.remove_prefix(1);
-        }
-        while (!statement.empty() && statement.back() == ' ') {
-            statement.remove_suffix(1);
-        }
-        if (!statement.empty() && !is_cleaning(statement)) {
+    std::array<char, 512> folded;  // what is longer is none
+    std::size_t size = 0;
+    std::size_t begin = 0;  // of the statement
+    Folder folder(sql);
+    for (char c = 0; folder.next(c);) {
+        if (size + 1 == folded.size() || c == '\'' || c == '"' || c == '$') {
             return false;
         }
-        if (end == rest.size()) {
-            return true;
+        folded[size++] = c;
+        const std::string_view statement = trim({folded.data() + begin, size - begin - (c == ';' ? 1 : 0)});
+        if (c == ';') {
+            if (!statement.empty() && !is_cleaning(statement)) {
+                return false;
+            }
+            begin = size;
+        } else if (size - begin == kTelling && !may_clean(statement)) {
+            return false;
         }
-        rest.remove_prefix(end + 1);
     }
+    const std::string_view statement = trim({folded.data() + begin, size - begin});
+    return statement.empty() || is_cleaning(statement);
 }
 
 bool is_copy_from_client(std::string_view sql) {
-    if (leading_keyword(sql) != "COPY") {
+    constexpr std::string_view kFrom = " FROM STDIN";
+    const std::string_view word = first_word(sql);
+    if (!std::equal(word.begin(), word.end(), kCopy.begin(), kCopy.end(), [](char a, char b) { return upper(a) == b; })) {
         return false;
     }
-    const std::string folded = fold(sql, sql.size());
-    return folded.find(" FROM STDIN") != std::string::npos;
+    std::string folded;
+    Folder folder(sql);
+    for (char c = 0; folder.next(c);) {
+        folded.push_back(c);
+    }
+    return folded.find(kFrom) != std::string::npos;
 }
 
 bool may_be_copy_from_client(std::string_view truncated) {
     const std::string keyword = leading_keyword(truncated);
-    return keyword == "COPY" || keyword.empty() || (keyword.size() < 4 && std::string_view("COPY").starts_with(keyword));
+    return keyword.empty() || kCopy.starts_with(keyword);
 }
 
 std::shared_ptr<const Statement> Statements::prepare(std::string_view name, std::string_view text, bool truncated) {

@@ -203,7 +203,7 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
         head.attributes.emplace_back("redis.blocking", "1");
     }
     const Correlation correlation = head.correlation;
-    sink.head(std::move(head));
+    sink.head(head);
     sink.end({.correlation = correlation, .end = end, .body_bytes = end - request_.begin, .complete = complete});
 }
 
@@ -347,7 +347,7 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
     if (answer_to_ != kNobody && answer_to_ == turns_.answering_correlation()) {
         complete && !response_.lost ? turns_.answered() : turns_.drop_oldest();
     }
-    sink.end(std::move(over));
+    sink.end(over);
 }
 
 /// They will not be answered, as far as can be told: an End without a Head.
