@@ -16,7 +16,7 @@ public:
         lines.push_back("unit " + std::to_string(number(unit.id)) + " began " + at(unit.begin) + " " + unit.method + " " +
                         unit.route + " read " + at(unit.read_begin));
     }
-    void ended(request::Unit unit) override {
+    void ended(request::Unit&& unit) override {
         lines.push_back("unit " + std::to_string(number(unit.id)) + " ended " + (unit.complete ? at(unit.end) : "unfinished") +
                         " " + std::to_string(unit.status) + " first response " +
                         (unit.first_response == Instant{} ? "never" : at(unit.first_response)) + " bytes " +
@@ -26,7 +26,7 @@ public:
         lines.push_back("call " + std::to_string(number(exchange.id)) + " sent " + at(exchange.sent) + " " + exchange.protocol +
                         " \"" + exchange.statement + "\"");
     }
-    void answered(request::Exchange exchange) override {
+    void answered(request::Exchange&& exchange) override {
         lines.push_back(
             "call " + std::to_string(number(exchange.id)) + " " +
             (exchange.complete ? "answered arrived " + at(exchange.arrived) + " read " + at(exchange.read_end) : "unfinished") +
