@@ -263,7 +263,7 @@ void Attribution::draw(LiveUnit& live) {
     // The lists are exchanged: the memory of the account before goes to the next unit.
     std::vector<request::ClassCalls> memory = std::move(account.unit.calls);
     account.unit = std::move(unit);
-    unit.calls = std::move(memory);
+    live.unit.calls.swap(memory);
     account.exchanges.swap(live.exchanges);
     sink_.account(account);
 }
