@@ -41,6 +41,9 @@ void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
     }
+    if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
+        contexts_.ended(task.process);
+    }
 }
 
 void Attribution::on(const event::Loss& loss) {
@@ -49,6 +52,7 @@ void Attribution::on(const event::Loss& loss) {
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
+    contexts_.lost(loss.last);
 }
 
 void Attribution::began(const request::Unit& unit) {
@@ -62,6 +66,7 @@ void Attribution::began(const request::Unit& unit) {
     LiveUnit& kept = *live;
     units_.emplace(unit.id, std::move(live));
     owners_.began(kept);
+    contexts_.began(kept);
 }
 
 void Attribution::ended(request::Unit unit) {
@@ -78,10 +83,33 @@ void Attribution::ended(request::Unit unit) {
     }
     owners_.ended(live, at);
     ended_.push_back(live.unit.id);
+    contexts_.ended(live, decisions_);
+    carry_out();
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
-    pending_.emplace(exchange.id, owners_.of(exchange, timelines_));
+    Pending pending;
+    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    pending.undecided = contexts_.sent(exchange, pending.owner, decisions_);
+    pending_.emplace(exchange.id, std::move(pending));
+    carry_out();
+}
+
+void Attribution::carry_out() {
+    for (const ContextOwners::Decision& decision : decisions_) {
+        const auto found = pending_.find(decision.exchange);
+        if (found == pending_.end()) {
+            continue;
+        }
+        Pending& pending = found->second;
+        pending.owner = decision.owner;
+        pending.undecided = false;
+        if (pending.answered) {
+            settle(std::move(*pending.answered), decision.owner);
+            pending_.erase(found);
+        }
+    }
+    decisions_.clear();
 }
 
 void Attribution::answered(request::Exchange exchange) {
@@ -91,12 +119,22 @@ void Attribution::answered(request::Exchange exchange) {
     }
     owners_.answered(exchange);
     OwnedExchange owned;
-    owned.owner = found->second.unit;
-    owned.evidence = found->second.evidence;
-    owned.margin = found->second.margin;
     owned.bucket = bucket_of(exchange);
     owned.exchange = std::move(exchange);
+    if (found->second.undecided) {
+        found->second.answered = std::move(owned);
+        return;
+    }
+    const Owner owner = found->second.owner;
     pending_.erase(found);
+    settle(std::move(owned), owner);
+}
+
+/// Puts an answered exchange where it belongs.
+void Attribution::settle(OwnedExchange owned, const Owner& known) {
+    owned.owner = known.unit;
+    owned.evidence = known.evidence;
+    owned.margin = known.margin;
     const auto owner = units_.find(owned.owner);
     if (owner == units_.end()) {
         sink_.stray(owned);
@@ -135,6 +173,8 @@ void Attribution::advance(Instant at) {
 }
 
 void Attribution::finish() {
+    contexts_.finish(decisions_);
+    carry_out();
     advance(Instant::max());
 }
 

@@ -3,8 +3,11 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/context_owners.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/thread_timeline.hpp"
@@ -23,6 +26,7 @@ public:
     void on(const event::Call& call);
     void on(const event::OffCpu& off);
     void on(const event::Task& task);
+    void on(const event::Lineage& lineage) { contexts_.on(lineage); }
     void on(const event::Loss& loss);
     /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
     void advance(Instant at);
@@ -35,6 +39,14 @@ public:
     void lost(ThreadId thread) override;
 
 private:
+    struct Pending {
+        Owner owner;
+        bool undecided = false;
+        std::optional<OwnedExchange> answered;  // waits for its owner
+    };
+
+    void settle(OwnedExchange owned, const Owner& owner);
+    void carry_out();
     void draw(LiveUnit& live);
     void measure_use(LiveUnit& live) const;
     [[nodiscard]] bool lost_within(Interval interval) const;
@@ -43,8 +55,10 @@ private:
     Timelines timelines_;
     Owners owners_;
     std::map<UnitId, std::unique_ptr<LiveUnit>> units_;
-    std::deque<UnitId> ended_;             // in order of ending, accounts not yet drawn
-    std::map<ExchangeId, Owner> pending_;  // sent, not answered
+    std::deque<UnitId> ended_;  // in order of ending, accounts not yet drawn
+    ContextOwners contexts_;
+    std::map<ExchangeId, Pending> pending_;  // sent, not answered or not decided
+    std::vector<ContextOwners::Decision> decisions_;
     std::deque<Interval> losses_;
     Instant now_{};  // of the latest event
 };

@@ -10,6 +10,7 @@ namespace timesink::attribute {
 /// A unit of work from the reading of its header until its account is drawn. Owned by Attribution.
 struct LiveUnit {
     request::Unit unit;
+    Instant activated{};                   ///< read, and the one before it on its connection answered
     std::vector<OwnedExchange> exchanges;  ///< answered ones, in order of sending
     /// When other units were in flight on the thread that read this one: then the thread's state says nothing about this unit.
     std::vector<Interval> shared;
