@@ -84,9 +84,8 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     if (context == nullptr || found == processes_.end()) {
         return false;  // no unit in flight, or nothing to go by
     }
-    if (const Context* claim = claimed(context); claim != nullptr) {
-        owner = {};  // in the background: its unit has been answered
-        return false;
+    if (claimed(context) != nullptr) {
+        owner = {};  // in the background of a unit that has been answered, unless one that it began claims it
     }
     std::vector<Waiting>& waiting = found->second.waiting;
     waiting.push_back({exchange.id, std::move(context), exchange.sent, owner});

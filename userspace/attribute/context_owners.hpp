@@ -22,6 +22,8 @@ namespace timesink::attribute {
 /// that were in flight when it was sent have ended. Then what the thread tells (`fallback`) stands, unless the contexts speak
 /// against it. Contradictions are ambiguous: a root that two units claim.
 ///
+/// What is sent in or below the root of a unit that has been answered is nobody's: work that it left behind.
+///
 /// A context that was made before the unit began (a connection's or a thread's own) is no root: it may be another's as well.
 /// Not decided when sent, by who read the request last in the parent context: servers that read ahead, or in a task of the
 /// connection, would be wrong; the response's writer cannot be.
