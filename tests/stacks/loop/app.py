@@ -10,6 +10,8 @@ left that port in that time is the request's. Work after the response is noted a
 
 import asyncio
 import contextlib
+import contextvars
+import functools
 import json
 import os
 import socket
@@ -43,6 +45,12 @@ class Work:
 
     def record(self):
         return {"path": self.path, "client": list(self.client), "begin": self.begin, "end": self.end, "calls": self.calls}
+
+
+async def in_thread(function, *arguments, **named):
+    """asyncio.to_thread, which 3.8 does not have."""
+    bound = functools.partial(contextvars.copy_context().run, function, *arguments, **named)
+    return await asyncio.get_running_loop().run_in_executor(None, bound)
 
 
 ports = {}
@@ -122,7 +130,7 @@ class Stores:
         # Not psycopg's own pool of threads: the very thread that is handed the work must send it.
         self.threads = asyncio.Queue()
         for _ in range(POOL):
-            self.threads.put_nowait(await asyncio.to_thread(psycopg.connect, POSTGRES, autocommit=True))
+            self.threads.put_nowait(await in_thread(psycopg.connect, POSTGRES, autocommit=True))
 
     async def close(self):
         await database.close()
@@ -217,7 +225,7 @@ async def thread(work, number):
         def ask():
             with work.call("thread", port_of(connection)):
                 return connection.execute(STATEMENT + "%s", (number,)).fetchall()
-        await asyncio.to_thread(ask)
+        await in_thread(ask)
     finally:
         stores.threads.put_nowait(connection)
     await one(work, number)
