@@ -58,8 +58,13 @@ struct pid {
 	struct upid numbers[0];
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct thread_struct thread;
 	int on_cpu;
 	unsigned in_iowait : 1;
 	int pid;
@@ -80,6 +85,7 @@ struct pt_regs {
 	unsigned long r10;
 	unsigned long r9;
 	unsigned long r8;
+	unsigned long ax;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;

@@ -4,6 +4,7 @@
  * are counted by class and ride on the next record.
  */
 #include "call_table.h"
+#include "cpython.h"
 #include "descriptor.h"
 #include "payload.h"
 #include "socket.h"
@@ -93,6 +94,7 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	void *ring = ts_ring_of(bpf_get_smp_processor_id());
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ts_call *out;
+	__u64 context;
 	__u32 size, minor, major;
 
 	if (!thread || !scratch || !call || !cpu || !ring)
@@ -129,6 +131,12 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	TS_OPAQUE(size);
 	if (size > TS_RECORD_MAX)
 		return 0;
+	context = ts_python_context(thread);
+	if (context) {
+		*(__u64 *)(scratch->record + size) = context;
+		out->flags |= TS_CALL_CONTEXT;
+		size += sizeof(context);
+	}
 	if (cpu->pending && !ts_report_loss(call->now)) {
 		ts_count_loss(cpu, call->now);
 		return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* Which threads are targets': fork, exec, exit. Whatever a target forks is a target from its first instruction. */
-#include "thread.h"
+#include "cpython.h"
 #include "ring.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -47,6 +47,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		__u32 yes = 1;
 
 		bpf_map_update_elem(&target_pids, &pid, &yes, BPF_ANY);
+		ts_python_forked(TS_GET(btf, parent, tgid), pid);
 	}
 	emit_task(child, TS_TASK_FORK, TS_GET(btf, parent, tgid), TS_GET(btf, parent, pid), btf);
 	return 0;
@@ -69,8 +70,10 @@ static __always_inline int on_exec(struct task_struct *task, __u32 old_tid, cons
 {
 	if (!btf)
 		follow_id(task, old_tid);
-	if (ts_thread_of(task, btf))
-		emit_task(task, TS_TASK_EXEC, 0, 0, btf);
+	if (!ts_thread_of(task, btf))
+		return 0;
+	ts_python_gone(TS_GET(btf, task, tgid));
+	emit_task(task, TS_TASK_EXEC, 0, 0, btf);
 	return 0;
 }
 
@@ -85,8 +88,10 @@ static __always_inline int on_exit(struct task_struct *task, const bool btf)
 	tid = TS_GET(btf, task, pid);
 	if (!btf)
 		bpf_map_delete_elem(&threads_by_tid, &tid);
-	if (pid == tid)
+	if (pid == tid) {
 		bpf_map_delete_elem(&target_pids, &pid);
+		ts_python_gone(pid);
+	}
 	return 0;
 }
 

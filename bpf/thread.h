@@ -22,6 +22,8 @@ struct ts_thread {
 	__u16 used;    /* classes of counts that are not zero, by bit */
 	__u8 off_state;
 	__u8 off_flags;
+	__u32 python_misses; /* looked for python_state in vain so often, in a row */
+	__u64 python_state;  /* this thread's PyThreadState when last looked for; 0: none found */
 	struct ts_call_count counts[TS_CLASS_COUNT];
 };
 

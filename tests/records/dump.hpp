@@ -37,6 +37,9 @@ public:
         if (!call.tail.empty()) {
             line << ".." << quoted(call.tail);
         }
+        if (call.context != ContextId{}) {
+            line << " context=" << number(call.context);
+        }
         lines.push_back(line.str());
     }
     void on(const event::OffCpu& off) override {
@@ -84,6 +87,12 @@ public:
         line << kNames[task.operation] << " at=" << to_ns(task.at) << " thread=" << number(task.thread)
              << " pid=" << number(task.process) << " parent=" << number(task.parent_process) << '/' << number(task.parent_thread)
              << " comm=" << task.comm;
+        lines.push_back(line.str());
+    }
+    void on(const event::Lineage& lineage) override {
+        std::ostringstream line;
+        line << "lineage at=" << to_ns(lineage.at) << " thread=" << number(lineage.thread) << " pid=" << number(lineage.process)
+             << " child=" << number(lineage.child) << " parent=" << number(lineage.parent);
         lines.push_back(line.str());
     }
     void on(const event::Loss& loss) override {

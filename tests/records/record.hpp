@@ -35,16 +35,21 @@ public:
     void skip(std::uint16_t cpu, std::uint32_t count = 1) { next(cpu) += count; }
     [[nodiscard]] std::uint32_t sequence(std::uint16_t cpu) { return next(cpu); }
 
-    void call(ts_call call, std::string_view head = {}, std::string_view tail = {}, std::span<const ts_call_count> counts = {}) {
+    /// `context` goes behind the padding when it is not 0.
+    void call(ts_call call, std::string_view head = {}, std::string_view tail = {}, std::span<const ts_call_count> counts = {},
+              std::uint64_t context = 0) {
+        call.flags = static_cast<__u8>(call.flags | (context != 0 ? TS_CALL_CONTEXT : 0));
         call.head_bytes = static_cast<__u16>(head.size());
         call.tail_bytes = static_cast<__u16>(tail.size());
         call.counts = static_cast<__u8>(counts.size());
-        const std::size_t variable = counts.size_bytes() + head.size() + tail.size();
+        const std::size_t payload = (counts.size_bytes() + head.size() + tail.size() + 7) / 8 * 8;
+        const std::size_t variable = payload + (context != 0 ? sizeof(context) : 0);
         begin(call, TS_EVENT_CALL, variable);
         append(counts.data(), counts.size_bytes());
         append(head.data(), head.size());
         append(tail.data(), tail.size());
         pad();
+        append(&context, context != 0 ? sizeof(context) : 0);
     }
     void off_cpu(ts_off_cpu record) { fixed(record, TS_EVENT_OFF_CPU); }
     void arrival(ts_arrival record) { fixed(record, TS_EVENT_ARRIVAL); }
@@ -52,6 +57,7 @@ public:
     void socket_state(ts_socket_state record) { fixed(record, TS_EVENT_SOCKET_STATE); }
     void retransmit(ts_retransmit record) { fixed(record, TS_EVENT_RETRANSMIT); }
     void task(ts_task record) { fixed(record, TS_EVENT_TASK); }
+    void lineage(ts_lineage record) { fixed(record, TS_EVENT_LINEAGE); }
     void loss(ts_loss record) { fixed(record, TS_EVENT_LOSS); }
     void watermark(std::uint64_t time) {
         ts_watermark record{};

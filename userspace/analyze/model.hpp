@@ -258,6 +258,13 @@ struct MissingProbe {
     std::string costs;
 };
 
+/// Processes of a language runtime whose contexts are not followed, or not from where they come.
+struct RuntimeGap {
+    std::string runtime;  ///< with its version where that is known
+    std::string error;
+    std::uint64_t processes = 0;
+};
+
 struct Coverage {
     std::uint64_t records = 0;
     std::uint64_t lost = 0;  ///< the larger of the kernel's counters and what the gaps tell
@@ -278,6 +285,7 @@ struct Coverage {
     std::uint64_t opaque_folded = 0;  ///< peers that did not fit, added to the peer "others"
     request::CallsByClass calls{};    ///< by class, of all target threads; calls on sockets are not in it
     std::vector<MissingProbe> missing_probes;
+    std::vector<RuntimeGap> runtime_gaps;
     [[nodiscard]] std::uint64_t excluded_total() const;
 };
 

@@ -118,6 +118,8 @@ void RunFacts::on(const event::Fact& fact) {
         on_host_sample(fact);
     } else if (fact.name == "probe") {
         on_probe(body);
+    } else if (fact.name == "runtime") {
+        on_runtime(body);
     } else if (fact.name == "attached") {
         attached_ = fact.at;
         timeline_.start(fact.at);
@@ -196,6 +198,23 @@ void RunFacts::on_probe(const json& body) {
     }
 }
 
+void RunFacts::on_runtime(const json& body) {
+    const auto says = [&](const char* member) { return body.is_object() && body.contains(member) && body[member] == true; };
+    if (says("contexts") && says("lineage")) {
+        return;
+    }
+    const std::string version = text_of(body, "version");
+    const std::string runtime = text_of(body, "runtime") + (version.empty() ? "" : " " + version);
+    const std::string error = text_of(body, "error");
+    const auto same = std::find_if(runtime_gaps_.begin(), runtime_gaps_.end(),
+                                   [&](const RuntimeGap& gap) { return gap.runtime == runtime && gap.error == error; });
+    if (same != runtime_gaps_.end()) {
+        ++same->processes;
+    } else if (runtime_gaps_.size() < kMaximumListed) {
+        runtime_gaps_.push_back({runtime, error, 1});
+    }
+}
+
 void RunFacts::on_own_cost(const json& body) {
     own_cost_.cpu = duration_of(body, "cpu_ns");
     own_cost_.rss_bytes = number_of(body, "rss_bytes");
@@ -270,6 +289,7 @@ void RunFacts::finish(Model& model) {
     model.run.detached = detached_.has_value();
     model.coverage.lost = std::max(model.coverage.lost, dropped_);
     model.coverage.missing_probes = missing_probes_;
+    model.coverage.runtime_gaps = runtime_gaps_;
     model.own_cost = own_cost_;
 }
 

@@ -47,6 +47,7 @@ private:
     void on_host_sample(const event::Fact& fact);
     void on_own_cost(const nlohmann::json& body);
     void on_probe(const nlohmann::json& body);
+    void on_runtime(const nlohmann::json& body);
     void finish_host(Host& host) const;
     void finish_processes(Run& run);
 
@@ -56,6 +57,7 @@ private:
     std::map<std::uint64_t, Process> processes_;
     std::map<std::uint16_t, std::uint64_t> ports_;
     std::vector<MissingProbe> missing_probes_;
+    std::vector<RuntimeGap> runtime_gaps_;
     std::optional<HostSample> first_host_sample_;
     HostSample last_host_sample_;
     double runnable_sum_ = 0;

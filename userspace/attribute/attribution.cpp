@@ -86,6 +86,9 @@ void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
     }
+    if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
+        contexts_.ended(task.process);
+    }
 }
 
 void Attribution::on(const event::Loss& loss) {
@@ -95,6 +98,7 @@ void Attribution::on(const event::Loss& loss) {
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
+    contexts_.lost(loss.last);
 }
 
 LiveUnit* Attribution::find(UnitId id) const {
@@ -120,6 +124,7 @@ void Attribution::began(const request::Unit& unit) {
     LiveUnit& kept = *live;
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
+    contexts_.began(kept);
 }
 
 void Attribution::ended(request::Unit&& unit) {
@@ -134,6 +139,8 @@ void Attribution::ended(request::Unit&& unit) {
     note_use(*live);
     owners_.ended(*live, at);
     ended_.push_back(live);
+    contexts_.ended(*live, decisions_);
+    carry_out();
 }
 
 /// What its thread used since the begin, as far as it will be asked for; the memory for the begin is free then.
@@ -159,22 +166,52 @@ void Attribution::note_use(LiveUnit& live) {
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
-    pending_[exchange.id] = owners_.of(exchange, timelines_);
+    Pending& pending = pending_[exchange.id];
+    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    pending.undecided = contexts_.sent(exchange, pending.owner, decisions_);
+    carry_out();
+}
+
+void Attribution::carry_out() {
+    for (const ContextOwners::Decision& decision : decisions_) {
+        Pending* const pending = pending_.find(decision.exchange);
+        if (pending == nullptr) {
+            continue;
+        }
+        pending->owner = decision.owner;
+        pending->undecided = false;
+        if (const std::unique_ptr<OwnedExchange> answered = std::move(pending->answered)) {
+            pending_.erase(decision.exchange);
+            settle(std::move(*answered), decision.owner);
+        }
+    }
+    decisions_.clear();
 }
 
 void Attribution::answered(request::Exchange&& exchange) {
-    const Owner* const found = pending_.find(exchange.id);
+    Pending* const found = pending_.find(exchange.id);
     if (found == nullptr) {
         return;
     }
     owners_.answered(exchange);
     OwnedExchange owned;
-    owned.owner = found->unit;
-    owned.evidence = found->evidence;
-    owned.margin = found->margin;
     owned.bucket = bucket_of(exchange);
-    pending_.erase(exchange.id);
+    const ExchangeId id = exchange.id;
     owned.exchange = std::move(exchange);
+    if (found->undecided) {
+        found->answered = std::make_unique<OwnedExchange>(std::move(owned));
+        return;
+    }
+    const Owner owner = found->owner;
+    pending_.erase(id);
+    settle(std::move(owned), owner);
+}
+
+/// Puts an answered exchange where it belongs.
+void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
+    owned.owner = known.unit;
+    owned.evidence = known.evidence;
+    owned.margin = known.margin;
     LiveUnit* const owner = find(owned.owner);
     if (owner == nullptr) {
         sink_.stray(owned);
@@ -219,6 +256,8 @@ void Attribution::advance(Instant at) {
 }
 
 void Attribution::finish() {
+    contexts_.finish(decisions_);
+    carry_out();
     advance(Instant::max());
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/context_owners.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/thread_timeline.hpp"
@@ -25,6 +26,7 @@ public:
     void on(const event::Call& call);
     void on(const event::OffCpu& off);
     void on(const event::Task& task);
+    void on(const event::Lineage& lineage) { contexts_.on(lineage); }
     void on(const event::Loss& loss);
     /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
     void advance(Instant at);
@@ -42,8 +44,16 @@ private:
         UnitId id;
         std::unique_ptr<LiveUnit> live;
     };
+    struct Pending {
+        Owner owner;
+        bool undecided = false;
+        std::unique_ptr<OwnedExchange> answered;  // waits for its owner
+    };
+
     /// Null: it is not there, or its account has been drawn.
     [[nodiscard]] LiveUnit* find(UnitId id) const;
+    void settle(OwnedExchange&& owned, const Owner& owner);
+    void carry_out();
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);
     void measure_use(LiveUnit& live) const;
@@ -52,13 +62,15 @@ private:
     AccountSink& sink_;
     Timelines timelines_;
     Owners owners_;
+    ContextOwners contexts_;
+    std::vector<ContextOwners::Decision> decisions_;
     std::vector<Entry> units_;
     Ring<LiveUnit*> ended_;  // in order of ending, accounts not yet drawn
     // Free for the next: a few thousand units come and go between two watermarks.
     std::vector<std::unique_ptr<LiveUnit>> spare_units_;
     std::vector<std::unique_ptr<ThreadUse>> spare_uses_;
-    Account account_;                   // the one that is drawn; kept for its memory
-    IdMap<ExchangeId, Owner> pending_;  // sent, not answered
+    Account account_;                     // the one that is drawn; kept for its memory
+    IdMap<ExchangeId, Pending> pending_;  // sent, not answered or not decided
     std::deque<Interval> losses_;
     Instant now_{};  // of the latest event
 };

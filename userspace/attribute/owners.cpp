@@ -65,6 +65,7 @@ void Owners::give_up_stale(OnThread& thread) {
 }
 
 void Owners::activate(LiveUnit& live, Instant at) {
+    live.activated = at;
     OnThread& thread = threads_[live.unit.thread];
     give_up_stale(thread);
     std::vector<LiveUnit*>& on_thread = thread.active;
@@ -117,9 +118,9 @@ void Owners::leave(LiveUnit& live, Instant at) {
     }
 }
 
-Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines) {
+Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain) {
     OnThread& thread = threads_[exchange.sent_by];
-    const bool in_doubt = exchange.sent < in_doubt_until_;
+    const bool in_doubt = exchange.sent < in_doubt_until_ && !context_certain;
     const bool one = thread.active.size() == 1;
     if (one && !thread.background_may_go_on && !(thread.multiplexes && in_doubt)) {
         return {thread.active.front()->unit.id, Evidence::thread, 1};

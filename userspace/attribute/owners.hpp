@@ -26,7 +26,8 @@ class Owners {
 public:
     void began(LiveUnit& live);
     void ended(LiveUnit& live, Instant at);
-    [[nodiscard]] Owner of(const request::Exchange& exchange, const Timelines& timelines);
+    /// `context_certain`: a loss leaves no doubt of it (ContextOwners::certain).
+    [[nodiscard]] Owner of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain = false);
     void answered(const request::Exchange& exchange);
     /// The thread went to wait: if nothing of a background job is outstanding, the job is taken as over.
     void idle(ThreadId thread);

@@ -9,6 +9,7 @@ namespace timesink {
 enum class ProcessId : std::uint32_t {};   ///< thread group, initial pid namespace
 enum class ThreadId : std::uint32_t {};    ///< initial pid namespace
 enum class SocketId : std::uint64_t {};    ///< given by the kernel side, unique within a run
+enum class ContextId : std::uint64_t {};   ///< of a language runtime, unique within a process while it exists
 enum class UnitId : std::uint64_t {};      ///< numbered in the order in which units began
 enum class ExchangeId : std::uint64_t {};  ///< numbered in the order in which exchanges began
 

@@ -36,6 +36,7 @@ struct Call {
     std::span<const ts_call_count> counts;
     Bytes head;
     Bytes tail;
+    ContextId context{};  ///< current on the thread; zero: none, or not known
 };
 
 struct OffCpu {
@@ -106,6 +107,15 @@ struct Task {
     std::string_view comm;
 };
 
+/// A context was made; what was known of another one of this id is over.
+struct Lineage {
+    Instant at;
+    ThreadId thread;
+    ProcessId process;
+    ContextId child;
+    ContextId parent;  ///< of which it is a copy; zero: made empty, or not known
+};
+
 /// Records of one CPU were lost between the two times. Made from ts_loss records and from sequence gaps alike.
 struct Loss {
     Instant first;
@@ -135,6 +145,7 @@ public:
     virtual void on(const SocketState&) = 0;
     virtual void on(const Retransmit&) = 0;
     virtual void on(const Task&) = 0;
+    virtual void on(const Lineage&) = 0;
     virtual void on(const Loss&) = 0;
     virtual void on(const Fact&) = 0;
     /// No event older than `at` will follow. Called after each batch; time-outs and memory bounds hang on it.

@@ -39,6 +39,8 @@ std::size_t smallest_size(std::uint16_t kind) {
             return sizeof(ts_task);
         case TS_EVENT_LOSS:
             return sizeof(ts_loss);
+        case TS_EVENT_LINEAGE:
+            return sizeof(ts_lineage);
         case TS_EVENT_WATERMARK:
             return sizeof(ts_watermark);
         case TS_EVENT_FACT:
@@ -52,9 +54,13 @@ bool moves_bytes(const ts_call& call) {
     return call.operation == TS_OPERATION_READ || call.operation == TS_OPERATION_WRITE;
 }
 
+/// At the record's end, behind the padding.
+constexpr std::size_t kContextBytes = sizeof(std::uint64_t);
+
 bool is_sound(const ts_call& call, std::size_t size) {
     const std::size_t payload = std::size_t{call.head_bytes} + call.tail_bytes;
-    const std::size_t needed = sizeof(ts_call) + call.counts * sizeof(ts_call_count) + payload;
+    const std::size_t needed = sizeof(ts_call) + call.counts * sizeof(ts_call_count) + payload +
+                               ((call.flags & TS_CALL_CONTEXT) != 0 ? kContextBytes : 0);
     if (needed > size || call.entered > call.head.time) {
         return false;
     }
@@ -92,12 +98,24 @@ bool is_sound(const ts_task& task) {
     return task.operation >= TS_TASK_FORK && task.operation <= TS_TASK_EXIT;
 }
 
+bool is_sound(const ts_lineage& lineage) {
+    return lineage.child != 0 && lineage.child != lineage.parent;
+}
+
 bool is_sound(const ts_loss& loss) {
     return loss.first <= loss.last && loss.last <= kLatestTime;
 }
 
 ThreadId thread_of(const ts_event_head& head) {
     return ThreadId{head.tid};
+}
+
+ContextId context_of(const ts_call& call) {
+    std::uint64_t context = 0;
+    if ((call.flags & TS_CALL_CONTEXT) != 0) {
+        std::memcpy(&context, reinterpret_cast<const std::byte*>(&call) + call.head.size - kContextBytes, kContextBytes);
+    }
+    return ContextId{context};
 }
 
 Call typed(const ts_call& call) {
@@ -121,6 +139,7 @@ Call typed(const ts_call& call) {
         .counts = {counts, call.counts},
         .head = {payload, call.head_bytes},
         .tail = {payload + call.head_bytes, call.tail_bytes},
+        .context = context_of(call),
     };
 }
 
@@ -262,6 +281,9 @@ Validity check(Bytes record) {
         case TS_EVENT_LOSS:
             sound = is_sound(as<ts_loss>(record));
             break;
+        case TS_EVENT_LINEAGE:
+            sound = is_sound(as<ts_lineage>(record));
+            break;
         case TS_EVENT_FACT:
             sound = as<ts_fact>(record).json_bytes <= head.size - sizeof(ts_fact);
             break;
@@ -316,6 +338,12 @@ void hand_on(Bytes record, Consumer& consumer) {
         case TS_EVENT_TASK:
             consumer.on(typed(as<ts_task>(record)));
             break;
+        case TS_EVENT_LINEAGE: {
+            const auto& lineage = as<ts_lineage>(record);
+            consumer.on(Lineage{instant_from_ns(head.time), thread_of(head), ProcessId{lineage.pid}, ContextId{lineage.child},
+                                ContextId{lineage.parent}});
+            break;
+        }
         case TS_EVENT_LOSS: {
             const auto& loss = as<ts_loss>(record);
             consumer.on(Loss{instant_from_ns(loss.first), instant_from_ns(loss.last), loss.count, head.cpu});

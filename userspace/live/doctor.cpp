@@ -15,9 +15,11 @@
 #include <set>
 #include <thread>
 
+#include "live/discovery.hpp"
 #include "live/exercise.hpp"
 #include "live/probe_table.hpp"
 #include "live/process_table.hpp"
+#include "live/python.hpp"
 #include "live/session.hpp"
 #include "timesink/abi/events.h"
 
@@ -104,6 +106,42 @@ Finding look_at_lockdown() {
     }
     return {"lockdown", Verdict::missing, "confidentiality: programs may not read the kernel's memory", "nothing can be recorded",
             "boot with lockdown=integrity or without"};
+}
+
+/// Return probes on a runtime's functions are perf events of this kind.
+Finding look_at_user_probes() {
+    if (access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0) {
+        return good("user probes", "this kernel has them");
+    }
+    return {"user probes", Verdict::reduced, "none on this kernel",
+            "on event loops of CPython, whose calls are whose is known only with one request in flight",
+            "a kernel with CONFIG_UPROBE_EVENTS"};
+}
+
+/// The servers that run CPython now: whether their contexts can be followed.
+void look_at_pythons(Examination& examination) {
+    const auto discovery = discover_listeners();
+    if (!discovery) {
+        return;
+    }
+    std::set<std::uint32_t> seen;
+    for (const Listener& listener : discovery->listeners) {
+        if (listener.runtime.name != "python" || !seen.insert(listener.pid).second) {
+            continue;
+        }
+        const PythonProcess python = find_python(listener.pid);
+        if (!python.present) {
+            continue;
+        }
+        const std::string subject = "python " + python.version + " (pid " + std::to_string(listener.pid) + ")";
+        if (python.state == runtime::CPythonState::unsupported) {
+            examination.findings.push_back({subject, Verdict::reduced, python.reason,
+                                            "on its event loop, whose calls are whose is known only with one request in flight",
+                                            "CPython 3.8 to 3.14 with the GIL"});
+        } else {
+            examination.findings.push_back(good(subject, "its contexts can be followed"));
+        }
+    }
 }
 
 /// Neither is needed by timesink: said because other tools that one reaches for next do need them.
@@ -271,11 +309,13 @@ Examination examine_host(bool fix) {
                             look_at_compiler(),
                             look_at_memlock(),
                             look_at_lockdown(),
+                            look_at_user_probes(),
                             look_at_mount("tracefs", "/sys/kernel/tracing", "tracefs", kTracefs, fix),
                             look_at_mount("bpffs", "/sys/fs/bpf", "bpf", kBpffs, fix)};
     if (!examination.usable()) {
         return examination;
     }
+    look_at_pythons(examination);
     try_probes(false, examination);
     // The fallback is tried too: it is what older kernels get, and a report from elsewhere may have been made with it.
     const bool fell_back = std::any_of(examination.findings.begin(), examination.findings.end(),

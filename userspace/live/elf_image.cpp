@@ -139,4 +139,36 @@ std::span<const std::byte> ElfImage::section(std::string_view name) const {
     return {};
 }
 
+std::vector<std::uint64_t> ElfImage::addresses(std::span<const std::string_view> names) const {
+    std::vector<std::uint64_t> addresses(names.size());
+    state_->symbols([&](std::string_view name, const GElf_Sym& symbol) {
+        if (const auto found = std::find(names.begin(), names.end(), name); found != names.end()) {
+            addresses[static_cast<std::size_t>(found - names.begin())] = symbol.st_value;
+        }
+        return true;
+    });
+    return addresses;
+}
+
+std::optional<std::uint64_t> ElfImage::address_of(std::uint64_t file_offset) const {
+    constexpr std::uint64_t kPage = 4096;
+    std::size_t count = 0;
+    if (elf_getphdrnum(state_->elf, &count) != 0) {
+        return std::nullopt;
+    }
+    for (std::size_t i = 0; i < count; i++) {
+        GElf_Phdr segment;
+        if (gelf_getphdr(state_->elf, static_cast<int>(i), &segment) == nullptr || segment.p_type != PT_LOAD) {
+            continue;
+        }
+        // The loader maps whole pages: a segment begins where the page of its first byte does.
+        const std::uint64_t before = segment.p_offset % kPage;
+        const std::uint64_t begin = segment.p_offset - before;
+        if (file_offset >= begin && file_offset - begin < segment.p_filesz + before) {
+            return segment.p_vaddr - before + (file_offset - begin);
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace timesink::live

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace timesink::live {
 
@@ -25,6 +26,10 @@ public:
     /// What stands in the file where a data symbol lies, at most its size; empty: no such symbol, or not in the file.
     [[nodiscard]] std::span<const std::byte> symbol_bytes(std::string_view name) const;
     [[nodiscard]] std::span<const std::byte> section(std::string_view name) const;
+    /// Link-time addresses of what the symbol tables define, in the order of `names`; 0: not defined.
+    [[nodiscard]] std::vector<std::uint64_t> addresses(std::span<const std::string_view> names) const;
+    /// The link-time address of a byte of the file; empty: it is not loaded.
+    [[nodiscard]] std::optional<std::uint64_t> address_of(std::uint64_t file_offset) const;
 
 private:
     struct State;

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -86,6 +87,7 @@ struct KernelSide::State {
     std::uint32_t cpu_count = 0;
     Skeleton skeleton;
     std::vector<Link> links;
+    std::map<std::uint32_t, std::vector<Link>> followed;  // by pid
     std::vector<std::uint32_t> ring_cpus;
     std::vector<Ring> rings;
     std::vector<RingGauge> gauges;
@@ -111,6 +113,10 @@ int KernelSide::State::prepare(const btf* types) {
     bpf_object__for_each_program(program, skeleton->obj) {
         const std::string_view section = bpf_program__section_name(program);
         const auto slash = section.find('/');
+        if (section == "uretprobe") {
+            bpf_program__set_autoload(program, std::string_view(bpf_program__name(program)).ends_with("_raw") == raw);
+            continue;
+        }
         const bool wanted = section.starts_with("iter/") || section.starts_with(raw ? "raw_tp/" : "tp_btf/");
         const bool there =
             section.starts_with("iter/") || tracepoint_arguments(types, std::string(section.substr(slash + 1))) >= 0;
@@ -328,8 +334,46 @@ Result<std::vector<std::byte>> KernelSide::list_sockets(Listing what) {
     return records;
 }
 
+KernelSide::Followed KernelSide::follow(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    auto& skeleton = *state_->skeleton;
+    Followed result;
+    skeleton.bss->ts_python_met = 1;
+    const int status =
+        bpf_map__update_elem(skeleton.maps.python_processes, &pid, sizeof(pid), &python.config, sizeof(python.config), BPF_ANY);
+    if (status != 0) {
+        result.error = reason(-status);
+        return result;
+    }
+    result.contexts = true;
+    std::vector<Link>& links = state_->followed[pid];
+    links.clear();
+    const auto watch = [&](const MappedFunction& function, bpf_program* program) {
+        Link link(bpf_program__attach_uprobe(program, /*retprobe=*/true, static_cast<pid_t>(local_pid), function.path.c_str(),
+                                             function.offset));
+        if (!link) {
+            result.error = "a probe on its functions cannot be attached: " + reason(errno);
+            return;
+        }
+        links.push_back(std::move(link));
+    };
+    for (const auto& function : python.copies) {
+        watch(function, state_->raw ? skeleton.progs.on_context_copied_raw : skeleton.progs.on_context_copied);
+    }
+    for (const auto& function : python.makers) {
+        watch(function, state_->raw ? skeleton.progs.on_context_made_raw : skeleton.progs.on_context_made);
+    }
+    result.lineage = !python.copies.empty() && links.size() == python.copies.size() + python.makers.size();
+    return result;
+}
+
+void KernelSide::unfollow(std::uint32_t pid) {
+    state_->followed.erase(pid);
+    bpf_map__delete_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), 0);
+}
+
 void KernelSide::detach() {
     state_->links.clear();
+    state_->followed.clear();
 }
 
 /// Called by libbpf for each record of the ring at hand.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "live/python.hpp"
 #include "live/session.hpp"
 #include "timesink/abi/attach.h"
 
@@ -54,6 +55,15 @@ public:
     enum class Listing : std::uint8_t { listeners, connections };
     /// ts_socket records, head.sequence to be set.
     Result<std::vector<std::byte>> list_sockets(Listing what);
+    struct Followed {
+        bool contexts = false;  ///< the records of its calls carry the context that is current
+        bool lineage = false;   ///< and it is told where contexts come from
+        std::string error;      ///< of what is missing
+    };
+    /// `local_pid`: in timesink's pid namespace. Once followed, again is done anew.
+    Followed follow(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
+    /// The process has ended, or runs another program.
+    void unfollow(std::uint32_t pid);
     void detach();
 
     /// Every record that the rings hold, up to those younger than `until_ns` by some margin; then returns even when more keep

@@ -2,13 +2,13 @@
 
 namespace timesink::net {
 
-void ByteTimes::moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread,
-                      ProcessId process) {
+void ByteTimes::moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process,
+                      ContextId context) {
     // Two threads that read at once may report out of order; the lookup needs ascending positions.
     while (!moves_.empty() && moves_.back().end > begin) {
         moves_.pop_back();
     }
-    moves_.push_back({begin, end, entered, exited, thread, process});
+    moves_.push_back({begin, end, entered, exited, thread, process, context});
     if (moves_.size() > kKept) {
         moves_.pop_front();
     }
@@ -65,6 +65,7 @@ Moment ByteTimes::at(std::uint64_t position) const {
     moment.arrived = move.entered;
     moment.thread = move.thread;
     moment.process = move.process;
+    moment.context = move.context;
     const std::size_t reach = reached_.count_front([position](const Reach& candidate) { return candidate.end <= position; });
     // An arrival later than the read is another one: the right record was lost, or is older than what is kept.
     if (reach != reached_.size() && reached_[reach].at <= move.exited && (reach != 0 || reached_.size() < kKept)) {

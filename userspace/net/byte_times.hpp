@@ -18,6 +18,7 @@ struct Moment {
     Instant exited{};
     ThreadId thread{};
     ProcessId process{};
+    ContextId context{};  ///< current on the thread; zero: none, or not known
 };
 
 /// The times of one direction of a connection, by stream position. Owned by its Connection. Holds the latest calls and arrivals
@@ -27,7 +28,8 @@ class ByteTimes {
 public:
     static constexpr std::size_t kKept = 512;
 
-    void moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process);
+    void moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process,
+               ContextId context = {});
     /// Bytes up to `stream_end` are in the kernel.
     void arrived(std::uint64_t stream_end, Instant at);
     /// Something arrived, no one said how much (unix sockets): settled by the next read.
@@ -46,6 +48,7 @@ private:
         Instant exited;
         ThreadId thread;
         ProcessId process;
+        ContextId context;
     };
     struct Reach {
         std::uint64_t end;

@@ -149,7 +149,7 @@ void Connection::transfer(const event::Call& call) {
     const std::uint64_t end = begin + length;
     Stream& way = stream(read);
     (read ? summary_.bytes_read : summary_.bytes_written) += length;
-    way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process);
+    way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process, call.context);
     if (read && !arrivals_have_positions_) {
         way.times.settle_arrivals(begin, end, call.exited);
     }

@@ -207,6 +207,11 @@ void write_coverage(JsonWriter& json, const Model& model) {
             .member_or_null("costs", probe.costs)
             .close('}');
     }
+    json.close(']').key("runtime_gaps").open('[');
+    for (const analyze::RuntimeGap& gap : coverage.runtime_gaps) {
+        json.open('{').member("runtime", gap.runtime).member_or_null("error", gap.error).member("processes", gap.processes);
+        json.close('}');
+    }
     json.close(']').close('}');
 }
 

@@ -152,6 +152,10 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
                         (probe.error.empty() ? "" : " (" + safe(probe.error) + ")") +
                         (probe.costs.empty() ? "" : ": " + safe(probe.costs)));
     }
+    for (const analyze::RuntimeGap& gap : coverage.runtime_gaps) {
+        items.push_back("whose calls are whose in " + (gap.processes == 1 ? "1 process" : grouped(gap.processes) + " processes") +
+                        " of " + safe(gap.runtime) + (gap.error.empty() ? "" : " (" + safe(gap.error) + ")"));
+    }
     if (const double share = share_of(model.total.ledger.cause(attribute::Cause::unattributed), model.total.ledger.wall);
         share >= 0.05) {
         items.push_back("what " + percent_short(share) + " of the time went into (unattributed)");

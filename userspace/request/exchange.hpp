@@ -26,6 +26,7 @@ struct Exchange {
     SocketId socket{};
     ProcessId process{};
     ThreadId sent_by{};       ///< the thread whose call carried the first byte
+    ContextId sent_in{};      ///< the context current in that call; zero: not known
     ThreadId read_by{};       ///< the thread that read the last byte of the response
     Instant connect_began{};  ///< first exchange of a connection that the target opened: entry of connect(); else zero
     Instant connected{};      ///< ditto: the handshake completed

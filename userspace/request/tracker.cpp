@@ -122,6 +122,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.socket = connection.id();
     exchange.process = first_byte.process;
     exchange.sent_by = first_byte.thread;
+    exchange.sent_in = first_byte.context;
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
         exchange.connected = connection.connected();
@@ -246,6 +247,7 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     }
     unit.bytes_out = end.end - at.response_begin;
     unit.answered_by = last_byte.thread;
+    unit.answered_in = last_byte.context;
     unit.end = last_byte.exited;
     unit.complete = end.complete && at.answering && last_byte.known;
     if (!end.error.empty()) {

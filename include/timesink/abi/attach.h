@@ -28,4 +28,20 @@ struct ts_cpu {
 };
 TS_ASSERT_SIZE(struct ts_cpu, 40);
 
+/*
+ * Value of the map python_processes: where a process running CPython keeps what is read at its system calls. Addresses
+ * are those of the process, offsets are bytes; userspace/runtime/cpython.cpp says where they come from.
+ */
+struct ts_python {
+	TS_U64 interpreter;  /* the main PyInterpreterState */
+	TS_U64 context_type; /* PyContext_Type */
+	__u32 threads_head;  /* PyInterpreterState: first of the list of thread states */
+	__u32 previous;	     /* PyThreadState */
+	__u32 next;
+	__u32 thread_id; /* pthread_self(), which is the thread's fs base with glibc and musl */
+	__u32 context;
+	__u32 object_type; /* PyObject.ob_type */
+};
+TS_ASSERT_SIZE(struct ts_python, 40);
+
 #endif

@@ -39,7 +39,7 @@ using __s32 = std::int32_t;
 #endif
 
 #define TS_ABI_MAJOR 1
-#define TS_ABI_MINOR 0
+#define TS_ABI_MINOR 1 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE */
 
 enum ts_event_kind {
 	/* from the kernel */
@@ -51,6 +51,7 @@ enum ts_event_kind {
 	TS_EVENT_RETRANSMIT = 6,   /* struct ts_retransmit */
 	TS_EVENT_TASK = 7,	   /* struct ts_task: fork, exec, exit of a target thread */
 	TS_EVENT_LOSS = 8,	   /* struct ts_loss: records of this CPU did not fit into its ring */
+	TS_EVENT_LINEAGE = 9,	   /* struct ts_lineage: a context of a language runtime was made (1.1) */
 	/* from live/ */
 	TS_EVENT_WATERMARK = 64, /* struct ts_watermark: everything older than head.time has been delivered */
 	TS_EVENT_FACT = 65,	 /* struct ts_fact: something the analysis must know, as JSON */
@@ -114,13 +115,19 @@ enum ts_call_flag {
 	TS_CALL_PAYLOAD_FAULT = 1 << 1, /* user memory could not be read: fewer bytes than wanted were captured */
 	TS_CALL_ZERO_COPY = 1 << 2,	/* sendfile, splice: no user memory, nothing captured */
 	TS_CALL_MULTI_MESSAGE = 1 << 3, /* recvmmsg, sendmmsg: all messages' bytes counted, the first's captured */
+	TS_CALL_CONTEXT = 1 << 4,	/* the record's last 8 bytes are the context current on the thread (1.1) */
 };
 
 /*
  * Written at the exit of a system call on a socket by a target thread. A read that found nothing (-EAGAIN) is counted
  * by class and not written; a write that found no room is written, for it marks a slow reader. Followed by: counts x
  * struct ts_call_count, head_bytes payload bytes (the first), tail_bytes payload bytes (the last), then zeros up to a
- * multiple of 8. head_bytes + tail_bytes <= result; what lies between was not captured.
+ * multiple of 8, then, with TS_CALL_CONTEXT, 64 bits that name the context (a reader of 1.0 passes over them).
+ * head_bytes + tail_bytes <= result; what lies between was not captured.
+ *
+ * A context is what a language runtime itself says a thread is working for: for CPython the address of the
+ * contextvars.Context object current on the thread, of which every asyncio task has its own. Never 0. Addresses are
+ * used again once an object is gone: struct ts_lineage says when that happens.
  */
 struct ts_call {
 	struct ts_event_head head; /* time: exit of the call */
@@ -264,6 +271,20 @@ struct ts_loss {
 	TS_U64 count;
 };
 TS_ASSERT_SIZE(struct ts_loss, 48);
+
+/*
+ * Written when a context was made, before anything can run in it: whatever was known of another one at this address is
+ * over. A copy is made for every asyncio task, for a worker thread that is to go on in its caller's context, and for
+ * callbacks.
+ */
+struct ts_lineage {
+	struct ts_event_head head; /* tid: the thread that made it */
+	TS_U64 child;
+	TS_U64 parent; /* of which it is a copy: the one current on the thread; 0: made empty, or not known */
+	__u32 pid;
+	__u32 reserved;
+};
+TS_ASSERT_SIZE(struct ts_lineage, 48);
 
 struct ts_watermark {
 	struct ts_event_head head;

@@ -99,6 +99,19 @@ const Malformed kMalformed[] = {
          call.result = -11;
          stream.call(call, "x");
      }},
+    {"a call that announces a context it has no room for",
+     [](Stream& stream) {
+         auto call = sound_call();
+         call.flags = TS_CALL_CONTEXT;
+         stream.call(call);
+     }},
+    {"a context that is made of itself",
+     [](Stream& stream) {
+         ts_lineage lineage{};
+         lineage.head = records::head(4, 0, 9);
+         lineage.child = lineage.parent = 10;
+         stream.lineage(lineage);
+     }},
     {"a close with payload",
      [](Stream& stream) {
          auto call = sound_call();
@@ -283,6 +296,25 @@ TEST(Record, AddressesArePrintedOnceAndForAll) {
         const std::string line = decoded(stream);
         EXPECT_NE(line.find(printed.expected), std::string::npos) << line;
     }
+}
+
+TEST(Record, AContextStandsBehindThePayloadAndItsPadding) {
+    Stream stream;
+    stream.call(sound_call(), "hello", "w", {}, 0x7f0012345678);
+    const std::string line = decoded(stream);
+    EXPECT_NE(line.find("\"hello\"..\"w\""), std::string::npos) << line;
+    EXPECT_NE(line.find(" context=139638282147448"), std::string::npos) << line;
+}
+
+TEST(Record, LineageTellsWhoWasCopied) {
+    Stream stream;
+    ts_lineage lineage{};
+    lineage.head = records::head(4, 0, 9);
+    lineage.child = 11;
+    lineage.parent = 10;
+    lineage.pid = 8;
+    stream.lineage(lineage);
+    EXPECT_EQ(decoded(stream), "lineage at=4 thread=9 pid=8 child=11 parent=10");
 }
 
 TEST(Record, ACommThatFillsItsFieldIsNotRunOver) {

@@ -1,0 +1,281 @@
+"""Requests that share one event loop and a pool of connections: a plain ASGI service, with its own account of who sent what.
+
+Configured by the environment: LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_DRIVER (asyncpg or psycopg), LOOP_POOL (connections),
+LOOP_TRUTH (file, written at the end).
+
+The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at. Of every use of a
+connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC): a pool hands a connection to one at a time, so whatever
+left that port in that time is the request's. Work after the response is noted as such.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import functools
+import json
+import os
+import socket
+import time
+
+import httpx
+import psycopg
+import redis.asyncio
+
+POSTGRES = os.environ["LOOP_POSTGRES"]
+DRIVER = os.environ.get("LOOP_DRIVER", "asyncpg")
+POOL = int(os.environ.get("LOOP_POOL", "4"))
+PROVIDER = f"http://127.0.0.1:{os.environ['LOOP_PROVIDER']}"
+STATEMENT = "SELECT product_id, quantity FROM purchase_line WHERE id = "
+
+
+class Work:
+    """What one request did."""
+
+    def __init__(self, scope):
+        self.path, self.client, self.begin, self.end, self.calls = scope["path"], scope["client"], time.monotonic_ns(), 0, []
+
+    @contextlib.contextmanager
+    def call(self, kind, port, background=False):
+        noted = {"kind": kind, "port": port, "begin": time.monotonic_ns(), "end": None, "background": background}
+        try:
+            yield noted
+        finally:
+            noted["end"] = time.monotonic_ns()
+            self.calls.append(noted)
+
+    def record(self):
+        return {"path": self.path, "client": list(self.client), "begin": self.begin, "end": self.end, "calls": self.calls}
+
+
+async def in_thread(function, *arguments, **named):
+    """asyncio.to_thread, which 3.8 does not have."""
+    bound = functools.partial(contextvars.copy_context().run, function, *arguments, **named)
+    return await asyncio.get_running_loop().run_in_executor(None, bound)
+
+
+ports = {}
+
+
+def port_of(connection):
+    """Asked of a second descriptor, once for each connection: closing that looks like the connection's end."""
+    if connection not in ports:
+        with contextlib.closing(socket.socket(fileno=os.dup(connection.fileno()))) as duplicate:
+            ports[connection] = duplicate.getsockname()[1]
+    return ports[connection]
+
+
+class Asyncpg:
+    async def open(self):
+        import asyncpg
+        self.pool = await asyncpg.create_pool(POSTGRES, min_size=POOL, max_size=POOL)
+
+    async def close(self):
+        await self.pool.close()
+
+    @contextlib.asynccontextmanager
+    async def connection(self, work, background=False):
+        connection = await self.pool.acquire()
+        port = connection._con._transport.get_extra_info("sockname")[1]
+        try:
+            yield connection, port
+        finally:
+            with work.call("release", port, background):
+                await self.pool.release(connection)
+
+    async def query(self, connection, number):
+        return await connection.fetch(STATEMENT + "$1", number)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, connection):
+        async with connection.transaction():
+            yield
+
+
+class Psycopg:
+    async def open(self):
+        import psycopg_pool
+        self.pool = psycopg_pool.AsyncConnectionPool(POSTGRES, min_size=POOL, max_size=POOL, open=False, kwargs={"autocommit": True})
+        await self.pool.open(wait=True)
+
+    async def close(self):
+        await self.pool.close()
+
+    @contextlib.asynccontextmanager
+    async def connection(self, work, background=False):
+        connection = await self.pool.getconn()
+        port = port_of(connection)
+        try:
+            yield connection, port
+        finally:
+            with work.call("release", port, background):
+                await self.pool.putconn(connection)
+
+    async def query(self, connection, number):
+        return await (await connection.execute(STATEMENT + "%s", (number,))).fetchall()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, connection):
+        async with connection.transaction():
+            yield
+
+
+database = Asyncpg() if DRIVER == "asyncpg" else Psycopg()
+
+
+class Stores:
+    async def open(self):
+        await database.open()
+        self.redis = redis.asyncio.BlockingConnectionPool(host="127.0.0.1", port=int(os.environ["LOOP_REDIS"]), max_connections=POOL)
+        self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=64, max_keepalive_connections=64))
+        # Not psycopg's own pool of threads: the very thread that is handed the work must send it.
+        self.threads = asyncio.Queue()
+        for _ in range(POOL):
+            self.threads.put_nowait(await in_thread(psycopg.connect, POSTGRES, autocommit=True))
+
+    async def close(self):
+        await database.close()
+        await self.http.aclose()
+
+
+stores = Stores()
+truth = []
+background = set()
+
+
+async def statement(work, connection, port, number, after=False):
+    with work.call("statement", port, after):
+        await database.query(connection, number)
+
+
+async def one(work, number, after=False):
+    """One statement, on a connection of its own for it."""
+    async with database.connection(work, after) as (connection, port):
+        await statement(work, connection, port, number, after)
+
+
+async def several(work, number, times):
+    for offset in range(times):
+        await one(work, number + offset)
+
+
+async def held(work, number, times):
+    """All on one connection, as an ORM's session does."""
+    async with database.connection(work) as (connection, port):
+        for offset in range(times):
+            await statement(work, connection, port, number + offset)
+
+
+async def parallel(work, number):
+    await asyncio.gather(*(one(work, number + offset) for offset in range(3)))
+
+
+async def parallel_tasks(work, number):
+    """Child tasks that make child tasks."""
+    async def both(first):
+        inner = asyncio.create_task(one(work, first))
+        await one(work, first + 1)
+        await inner
+    tasks = [asyncio.create_task(both(number)), asyncio.create_task(both(number + 10))]
+    for task in tasks:
+        await task
+
+
+async def transaction(work, number):
+    async with database.connection(work) as (connection, port):
+        with work.call("transaction", port):
+            async with database.transaction(connection):
+                for offset in range(2):
+                    await database.query(connection, number + offset)
+
+
+async def timers(work, number):
+    for offset in range(3):
+        await asyncio.sleep(0.001 + number % 5 / 1000)
+        await one(work, number + offset)
+
+
+async def provider(work, number):
+    await one(work, number)
+    began = time.monotonic_ns()
+    answer = await stores.http.get(f"{PROVIDER}/v1/rate?ms={2 + number % 6}")
+    port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+    work.calls.append({"kind": "provider", "port": port, "begin": began, "end": time.monotonic_ns(), "background": False})
+    await one(work, number + 1)
+
+
+async def cache(work, number):
+    connection = await stores.redis.get_connection()
+    try:
+        port = connection._writer.get_extra_info("sockname")[1]
+        with work.call("redis", port):
+            await connection.send_command("INCR", f"seen:{number}")
+            await connection.read_response()
+        await asyncio.sleep(0)
+        with work.call("redis", port):
+            await connection.send_command("GET", f"seen:{number}")
+            await connection.read_response()
+    finally:
+        await stores.redis.release(connection)
+    await one(work, number)
+
+
+async def thread(work, number):
+    connection = await stores.threads.get()
+    try:
+        def ask():
+            with work.call("thread", port_of(connection)):
+                return connection.execute(STATEMENT + "%s", (number,)).fetchall()
+        await in_thread(ask)
+    finally:
+        stores.threads.put_nowait(connection)
+    await one(work, number)
+
+
+async def leave_behind(work, number):
+    """The response does not wait for it."""
+    await one(work, number)
+
+    async def later():
+        await asyncio.sleep(0.003)
+        await one(work, number + 1, after=True)
+    task = asyncio.create_task(later())
+    background.add(task)
+    task.add_done_callback(background.discard)
+
+ENDPOINTS = {
+    "one": one, "three": lambda work, number: several(work, number, 3), "five": lambda work, number: several(work, number, 5),
+    "many": lambda work, number: held(work, number, 20), "gather": parallel, "tasks": parallel_tasks, "transaction": transaction,
+    "timers": timers, "provider": provider, "cache": cache, "thread": thread, "background": leave_behind,
+}
+
+
+async def lifespan(receive, send):
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await stores.open()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await asyncio.sleep(0.1)
+            await stores.close()
+            with open(os.environ["LOOP_TRUTH"], "w") as file:
+                file.writelines(json.dumps(work.record()) + "\n" for work in truth)
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+        return
+    work = Work(scope)
+    truth.append(work)
+    _, name, number = scope["path"].split("/")
+    if scope["method"] == "POST":
+        while (await receive()).get("more_body"):
+            pass
+    await ENDPOINTS[name](work, int(number))
+    body = json.dumps({"path": scope["path"]}).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
+    work.end = time.monotonic_ns()

@@ -1,0 +1,226 @@
+#include "attribute/context_owners.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace timesink::attribute {
+namespace {
+
+constexpr ProcessId kProcess{10};
+constexpr ThreadId kLoop{11};
+/// Contexts that are there all the time: the main task's, and that in which a connection is read.
+constexpr std::uint64_t kMain = 1;
+constexpr std::uint64_t kConnection = 2;
+
+Instant us(std::int64_t at) {
+    return Instant(std::chrono::seconds(1) + std::chrono::microseconds(at));
+}
+
+class ContextOwnersTest : public ::testing::Test {
+protected:
+    ContextOwnersTest() {
+        made(-100, kMain, 0);
+        made(-50, kConnection, kMain);
+    }
+    void made(std::int64_t at, std::uint64_t child, std::uint64_t parent) {
+        owners_.on(event::Lineage{us(at), kLoop, kProcess, ContextId{child}, ContextId{parent}});
+    }
+    void begin(std::uint64_t id, std::int64_t at) {
+        auto live = std::make_unique<LiveUnit>();
+        live->unit.id = UnitId{id};
+        live->unit.process = kProcess;
+        live->unit.read_begin = live->activated = us(at);
+        owners_.began(*live);
+        units_[id] = std::move(live);
+    }
+    void end(std::uint64_t id, std::int64_t at, std::uint64_t context) {
+        LiveUnit& live = *units_.at(id);
+        live.unit.end = us(at);
+        live.unit.answered_in = ContextId{context};
+        owners_.ended(live, decisions_);
+    }
+    /// Returns whether a decision is to come.
+    bool send(std::uint64_t id, std::int64_t at, std::uint64_t context, Owner owner = {{}, Evidence::ambiguous, 0}) {
+        request::Exchange exchange;
+        exchange.id = ExchangeId{id};
+        exchange.process = kProcess;
+        exchange.sent_in = ContextId{context};
+        exchange.sent = us(at);
+        return owners_.sent(exchange, owner, decisions_);
+    }
+    const Owner* owner(std::uint64_t exchange) {
+        for (const auto& decision : decisions_) {
+            if (decision.exchange == ExchangeId{exchange}) {
+                return &decision.owner;
+            }
+        }
+        return nullptr;
+    }
+    void expect_context(std::uint64_t exchange, std::uint64_t unit) {
+        ASSERT_NE(owner(exchange), nullptr);
+        EXPECT_EQ(owner(exchange)->unit, UnitId{unit});
+        EXPECT_EQ(owner(exchange)->evidence, Evidence::context);
+    }
+    void expect_ambiguous(std::uint64_t exchange) {
+        ASSERT_NE(owner(exchange), nullptr);
+        EXPECT_EQ(owner(exchange)->unit, UnitId{});
+        EXPECT_EQ(owner(exchange)->evidence, Evidence::ambiguous);
+    }
+
+    ContextOwners owners_;
+    std::map<std::uint64_t, std::unique_ptr<LiveUnit>> units_;
+    std::vector<ContextOwners::Decision> decisions_;
+};
+
+TEST_F(ContextOwnersTest, WhatWasSentInTheTaskThatAnsweredIsTheUnits) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    begin(2, 5);
+    made(6, 21, kConnection);
+    EXPECT_TRUE(send(1, 10, 20));
+    EXPECT_TRUE(send(2, 11, 21));
+    EXPECT_TRUE(send(3, 12, 20));
+    EXPECT_EQ(owner(1), nullptr);
+    end(2, 30, 21);
+    EXPECT_EQ(owner(1), nullptr) << "its unit is still in flight";
+    expect_context(2, 2);
+    end(1, 40, 20);
+    expect_context(1, 1);
+    expect_context(3, 1);
+}
+
+TEST_F(ContextOwnersTest, ChildTasksAndWorkerThreadsRunInCopies) {
+    begin(1, 0);
+    begin(2, 0);
+    made(1, 20, kConnection);
+    made(2, 30, 20);
+    made(3, 40, 30);
+    send(1, 10, 30);
+    send(2, 11, 40);
+    end(1, 20, 20);
+    expect_context(1, 1);
+    expect_context(2, 1);
+}
+
+TEST_F(ContextOwnersTest, AResponseThatAChildWritesIsItsParentsAsWell) {
+    begin(1, 0);
+    begin(2, 0);
+    made(1, 20, kConnection);
+    send(1, 2, 20);
+    made(3, 30, 20);
+    end(1, 20, 30);
+    expect_context(1, 1);
+}
+
+TEST_F(ContextOwnersTest, AnIdThatIsUsedAgainIsAnotherContext) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    made(2, 50, 20);  // a child task of the first
+    send(1, 3, 50);
+    begin(2, 5);
+    made(6, 50, kConnection);  // now the second's own
+    send(2, 7, 50);
+    end(2, 10, 50);
+    EXPECT_EQ(owner(1), nullptr);
+    expect_context(2, 2);
+    end(1, 20, 20);
+    expect_context(1, 1);
+}
+
+TEST_F(ContextOwnersTest, WorkAfterTheResponseIsNobodys) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    end(1, 10, 20);
+    begin(2, 11);
+    made(12, 21, kConnection);
+    EXPECT_TRUE(send(1, 13, 20, {UnitId{2}, Evidence::thread, 1}));
+    end(2, 20, 21);
+    ASSERT_NE(owner(1), nullptr);
+    EXPECT_EQ(owner(1)->unit, UnitId{});
+    EXPECT_EQ(owner(1)->evidence, Evidence::none);
+}
+
+TEST_F(ContextOwnersTest, TheOnlyUnitInFlightDoesNotGetWhatAnotherTaskSent) {
+    made(-10, 60, kMain);  // runs on, whoever asks
+    begin(1, 0);
+    made(1, 20, kConnection);
+    EXPECT_TRUE(send(1, 5, 60, {UnitId{1}, Evidence::thread, 1}));
+    EXPECT_TRUE(send(2, 6, 20, {UnitId{1}, Evidence::thread, 1}));
+    end(1, 10, 20);
+    expect_ambiguous(1);
+    ASSERT_NE(owner(2), nullptr);
+    EXPECT_EQ(owner(2)->unit, UnitId{1});
+    EXPECT_EQ(owner(2)->evidence, Evidence::thread);
+}
+
+TEST_F(ContextOwnersTest, AThreadsOwnContextSaysNothingAgainstTheThread) {
+    begin(1, 0);
+    EXPECT_TRUE(send(1, 5, kMain, {UnitId{1}, Evidence::thread, 1}));
+    end(1, 10, kMain);
+    ASSERT_NE(owner(1), nullptr);
+    EXPECT_EQ(owner(1)->unit, UnitId{1});
+    EXPECT_EQ(owner(1)->evidence, Evidence::thread);
+}
+
+TEST_F(ContextOwnersTest, AContextOlderThanTheUnitIsNoRoot) {
+    begin(1, 0);
+    begin(2, 0);
+    send(1, 5, kConnection);
+    end(1, 10, kConnection);
+    EXPECT_EQ(owner(1), nullptr);
+    end(2, 20, kConnection);
+    expect_ambiguous(1);
+}
+
+TEST_F(ContextOwnersTest, TwoUnitsThatClaimOneRootContradictEachOther) {
+    begin(1, 0);
+    begin(2, 1);
+    made(2, 20, kConnection);
+    end(1, 10, 20);
+    send(1, 11, 20);
+    end(2, 20, 20);
+    ASSERT_NE(owner(1), nullptr);
+    EXPECT_EQ(owner(1)->unit, UnitId{});
+}
+
+TEST_F(ContextOwnersTest, APipelinedRequestBeginsWhenTheOneBeforeIsAnswered) {
+    begin(1, 0);
+    begin(2, 0);  // read in the same call
+    made(1, 20, kConnection);
+    send(1, 2, 20);
+    made(10, 21, 20);  // uvicorn starts it where it ends the first
+    end(1, 10, 20);
+    units_.at(2)->activated = us(10);
+    send(2, 12, 21);
+    end(2, 20, 21);
+    expect_context(1, 1);
+    expect_context(2, 2);
+}
+
+TEST_F(ContextOwnersTest, AfterALossContextsAreNotWhatTheyWere) {
+    begin(1, 0);
+    begin(2, 0);
+    made(1, 20, kConnection);
+    owners_.lost(us(5));
+    send(1, 6, 20);
+    end(1, 10, 20);
+    end(2, 11, 0);
+    expect_ambiguous(1);
+}
+
+TEST_F(ContextOwnersTest, ATimerThatSetsItselfAgainDoesNotGrowForEver) {
+    Contexts contexts;
+    for (std::uint64_t i = 0; i < 100'000; i++) {
+        contexts.on({us(static_cast<std::int64_t>(i)), kLoop, kProcess, ContextId{100 + i % 2}, ContextId{100 + (i + 1) % 2}});
+    }
+    unsigned length = 0;
+    for (ContextRef at = contexts.find(kProcess, ContextId{101}, us(200'000)); at != nullptr; at = at->parent) {
+        ++length;
+    }
+    EXPECT_LE(length, Contexts::kDeepest + 1);
+    EXPECT_GE(length, Contexts::kDeepest / 2);
+}
+
+}  // namespace
+}  // namespace timesink::attribute

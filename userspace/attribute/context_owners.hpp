@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "attribute/contexts.hpp"
+#include "attribute/live_unit.hpp"
+#include "attribute/owners.hpp"
+#include "event/event.hpp"
+
+namespace timesink::attribute {
+
+/// Owners by the runtime's own contexts: evidence `context`.
+///
+/// A unit's *root* is the context in which its work began: of the context in which the end of its response was written and those
+/// that was copied from, the outermost that was made while the unit was in flight. Event-loop servers start a task for each
+/// request, and each task has a context of its own, so the root is that task's; its child tasks and the threads that it hands
+/// work to run in copies. An exchange that was sent in the root or below it, while the unit was in flight, is the unit's.
+///
+/// What is sent is known before the response is, so an exchange waits for its owner until a unit claims it, or until all units
+/// that were in flight when it was sent have ended. Then what the thread tells (`fallback`) stands, unless the contexts speak
+/// against it. Contradictions are ambiguous: a root that two units claim.
+///
+/// What is sent in or below the root of a unit that has been answered is nobody's: work that it left behind.
+///
+/// A context that was made before the unit began (a connection's or a thread's own) is no root: it may be another's as well.
+/// Not decided when sent, by who read the request last in the parent context: servers that read ahead, or in a task of the
+/// connection, would be wrong; the response's writer cannot be.
+class ContextOwners {
+public:
+    static constexpr std::size_t kMostWaiting = 16384;  ///< of one process; beyond, the oldest are decided by what is known
+
+    struct Decision {
+        ExchangeId exchange{};
+        Owner owner;
+    };
+
+    void on(const event::Lineage& lineage) { contexts_.on(lineage); }
+    void lost(Instant at);
+    void ended(ProcessId process);
+
+    void began(const LiveUnit& live);
+    /// The unit has ended: appends what this decides.
+    void ended(const LiveUnit& live, std::vector<Decision>& decisions);
+    /// True: the owner is not known yet, a decision will come. False: `owner` stands, or was set.
+    bool sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions);
+    /// Every making of contexts has been seen since this one was made, so its owner cannot be in doubt for a loss.
+    [[nodiscard]] bool certain(const request::Exchange& exchange);
+    /// The run is over: decides the rest.
+    void finish(std::vector<Decision>& decisions);
+
+private:
+    struct Waiting {
+        ExchangeId exchange{};
+        ContextRef sent_in;
+        Instant sent{};
+        Owner fallback;
+    };
+    struct InProcess {
+        std::set<std::pair<Instant, UnitId>> active;  // when in flight since
+        std::vector<Waiting> waiting;                 // in order of sending
+    };
+    static ContextRef root_of(const ContextRef& answered_in, Instant activated);
+    static const Context* claimed(const ContextRef& context);
+    static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
+
+    Contexts contexts_;
+    std::map<ProcessId, InProcess> processes_;
+    Instant lost_{};
+};
+
+}  // namespace timesink::attribute

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/cpython.hpp"
+#include "timesink/abi/attach.h"
+
+namespace timesink::live {
+
+/// A function of a mapped file, for a probe.
+struct MappedFunction {
+    std::string path;  ///< leads to the very file that is mapped, from wherever timesink runs
+    std::uint64_t offset = 0;
+};
+
+/// What was found out about a process that runs CPython.
+struct PythonProcess {
+    bool present = false;  ///< it maps an interpreter
+    runtime::CPythonState state = runtime::CPythonState::unsupported;
+    std::string version;
+    std::string reason;
+    ts_python config{};                  ///< when followed
+    std::vector<MappedFunction> copies;  ///< return a copy of the current context
+    std::vector<MappedFunction> makers;  ///< return another new context
+};
+
+/// Reads the files that the process maps and its memory; changes nothing and stops nothing. `local_pid`: where timesink runs.
+PythonProcess find_python(std::uint32_t local_pid);
+
+}  // namespace timesink::live

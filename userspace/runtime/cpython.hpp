@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What language runtimes keep where, told from their own symbols and memory; nothing is executed, no file name is trusted. Knows
+/// neither /proc nor ELF: live/ hands in what it has read there.
+namespace timesink::runtime {
+
+/// A running process's memory. Owned by the caller.
+class Memory {
+public:
+    virtual ~Memory() = default;
+    /// False: not all of it can be read. `to` is undefined then.
+    [[nodiscard]] virtual bool read(std::uint64_t address, std::span<std::byte> to) const = 0;
+};
+
+/// The symbols that an image of CPython is asked for, in this order. The dynamic table has them in every build that can load
+/// extension modules, stripped or not.
+inline constexpr std::array<std::string_view, 7> kCPythonSymbols{
+    "_PyRuntime",
+    "Py_Version",                // 3.11
+    "PyContext_Type",            // 3.7
+    "PyContext_CopyCurrent",     // 3.7
+    "PyModule_AddObjectRef",     // 3.10
+    "PyModule_AddType",          // 3.9
+    "PyCode_NewWithPosOnlyArgs"  // 3.8
+};
+/// Where they are in the process; 0: the image has no such symbol.
+using CPythonSymbols = std::array<std::uint64_t, kCPythonSymbols.size()>;
+
+/// Offsets in bytes.
+struct CPythonLayout {
+    std::uint32_t main_interpreter;  ///< _PyRuntimeState: pointer to the main PyInterpreterState
+    std::uint32_t threads_head;      ///< PyInterpreterState: first thread state
+    std::uint32_t previous;          ///< PyThreadState, as all below
+    std::uint32_t next;
+    std::uint32_t interpreter;
+    std::uint32_t thread_id;
+    std::uint32_t context;
+    std::uint32_t object_type;  ///< PyObject
+};
+
+/// A process in which contexts can be followed. Addresses are the process's.
+struct CPython {
+    CPythonLayout layout;
+    std::uint64_t interpreter = 0;
+    std::uint64_t context_type = 0;
+    std::uint64_t copy_current = 0;     ///< returns a copy of the current context
+    std::vector<std::uint64_t> makers;  ///< return a context that is no copy of the current one
+};
+
+enum class CPythonState : std::uint8_t {
+    followed,
+    starting,     ///< the interpreter is not up yet: ask again
+    unsupported,  ///< `reason` says why; asking again is of no use
+};
+
+struct CPythonExamination {
+    CPythonState state = CPythonState::unsupported;
+    std::string version;  ///< "3.11.7", "3.9" where the patch level is not told; empty: not known
+    std::string reason;   ///< "free-threaded build", …
+    CPython found;        ///< when followed
+};
+
+/// Finds the way from the symbols to the contexts, and checks each step on the process itself: what does not look as the version
+/// should is unsupported, never guessed.
+CPythonExamination examine_cpython(const CPythonSymbols& symbols, const Memory& memory);
+
+}  // namespace timesink::runtime
