@@ -135,6 +135,8 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	if (context) {
 		*(__u64 *)(scratch->record + size) = context;
 		out->flags |= TS_CALL_CONTEXT;
+		if (call->operation == TS_OPERATION_WRITE)
+			ts_python_sent(thread, context);
 		size += sizeof(context);
 	}
 	if (cpu->pending && !ts_report_loss(call->now)) {
@@ -415,6 +417,8 @@ static __always_inline int on_enter(struct pt_regs *regs, long number, const boo
 
 	if (!thread)
 		return 0;
+	if (thread->python_fresh)
+		ts_python_settle(thread);
 	task = ts_current(btf);
 	if (number < 0 || number >= TS_CALL_NUMBERS || TS_GET(btf, task, thread_info.status) & TS_COMPAT)
 		number = TS_CALL_NUMBERS - 1; /* of no name, therefore counted as other */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* Which threads are targets': fork, exec, exit. Whatever a target forks is a target from its first instruction. */
 #include "cpython.h"
-#include "ring.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -22,7 +22,9 @@ struct ts_thread {
 	__u16 used;    /* classes of counts that are not zero, by bit */
 	__u8 off_state;
 	__u8 off_flags;
-	__u32 python_misses; /* looked for python_state in vain so often, in a row */
+	__u8 python_misses;  /* looked for python_state in vain so often, in a row */
+	__u8 python_strange; /* wrote in contexts of no known task so often; 255: it makes tasks */
+	__u8 python_fresh;   /* the one made last was not told yet: it is in fresh_tasks */
 	__u64 python_state;  /* this thread's PyThreadState when last looked for; 0: none found */
 	struct ts_call_count counts[TS_CLASS_COUNT];
 };

@@ -199,13 +199,12 @@ void RunFacts::on_probe(const json& body) {
 }
 
 void RunFacts::on_runtime(const json& body) {
-    const auto says = [&](const char* member) { return body.is_object() && body.contains(member) && body[member] == true; };
-    if (says("contexts") && says("lineage")) {
+    const std::string error = text_of(body, "error");
+    if (error.empty()) {
         return;
     }
     const std::string version = text_of(body, "version");
     const std::string runtime = text_of(body, "runtime") + (version.empty() ? "" : " " + version);
-    const std::string error = text_of(body, "error");
     const auto same = std::find_if(runtime_gaps_.begin(), runtime_gaps_.end(),
                                    [&](const RuntimeGap& gap) { return gap.runtime == runtime && gap.error == error; });
     if (same != runtime_gaps_.end()) {

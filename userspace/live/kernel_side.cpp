@@ -98,6 +98,7 @@ struct KernelSide::State {
     int prepare(const btf* types);
     int make_rings();
     Status attach_stage(Stage stage);
+    Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program);
     Probe attach_probe(const ProbeRow& row, Stage stage);
     Result<std::vector<std::byte>> read_iterator(bpf_program* program);
     static int take(void* context, void* data, std::size_t size);
@@ -113,7 +114,7 @@ int KernelSide::State::prepare(const btf* types) {
     bpf_object__for_each_program(program, skeleton->obj) {
         const std::string_view section = bpf_program__section_name(program);
         const auto slash = section.find('/');
-        if (section == "uretprobe") {
+        if (section == "uprobe" || section == "uretprobe") {
             bpf_program__set_autoload(program, std::string_view(bpf_program__name(program)).ends_with("_raw") == raw);
             continue;
         }
@@ -334,36 +335,52 @@ Result<std::vector<std::byte>> KernelSide::list_sockets(Listing what) {
     return records;
 }
 
-KernelSide::Followed KernelSide::follow(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
-    auto& skeleton = *state_->skeleton;
-    Followed result;
-    skeleton.bss->ts_python_met = 1;
+Status KernelSide::follow(std::uint32_t pid, const ts_python& python) {
+    state_->skeleton->bss->ts_python_met = 1;
     const int status =
-        bpf_map__update_elem(skeleton.maps.python_processes, &pid, sizeof(pid), &python.config, sizeof(python.config), BPF_ANY);
-    if (status != 0) {
-        result.error = reason(-status);
-        return result;
+        bpf_map__update_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), &python, sizeof(python), BPF_ANY);
+    return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
+}
+
+Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function,
+                                         bpf_program* program) {
+    const bool at_return = std::string_view(bpf_program__section_name(program)) == "uretprobe";
+    Link link(
+        bpf_program__attach_uprobe(program, at_return, static_cast<pid_t>(local_pid), function.path.c_str(), function.offset));
+    if (!link) {
+        return failure("a probe on its functions cannot be attached", errno);
     }
-    result.contexts = true;
-    std::vector<Link>& links = state_->followed[pid];
-    links.clear();
-    const auto watch = [&](const MappedFunction& function, bpf_program* program) {
-        Link link(bpf_program__attach_uprobe(program, /*retprobe=*/true, static_cast<pid_t>(local_pid), function.path.c_str(),
-                                             function.offset));
-        if (!link) {
-            result.error = "a probe on its functions cannot be attached: " + reason(errno);
-            return;
-        }
-        links.push_back(std::move(link));
-    };
-    for (const auto& function : python.copies) {
-        watch(function, state_->raw ? skeleton.progs.on_context_copied_raw : skeleton.progs.on_context_copied);
-    }
+    followed[pid].push_back(std::move(link));
+    return Done{};
+}
+
+Status KernelSide::watch_tasks_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    const auto& programs = state_->skeleton->progs;
+    return state_->watch_function(pid, local_pid, *python.task, state_->raw ? programs.on_task_made_raw : programs.on_task_made);
+}
+
+Status KernelSide::watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    const auto& programs = state_->skeleton->progs;
+    // The makers first: once copies are told, what is not told is taken as nothing new.
     for (const auto& function : python.makers) {
-        watch(function, state_->raw ? skeleton.progs.on_context_made_raw : skeleton.progs.on_context_made);
+        auto* const program = state_->raw ? programs.on_context_made_raw : programs.on_context_made;
+        if (auto status = state_->watch_function(pid, local_pid, function, program); !status) {
+            return status;
+        }
     }
-    result.lineage = !python.copies.empty() && links.size() == python.copies.size() + python.makers.size();
-    return result;
+    for (const auto& function : python.copies) {
+        auto* const program = state_->raw ? programs.on_context_copied_raw : programs.on_context_copied;
+        if (auto status = state_->watch_function(pid, local_pid, function, program); !status) {
+            return status;
+        }
+    }
+    return Done{};
+}
+
+bool KernelSide::threads_have_contexts(std::uint32_t pid) const {
+    ts_python python{};
+    return bpf_map__lookup_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), &python, sizeof(python), 0) == 0 &&
+           python.threads_have_contexts != 0;
 }
 
 void KernelSide::unfollow(std::uint32_t pid) {

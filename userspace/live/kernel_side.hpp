@@ -55,13 +55,13 @@ public:
     enum class Listing : std::uint8_t { listeners, connections };
     /// ts_socket records, head.sequence to be set.
     Result<std::vector<std::byte>> list_sockets(Listing what);
-    struct Followed {
-        bool contexts = false;  ///< the records of its calls carry the context that is current
-        bool lineage = false;   ///< and it is told where contexts come from
-        std::string error;      ///< of what is missing
-    };
-    /// `local_pid`: in timesink's pid namespace. Once followed, again is done anew.
-    Followed follow(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
+    /// What is read at the calls of a process that runs CPython; again: changes it. `pid`: of the initial namespace.
+    Status follow(std::uint32_t pid, const ts_python& python);
+    /// Tells the making of tasks, and of all other contexts. `local_pid`: in timesink's pid namespace.
+    Status watch_tasks_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
+    Status watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
+    /// Threads that run no tasks were seen to make calls in contexts: where these come from is known only by all copies.
+    [[nodiscard]] bool threads_have_contexts(std::uint32_t pid) const;
     /// The process has ended, or runs another program.
     void unfollow(std::uint32_t pid);
     void detach();

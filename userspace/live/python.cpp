@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -110,10 +111,37 @@ ts_python config_of(const runtime::CPython& python) {
             .next = layout.next,
             .thread_id = layout.thread_id,
             .context = layout.context,
-            .object_type = layout.object_type};
+            .object_type = layout.object_type,
+            .task_bytes = 0,
+            .task_context = 0,
+            .threads_have_contexts = 0,
+            .reserved = 0};
 }
 
 }  // namespace
+
+void find_python_task(std::uint32_t local_pid, PythonProcess& python) {
+    if (const auto task = runtime::find_task(python.found, ProcessMemory(local_pid))) {
+        python.task = function_at(local_pid, mappings_of(local_pid), task->initializer);
+        python.config.task_bytes = task->bytes;
+    }
+}
+
+bool maps_uvloop(std::uint32_t local_pid) {
+    // Its module's own function; a build that keeps no symbols of its own still has that of its initialisation.
+    constexpr std::array<std::string_view, 2> kSigns{"__pyx_f_6uvloop_4loop_8UVStream__buffer_write", "PyInit_loop"};
+    std::set<std::string> seen;
+    for (const auto& mapping : mappings_of(local_pid)) {
+        if (!seen.insert(mapping.file).second) {
+            continue;
+        }
+        const auto elf = ElfImage::open(path_of(local_pid, mapping));
+        if (elf && !elf->first_symbol(kSigns).empty()) {
+            return true;
+        }
+    }
+    return false;
+}
 
 PythonProcess find_python(std::uint32_t local_pid) {
     PythonProcess process;
@@ -135,6 +163,8 @@ PythonProcess find_python(std::uint32_t local_pid) {
         return process;
     }
     process.config = config_of(examination.found);
+    process.found = examination.found;
+    find_python_task(local_pid, process);
     if (auto copy = function_at(local_pid, mappings, examination.found.copy_current)) {
         process.copies.push_back(std::move(*copy));
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,18 @@ struct PythonProcess {
     runtime::CPythonState state = runtime::CPythonState::unsupported;
     std::string version;
     std::string reason;
-    ts_python config{};                  ///< when followed
+    // when followed
+    ts_python config{};
+    std::optional<MappedFunction> task;  ///< Task.__init__; empty: asyncio is not imported, or not yet
     std::vector<MappedFunction> copies;  ///< return a copy of the current context
     std::vector<MappedFunction> makers;  ///< return another new context
+    runtime::CPython found;
 };
+
+/// Looks for asyncio's Task again; fills in `task` and config.task_bytes.
+void find_python_task(std::uint32_t local_pid, PythonProcess& python);
+/// A mapped file is uvloop, which makes its calls in no task's context.
+bool maps_uvloop(std::uint32_t local_pid);
 
 /// Reads the files that the process maps and its memory; changes nothing and stops nothing. `local_pid`: where timesink runs.
 PythonProcess find_python(std::uint32_t local_pid);

@@ -12,7 +12,7 @@
 #include "live/facts.hpp"
 #include "live/kernel_side.hpp"
 #include "live/own_priority.hpp"
-#include "live/python.hpp"
+#include "live/python_follower.hpp"
 #include "live/run_time_meter.hpp"
 #include "timesink/abi/events.h"
 
@@ -25,22 +25,12 @@ constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
 constexpr std::uint32_t kHeadMost = 16384;  // TS_HEAD_MAX and TS_TAIL_MAX of bpf/payload.h
 constexpr std::uint32_t kTailMost = 256;
 
-/// An interpreter that starts, or is loaded later on by a server that embeds it, is looked for again a few times.
-struct PythonSearch {
-    static constexpr std::uint64_t kPause = 200'000'000;
-    static constexpr int kTriesMost = 5;
-    bool over = false;
-    int tries = 0;
-    std::uint64_t next_ns = 0;
-};
-
 struct Target {
     std::uint32_t local_pid = 0;  ///< in timesink's pid namespace; 0: not visible there, or not known yet
     std::uint32_t parent = 0;
     std::vector<std::uint32_t> threads;  ///< at the attach
     bool alive = true;
     bool told = false;  ///< its `process` fact was written
-    PythonSearch python;
 };
 
 /// It has a fixed inode number: PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h.
@@ -56,6 +46,7 @@ struct Session::State {
     SessionOptions options;
     Sink sink;
     std::unique_ptr<KernelSide> kernel;
+    std::optional<PythonFollower> pythons;  ///< uses the kernel side: goes before it
     std::optional<Command> command;
     std::map<std::uint32_t, Target> targets;  ///< by pid of the initial namespace
     bool initial_namespace = false;
@@ -78,8 +69,6 @@ struct Session::State {
     Status mark_all();
     Status list(KernelSide::Listing what);
     void tell_processes();
-    void follow_runtimes(std::uint64_t now);
-    void follow_python(std::uint32_t pid, Target& target, std::uint64_t now);
     void tell_ongoing_losses(std::uint64_t now);
     void sample(std::uint64_t now);
     Status attach(const std::vector<SelectedProcess>& selected);
@@ -139,11 +128,10 @@ void Session::State::note_task(const ts_task& task) {
     if (task.operation == TS_TASK_EXEC) {
         found->second.told = false;
         found->second.threads = {task.pid};
-        found->second.python = {};
-        kernel->unfollow(task.pid);
+        pythons->ended(task.pid);
     } else if (task.operation == TS_TASK_EXIT && leader) {
         found->second.alive = false;
-        kernel->unfollow(task.pid);
+        pythons->ended(task.pid);
     }
 }
 
@@ -212,48 +200,12 @@ void Session::State::tell_processes() {
         totals.processes++;
         if (auto fact = process_fact(pid, target.local_pid, target.parent, target.threads)) {
             const std::string runtime = fact->value("runtime", "");
-            target.python.over = runtime != "python" && runtime != "native";  // native: what it embeds may not be loaded yet
+            if (target.local_pid != 0 && (runtime == "python" || runtime == "native")) {  // native: what it embeds may come later
+                pythons->started(pid, target.local_pid);
+            }
             write_fact(std::move(*fact));
         }
     }
-}
-
-void Session::State::follow_runtimes(std::uint64_t now) {
-    for (auto& [pid, target] : targets) {
-        if (target.alive && target.told && target.local_pid != 0 && !target.python.over && target.python.next_ns <= now) {
-            follow_python(pid, target, now);
-        }
-    }
-}
-
-void Session::State::follow_python(std::uint32_t pid, Target& target, std::uint64_t now) {
-    const PythonProcess python = find_python(target.local_pid);
-    target.python.tries++;
-    target.python.next_ns = now + PythonSearch::kPause;
-    const bool again = python.state == runtime::CPythonState::starting || !python.present;
-    if (again && target.python.tries < PythonSearch::kTriesMost) {
-        return;
-    }
-    target.python.over = true;
-    if (!python.present) {
-        return;
-    }
-    Json fact{{"fact", "runtime"}, {"pid", pid}, {"runtime", "python"}};
-    if (!python.version.empty()) {
-        fact["version"] = python.version;
-    }
-    KernelSide::Followed followed;
-    if (python.state == runtime::CPythonState::followed) {
-        followed = kernel->follow(pid, target.local_pid, python);
-    } else {
-        followed.error = python.state == runtime::CPythonState::starting ? "the interpreter did not start" : python.reason;
-    }
-    fact["contexts"] = followed.contexts;
-    fact["lineage"] = followed.lineage;
-    if (!followed.error.empty()) {
-        fact["error"] = followed.error;
-    }
-    write_fact(std::move(fact));
 }
 
 /// The kernel side tells a loss with the next record that fits; on a CPU that falls idle that may be long after units that it
@@ -289,7 +241,7 @@ void Session::State::sample(std::uint64_t now) {
             write_fact(std::move(*fact));
         } else {
             target.alive = false;  // its exit was lost
-            kernel->unfollow(pid);
+            pythons->ended(pid);
         }
     }
     std::erase_if(targets, [](const auto& entry) { return !entry.second.alive && entry.second.told; });
@@ -327,7 +279,7 @@ Status Session::State::attach(const std::vector<SelectedProcess>& selected) {
         return status;
     }
     tell_processes();
-    follow_runtimes(monotonic_now());
+    pythons->look(monotonic_now());
     if (auto status = kernel->watch_sockets(); !status) {
         return status;
     }
@@ -359,7 +311,7 @@ Status Session::State::drain() {
     }
     tell_ongoing_losses(now);
     tell_processes();
-    follow_runtimes(now);
+    pythons->look(now);
     sample(now);
     meter.tick(*kernel, now);
     if (command) {
@@ -425,6 +377,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
         return kernel.error();
     }
     state->kernel = std::move(*kernel);
+    state->pythons.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     if (!options.selection.command.empty()) {
         auto command = Command::prepare(options.selection.command);
         if (!command) {

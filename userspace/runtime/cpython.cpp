@@ -7,7 +7,16 @@ namespace timesink::runtime {
 
 namespace {
 
-enum Symbol : std::size_t { runtime_state, version_hex, context_type, copy_current, since_3_10, since_3_9, since_3_8 };
+enum Symbol : std::size_t {
+    runtime_state,
+    version_hex,
+    context_type,
+    copy_current,
+    since_3_10,
+    since_3_9,
+    since_3_8,
+    dictionary_type
+};
 
 /// x86-64, from the debug information (DWARF) of the releases named, built without options that change structures.
 struct Known {
@@ -15,11 +24,11 @@ struct Known {
     CPythonLayout layout;
 };
 constexpr std::array<Known, 5> kKnown{{
-    {8, {40, 8, 0, 8, 16, 176, 240, 8}},    // 3.8.18
-    {9, {40, 8, 0, 8, 16, 176, 240, 8}},    // 3.9.18
-    {10, {40, 8, 0, 8, 16, 176, 240, 8}},   // 3.10.13
-    {11, {48, 16, 0, 8, 16, 152, 224, 8}},  // 3.11.7
-    {12, {48, 72, 0, 8, 16, 136, 208, 8}},  // 3.12.1
+    {8, {40, 8, 0, 8, 16, 176, 240, 8, 56}},     // 3.8.18
+    {9, {40, 8, 0, 8, 16, 176, 240, 8, 856}},    // 3.9.18
+    {10, {40, 8, 0, 8, 16, 176, 240, 8, 856}},   // 3.10.13
+    {11, {48, 16, 0, 8, 16, 152, 224, 8, 888}},  // 3.11.7
+    {12, {48, 72, 0, 8, 16, 136, 208, 8, 944}},  // 3.12.1
 }};
 
 /// PyThreadState.context, of which _Py_DebugOffsets does not tell: 3.13.0 by DWARF; 3.14.6 by what PyContext_CopyCurrent reads.
@@ -87,6 +96,7 @@ struct DebugOffsets {
     [[nodiscard]] bool free_threaded() const { return words[1] != 0; }
     [[nodiscard]] std::uint64_t interpreters_head() const { return words[4]; }
     [[nodiscard]] std::uint64_t threads_head() const { return words[8]; }
+    [[nodiscard]] std::uint64_t modules(std::uint32_t minor) const { return words[minor == 13 ? 10 : 11]; }
     /// size, prev, next, interp, current_frame, thread_id
     [[nodiscard]] std::uint64_t thread_state(std::size_t member, std::uint32_t minor) const {
         return words[(minor == 13 ? 18 : 21) + member];
@@ -98,9 +108,9 @@ constexpr std::uint32_t kMainAfterHead = 8;
 
 std::optional<CPythonLayout> told_layout(const DebugOffsets& told, std::uint32_t minor) {
     constexpr std::uint64_t kPlausible = std::uint64_t{1} << 22U;
-    const std::array<std::uint64_t, 6> members{told.interpreters_head(),    told.threads_head(),
-                                               told.thread_state(1, minor), told.thread_state(2, minor),
-                                               told.thread_state(3, minor), told.thread_state(5, minor)};
+    const std::array<std::uint64_t, 7> members{
+        told.interpreters_head(),    told.threads_head(),         told.thread_state(1, minor), told.thread_state(2, minor),
+        told.thread_state(3, minor), told.thread_state(5, minor), told.modules(minor)};
     const bool plausible = std::all_of(members.begin(), members.end(),
                                        [](std::uint64_t offset) { return offset < kPlausible && offset % 8 == 0; }) &&
                            told.thread_state(0, minor) > kContextSince313;
@@ -108,7 +118,8 @@ std::optional<CPythonLayout> told_layout(const DebugOffsets& told, std::uint32_t
         return std::nullopt;
     }
     const auto narrow = [&](std::size_t member) { return static_cast<std::uint32_t>(members[member]); };
-    return CPythonLayout{narrow(0) + kMainAfterHead, narrow(1), narrow(2), narrow(3), narrow(4), narrow(5), kContextSince313, 8};
+    return CPythonLayout{narrow(0) + kMainAfterHead, narrow(1), narrow(2), narrow(3), narrow(4), narrow(5),
+                         kContextSince313,           8,         narrow(6)};
 }
 
 /// Context.copy and Context.__new__, by the type's own tables: the functions are static, and no symbol need name them.
@@ -151,12 +162,15 @@ bool list_is_sound(const CPython& python, const Memory& memory) {
     return previous != 0;
 }
 
-CPythonExamination follow(const CPythonSymbols& symbols, const CPythonLayout& layout, std::string version, const Memory& memory) {
+CPythonExamination follow(const CPythonSymbols& symbols, const CPythonLayout& layout, std::uint32_t minor, std::string version,
+                          const Memory& memory) {
     CPythonExamination examination;
     examination.version = std::move(version);
     CPython& found = examination.found;
     found.layout = layout;
     found.context_type = symbols[context_type];
+    found.dictionary_type = symbols[dictionary_type];
+    found.minor = minor;
     found.copy_current = symbols[copy_current];
     found.interpreter = read_pointer(memory, symbols[runtime_state] + layout.main_interpreter);
     if (found.interpreter == 0 || read_pointer(memory, found.interpreter + layout.threads_head) == 0) {
@@ -193,7 +207,7 @@ CPythonExamination examine_cpython(const CPythonSymbols& symbols, const Memory& 
     }
     const auto known = std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& row) { return row.minor == version->minor; });
     if (known != kKnown.end()) {
-        return follow(symbols, known->layout, version->text, memory);
+        return follow(symbols, known->layout, known->minor, version->text, memory);
     }
     if (version->minor != 13 && version->minor != 14) {
         return unsupported(version->text, "a version that is not known");
@@ -209,7 +223,7 @@ CPythonExamination examine_cpython(const CPythonSymbols& symbols, const Memory& 
     if (!layout) {
         return unsupported(version->text, "what it tells of its structures (_Py_DebugOffsets) makes no sense");
     }
-    return follow(symbols, *layout, version->text, memory);
+    return follow(symbols, *layout, version->minor, version->text, memory);
 }
 
 }  // namespace timesink::runtime

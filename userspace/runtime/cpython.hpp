@@ -23,14 +23,15 @@ public:
 
 /// The symbols that an image of CPython is asked for, in this order. The dynamic table has them in every build that can load
 /// extension modules, stripped or not.
-inline constexpr std::array<std::string_view, 7> kCPythonSymbols{
+inline constexpr std::array<std::string_view, 8> kCPythonSymbols{
     "_PyRuntime",
-    "Py_Version",                // 3.11
-    "PyContext_Type",            // 3.7
-    "PyContext_CopyCurrent",     // 3.7
-    "PyModule_AddObjectRef",     // 3.10
-    "PyModule_AddType",          // 3.9
-    "PyCode_NewWithPosOnlyArgs"  // 3.8
+    "Py_Version",                 // 3.11
+    "PyContext_Type",             // 3.7
+    "PyContext_CopyCurrent",      // 3.7
+    "PyModule_AddObjectRef",      // 3.10
+    "PyModule_AddType",           // 3.9
+    "PyCode_NewWithPosOnlyArgs",  // 3.8
+    "PyDict_Type",
 };
 /// Where they are in the process; 0: the image has no such symbol.
 using CPythonSymbols = std::array<std::uint64_t, kCPythonSymbols.size()>;
@@ -45,13 +46,16 @@ struct CPythonLayout {
     std::uint32_t thread_id;
     std::uint32_t context;
     std::uint32_t object_type;  ///< PyObject
+    std::uint32_t modules;      ///< PyInterpreterState: the dictionary of modules
 };
 
 /// A process in which contexts can be followed. Addresses are the process's.
 struct CPython {
     CPythonLayout layout;
     std::uint64_t interpreter = 0;
+    std::uint32_t minor = 0;  ///< of version 3
     std::uint64_t context_type = 0;
+    std::uint64_t dictionary_type = 0;
     std::uint64_t copy_current = 0;     ///< returns a copy of the current context
     std::vector<std::uint64_t> makers;  ///< return a context that is no copy of the current one
 };
@@ -72,5 +76,13 @@ struct CPythonExamination {
 /// Finds the way from the symbols to the contexts, and checks each step on the process itself: what does not look as the version
 /// should is unsupported, never guessed.
 CPythonExamination examine_cpython(const CPythonSymbols& symbols, const Memory& memory);
+
+/// asyncio's own Task, the one written in C, which every event loop uses.
+struct CPythonTask {
+    std::uint64_t initializer = 0;  ///< address of the function that Task.__init__ is
+    std::uint32_t bytes = 0;        ///< of an instance
+};
+/// Empty: asyncio is not imported (yet), or its Task is not to be found.
+std::optional<CPythonTask> find_task(const CPython& python, const Memory& memory);
 
 }  // namespace timesink::runtime

@@ -40,8 +40,12 @@ struct ts_python {
 	__u32 next;
 	__u32 thread_id; /* pthread_self(), which is the thread's fs base with glibc and musl */
 	__u32 context;
-	__u32 object_type; /* PyObject.ob_type */
+	__u32 object_type;	     /* PyObject.ob_type */
+	__u32 task_bytes;	     /* size of an asyncio Task; 0: not known, tasks are not followed */
+	__u32 task_context;	     /* its context's offset, found out by the kernel side; 0: not yet */
+	__u32 threads_have_contexts; /* set by the kernel side: a thread that makes no tasks makes calls in a context */
+	__u32 reserved;
 };
-TS_ASSERT_SIZE(struct ts_python, 40);
+TS_ASSERT_SIZE(struct ts_python, 56);
 
 #endif

@@ -126,8 +126,9 @@ enum ts_call_flag {
  * head_bytes + tail_bytes <= result; what lies between was not captured.
  *
  * A context is what a language runtime itself says a thread is working for: for CPython the address of the
- * contextvars.Context object current on the thread, of which every asyncio task has its own. Never 0. Addresses are
- * used again once an object is gone: struct ts_lineage says when that happens.
+ * contextvars.Context object current on the thread, of which every asyncio task has its own. Addresses are used again
+ * once an object is gone: struct ts_lineage says when that happens. The lowest bit is set where it would not be said (a
+ * context that no task holds): the same value may stand for another one later. Never 0.
  */
 struct ts_call {
 	struct ts_event_head head; /* time: exit of the call */
@@ -273,9 +274,9 @@ struct ts_loss {
 TS_ASSERT_SIZE(struct ts_loss, 48);
 
 /*
- * Written when a context was made, before anything can run in it: whatever was known of another one at this address is
- * over. A copy is made for every asyncio task, for a worker thread that is to go on in its caller's context, and for
- * callbacks.
+ * Written when a context was met for the first time, before the first call that is made in it: whatever was known of
+ * another one of this name is over. Every asyncio task runs in a copy of its maker's context; so do worker threads that
+ * are to go on in their caller's.
  */
 struct ts_lineage {
 	struct ts_event_head head; /* tid: the thread that made it */
