@@ -85,7 +85,9 @@ void PythonFollower::search_task(std::uint32_t pid, Process& process) {
         return;
     }
     if (maps_uvloop(process.local_pid)) {
+        kernel_.unfollow(pid);  // to read contexts would cost, and tell nothing
         process.stage = Stage::over;
+        process.python.state = runtime::CPythonState::unsupported;
         tell(pid, process, Error{"uvloop, which writes outside of its tasks' contexts"});
         return;
     }

@@ -108,9 +108,9 @@ class Bench:
             for ratios in self.ratios[name]:
                 median, low, high = bootstrap(ratios)
                 columns.append(f"{median:6.3f}  [{low:.3f}, {high:.3f}]{'' if sure(ratios, self.options.half_width) else ' wide'}")
-            print(f"{self.service:<14}{tracer.name:<20}{len(self.ratios[name][0]):>6}   {columns[0]:<30}{columns[1]:<30}", flush=True)
+            print(f"{self.service:<16}{tracer.name:<20}{len(self.ratios[name][0]):>6}   {columns[0]:<30}{columns[1]:<30}", flush=True)
         if "timesink" in self.tracers and self.agent_requests:
-            print(f"{'':<14}timesink: agent {self.agent_ns / 1e6 / (self.agent_requests / 1000):.1f} ms of CPU per 1,000 requests, "
+            print(f"{'':<16}timesink: agent {self.agent_ns / 1e6 / (self.agent_requests / 1000):.1f} ms of CPU per 1,000 requests, "
                   f"{self.tracers['timesink'].lost} events lost in {self.agent_requests} requests", flush=True)
 
     def verdict(self):
@@ -147,7 +147,7 @@ def main(arguments):
         return 2
     split = (cpus[0], set(cpus[1:]))
     print(f"server on CPU {cpus[0]}, the rest on {','.join(map(str, cpus[1:]))}; intervals of {options.seconds} s, {options.connections} connections")
-    print(f"{'service':<14}{'attached':<20}{'pairs':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}", flush=True)
+    print(f"{'service':<16}{'attached':<20}{'pairs':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}", flush=True)
     verdicts = []
     with Stack("overhead") as stack:
         postgres = Postgres(stack, cpus=split[1])
