@@ -48,8 +48,8 @@ const OffCpuSpan* latest_idle(const ThreadTimeline& timeline, Instant from, Inst
 
 }  // namespace
 
-LoopWalk::LoopWalk(const LiveUnit& live, const Timelines& timelines, std::vector<Piece>& pieces)
-    : trail_(live, timelines, pieces), unit_(live.unit), timelines_(timelines) {}
+LoopWalk::LoopWalk(const LiveUnit& live, const Timelines& timelines, const ConnectionPools& pools, std::vector<Piece>& pieces)
+    : trail_(live, timelines, pieces), unit_(live.unit), timelines_(timelines), pools_(pools) {}
 
 void LoopWalk::run() {
     gather_marks();
@@ -121,7 +121,7 @@ void LoopWalk::step() {
         trail_.charge(trail_.read, Cause::unattributed);
         return;
     }
-    if (call->socket == unit_.socket || exchange_of(*call) != nullptr) {
+    if (is_own(*call)) {
         own_call(*timeline, *call);
     } else {
         gap(*timeline);
@@ -157,11 +157,15 @@ const OwnedExchange* LoopWalk::exchange_of(const SocketCall& call) const {
     return nullptr;
 }
 
+bool LoopWalk::is_own(const SocketCall& call) const {
+    return call.socket == unit_.socket || exchange_of(call) != nullptr;
+}
+
 /// At its end.
 void LoopWalk::own_call(const ThreadTimeline& timeline, const SocketCall& call) {
     const OwnedExchange* owned = exchange_of(call);
-    const bool reads_reply = owned != nullptr && call.operation == TS_OPERATION_READ &&
-                             owned->exchange.arrived != Instant{} && call.exited == owned->exchange.read_end;
+    const bool reads_reply = owned != nullptr && call.operation == TS_OPERATION_READ && owned->exchange.arrived != Instant{} &&
+                             call.exited == owned->exchange.read_end;
     if (reads_reply) {
         charge_reply(*owned);
     } else {
@@ -214,12 +218,14 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     trail_.thread = exchange.read_by;
     if (const ThreadTimeline* timeline = timelines_.find(trail_.thread)) {
-        // What it did since its last call for others is its way to this read.
-        const SocketCall* read = timeline->latest_call(trail_.at);
-        const SocketCall* before = read == nullptr ? nullptr : timeline->latest_call(read->entered);
         const OffCpuSpan* span = timeline->latest_off(exchange.arrived_end);
         const bool woken_by_it = span != nullptr && span->woken > exchange.arrived_end;
         const Instant ready = woken_by_it ? span->woken : exchange.arrived_end;
+        // What it did since its last call for others is its way to this read.
+        const SocketCall* before = timeline->latest_call(trail_.at);
+        while (before != nullptr && before->exited > ready && is_own(*before)) {
+            before = timeline->latest_call(before->entered);
+        }
         charge_running(*timeline, before == nullptr ? ready : std::max(before->exited, ready), Cause::cpu);
         charge_running(*timeline, ready, Cause::loop_busy);
     }
@@ -257,7 +263,8 @@ bool LoopWalk::charge_pool_wait(const ThreadTimeline& timeline, Instant from) {
         return false;
     }
     // Whoever waits for a connection has it in the next turn: if the loop was idle since, this one asked only later.
-    if (latest_idle(timeline, call->exited, trail_.at) != nullptr) {
+    if (latest_idle(timeline, call->exited, trail_.at) != nullptr ||
+        !pools_.exhausted(next->socket, call->exited, next->entered)) {
         return false;
     }
     charge_running(timeline, call->exited, Cause::loop_busy);
@@ -280,9 +287,8 @@ bool LoopWalk::charge_helper(const ThreadTimeline& timeline, const Mark& mark) {
 /// A helper thread's wait for work: whoever woke it works for the unit, which has not been on this thread before.
 bool LoopWalk::follow_starter(const ThreadTimeline& timeline, const OffCpuSpan& wait) {
     const ThreadTimeline* starter = timelines_.find(wait.waker);
-    const bool was_here = std::any_of(marks_.begin(), marks_.end(), [&](const Mark& mark) {
-        return mark.thread == trail_.thread && mark.at <= wait.off;
-    });
+    const bool was_here = std::any_of(marks_.begin(), marks_.end(),
+                                      [&](const Mark& mark) { return mark.thread == trail_.thread && mark.at <= wait.off; });
     if (was_here || wait.waker == trail_.thread || starter == nullptr || starter->process() != timeline.process()) {
         return false;
     }
