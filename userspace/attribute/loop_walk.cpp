@@ -37,6 +37,11 @@ bool is_idle(const OffCpuSpan& span) {
     return span.blocked() && wait_kind(span.syscall) == WaitKind::poll;
 }
 
+/// Where the walk goes on before the call. A call takes time: one of no length would be met again and again.
+Instant begin_of(const SocketCall& call) {
+    return std::min(call.entered, call.exited - Duration(1));
+}
+
 /// The latest span in (from, at) in which the thread had nothing to do; null: it was busy throughout.
 const OffCpuSpan* latest_idle(const ThreadTimeline& timeline, Instant from, Instant at) {
     const OffCpuSpan* span = timeline.latest_off(at);
@@ -82,7 +87,7 @@ void LoopWalk::gather_marks() {
     if (const ThreadTimeline* timeline = timelines_.find(unit_.answered_by);
         timeline != nullptr && unit_.first_response != Instant{}) {
         for (const SocketCall* call = timeline->next_call(unit_.first_response); call != nullptr && call->entered < unit_.end;
-             call = timeline->next_call(call->exited)) {
+             call = timeline->next_call(std::max(call->exited, call->entered + Duration(1)))) {
             if (call->socket == unit_.socket && call->operation == TS_OPERATION_WRITE) {
                 marks_.push_back({call->entered, unit_.answered_by, nullptr, What::responded});
             }
@@ -169,7 +174,7 @@ void LoopWalk::own_call(const ThreadTimeline& timeline, const SocketCall& call) 
     if (reads_reply) {
         charge_reply(*owned);
     } else {
-        charge_running(timeline, call.entered, Cause::cpu);
+        charge_running(timeline, begin_of(call), Cause::cpu);
     }
 }
 
@@ -224,7 +229,7 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
         // What it did since its last call for others is its way to this read.
         const SocketCall* before = timeline->latest_call(trail_.at);
         while (before != nullptr && before->exited > ready && is_own(*before)) {
-            before = timeline->latest_call(before->entered);
+            before = timeline->latest_call(begin_of(*before));
         }
         charge_running(*timeline, before == nullptr ? ready : std::max(before->exited, ready), Cause::cpu);
         charge_running(*timeline, ready, Cause::loop_busy);
@@ -257,7 +262,7 @@ bool LoopWalk::charge_pool_wait(const ThreadTimeline& timeline, Instant from) {
     }
     const SocketCall* call = timeline.latest_call(trail_.at);
     while (call != nullptr && call->exited > from && call->socket != next->socket) {
-        call = timeline.latest_call(call->entered);
+        call = timeline.latest_call(begin_of(*call));
     }
     if (call == nullptr || call->exited <= from || call->operation != TS_OPERATION_READ) {
         return false;

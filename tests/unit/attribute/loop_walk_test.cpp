@@ -165,7 +165,7 @@ TEST(LoopWalk, WhateverHappenedThePiecesAreContiguousAndEnd) {
             const int helper = between(0, 3) == 0 ? 1 : 0;
             const ThreadId thread = helper != 0 ? kHelper : kMain;
             const std::int64_t from = at[helper] + between(0, 80);
-            const std::int64_t to = from + between(1, 120);
+            const std::int64_t to = from + between(0, 120);  // also calls of no length
             const SocketId socket{static_cast<std::uint64_t>(between(1, 4))};
             if (between(0, 2) == 0) {
                 const std::int16_t calls[] = {kEpollWait, kFutex, kRecvfrom, kPread, -1};
