@@ -28,6 +28,12 @@ struct ts_cpu {
 };
 TS_ASSERT_SIZE(struct ts_cpu, 40);
 
+/* Threads that make no tasks make calls in contexts that no one told. */
+enum ts_threads_have_contexts {
+	TS_THREADS_MAYBE = 1, /* some */
+	TS_THREADS_SURELY = 2 /* over and over */
+};
+
 /*
  * Value of the map python_processes: where a process running CPython keeps what is read at its system calls. Addresses
  * are those of the process, offsets are bytes; userspace/runtime/cpython.cpp says where they come from.
@@ -43,7 +49,7 @@ struct ts_python {
 	__u32 object_type;	     /* PyObject.ob_type */
 	__u32 task_bytes;	     /* size of an asyncio Task; 0: not known, tasks are not followed */
 	__u32 task_context;	     /* its context's offset, found out by the kernel side; 0: not yet */
-	__u32 threads_have_contexts; /* set by the kernel side: a thread that makes no tasks makes calls in a context */
+	__u32 threads_have_contexts; /* enum ts_threads_have_contexts, set by the kernel side */
 	__u32 reserved;
 };
 TS_ASSERT_SIZE(struct ts_python, 56);
