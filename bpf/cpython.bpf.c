@@ -66,8 +66,8 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	struct ts_context_key key = {};
 	const struct ts_python *python;
+	__u32 pid, tid = (__u32)bpf_get_current_pid_tgid();
 	__u64 nothing = 0;
-	__u32 pid;
 
 	if (!thread)
 		return 0;
@@ -81,6 +81,17 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 		ts_python_settle(thread);
 	ts_tell_lineage(pid, key.context, ts_python_context(thread));
 	bpf_map_update_elem(&work_items, &key, &nothing, BPF_ANY);
+	thread->python_puts = !bpf_map_update_elem(&put_items, &tid, &key.context, BPF_ANY);
+	return 0;
+}
+
+/* SimpleQueue.put() returns: whom the thread wakes from now on, it wakes for something else. */
+static __always_inline int on_put_done(const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+
+	if (thread)
+		thread->python_puts = 0;
 	return 0;
 }
 
@@ -89,10 +100,17 @@ static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	struct ts_context_key key = {.context = BPF_CORE_READ(regs, ax)};
+	struct ts_python *python;
+	__u32 pid;
 
 	if (!thread)
 		return 0;
-	key.pid = thread->pid;
+	key.pid = pid = thread->pid;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	if (!python)
+		return 0;
+	thread->python_takes = 1;
+	ts_python_settle_offer(thread, python);
 	/* Taken once: another object at this address is never taken for it. */
 	thread->python_work = key.context && !bpf_map_delete_elem(&work_items, &key) ? key.context : 0;
 	if (thread->python_work && thread->python_strange != TS_MAKES_TASKS)
@@ -104,16 +122,19 @@ static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 	SEC(SECTION) int NAME(struct pt_regs *regs)                                                                    \
 	{                                                                                                              \
 		const bool btf = true;                                                                                 \
+		(void)regs;                                                                                            \
 		return CALL;                                                                                           \
 	}                                                                                                              \
 	SEC(SECTION) int NAME##_raw(struct pt_regs *regs)                                                              \
 	{                                                                                                              \
 		const bool btf = false;                                                                                \
+		(void)regs;                                                                                            \
 		return CALL;                                                                                           \
 	}
 
 TS_PYTHON_PROBE("uprobe", on_task_made, on_task(regs, btf))
 TS_PYTHON_PROBE("uprobe", on_work_put, on_put(regs, btf))
+TS_PYTHON_PROBE("uretprobe", on_work_put_done, on_put_done(btf))
 TS_PYTHON_PROBE("uretprobe", on_work_got, on_got(regs, btf))
 /* contextvars.copy_context() */
 TS_PYTHON_PROBE("uretprobe", on_context_copied, on_made(regs, true, btf))

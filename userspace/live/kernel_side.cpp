@@ -379,6 +379,11 @@ Status KernelSide::watch_executors_of(std::uint32_t pid, std::uint32_t local_pid
         !status) {
         return status;
     }
+    if (auto status =
+            state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_done_raw : programs.on_work_put_done);
+        !status) {
+        return status;
+    }
     return state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_raw : programs.on_work_put);
 }
 

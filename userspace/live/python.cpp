@@ -126,6 +126,8 @@ ts_python config_of(const runtime::CPython& python) {
             .task_bytes = 0,
             .task_context = 0,
             .threads_have_contexts = 0,
+            .offers = 0,
+            .offer_epoch = 0,
             .reserved = 0};
 }
 

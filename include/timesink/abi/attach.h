@@ -50,8 +50,10 @@ struct ts_python {
 	__u32 task_bytes;	     /* size of an asyncio Task; 0: not known, tasks are not followed */
 	__u32 task_context;	     /* its context's offset, found out by the kernel side; 0: not yet */
 	__u32 threads_have_contexts; /* enum ts_threads_have_contexts, set by the kernel side */
+	__u32 offers;		     /* made and not settled; by the kernel side, as the next */
+	__u32 offer_epoch;	     /* grows when several were open at once */
 	__u32 reserved;
 };
-TS_ASSERT_SIZE(struct ts_python, 56);
+TS_ASSERT_SIZE(struct ts_python, 64);
 
 #endif
