@@ -94,10 +94,10 @@ def judge(requests, export):
 class Cell:
     """A service of one kind; it is warmed up, then recorded once for each number of clients."""
 
-    def __init__(self, stack, stores, options, python, loop, app, driver, http_client, pool):
+    def __init__(self, stack, stores, options, version, loop, app, driver, http_client, pool, **service):
         self.stack, self.options = stack, options
-        self.service = Loop(stack, stores=stores, loop=loop, driver=driver, http_client=http_client, application=app, pool=pool,
-                            python=sys.executable if python == "own" else pythons.interpreter(python))
+        service.setdefault("python", sys.executable if version == "own" else pythons.interpreter(version))
+        self.service = Loop(stack, stores=stores, loop=loop, driver=driver, http_client=http_client, application=app, pool=pool, **service)
         self.mix = stack.directory / "mix.json"
         names = [name for name in NAMES if app != "framework" or name != "stream"] if options.mix == "all" else options.mix.split("+")
         self.mix.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in names]))
@@ -122,32 +122,37 @@ HEAD = (f"{'python':<6} {'loop':<8} {'app':<9} {'driver':<10} {'http':<8} {'pool
         f"{'missing':>7} {'ambiguous':>9} {'left out':>8}")
 
 
+def right(verdicts):
+    """Per cent."""
+    return 100 * verdicts["right"] / (verdicts["all"] or 1)
+
+
+def good(options, verdicts):
+    return verdicts["all"] > 0 and verdicts["wrong"] == 0 and verdicts["failures"] == 0 and right(verdicts) >= options.least
+
+
 def report(options, kind, clients, requests, export, failures):
-    """Prints the line of a run. Whether it is as good as asked for."""
+    """Prints the line of a run; returns its verdicts."""
     verdicts, complaints, evidence = judge(requests, export)
-    count = verdicts["all"] or 1
-    right = 100 * verdicts["right"] / count
+    verdicts["failures"] = failures
     python, loop, app, driver, http_client, pool = kind
-    print(f"{python:<6} {loop:<8} {app:<9} {driver:<10} {http_client:<8} {pool:>4} {clients:>7} {verdicts['all']:>9} {right:>7.2f} % {verdicts['wrong']:>6} "
+    print(f"{python:<6} {loop:<8} {app:<9} {driver:<10} {http_client:<8} {pool:>4} {clients:>7} {verdicts['all']:>9} {right(verdicts):>7.2f} % {verdicts['wrong']:>6} "
           f"{verdicts['missing']:>7} {verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {dict(evidence)}"
           f"{'  FAILURES ' + str(failures) if failures else ''}", flush=True)
     for line in complaints[:options.complaints]:
         progress("  " + line)
-    return verdicts["all"] > 0 and verdicts["wrong"] == 0 and failures == 0 and right >= options.least
+    return verdicts
 
 
-def score_cell(options, stack, stores, kind):
-    try:
-        cell = Cell(stack, stores, options, *kind)
-    except pythons.Unavailable as why:
-        print(f"{kind[0]}: {why}", flush=True)
-        return True
+def score_cell(options, stack, stores, kind, **service):
+    """Verdicts of one service, by number of clients."""
+    cell = Cell(stack, stores, options, *kind, **service)
     recorded = [(clients, *cell.record(clients)) for clients in map(int, options.clients.split(","))]
     requests = cell.end()
-    return all([report(options, kind, clients, requests, export, failures) for clients, export, failures in recorded])
+    return {clients: report(options, kind, clients, requests, export, failures) for clients, export, failures in recorded}
 
 
-def main(arguments):
+def read_options(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pythons", default="own", help="own: the one that runs this; else of pythons.py, or all")
     parser.add_argument("--loops", default="asyncio,uvloop")
@@ -163,20 +168,27 @@ def main(arguments):
     parser.add_argument("--options", default="", help="of timesink record")
     parser.add_argument("--complaints", type=int, default=5)
     parser.add_argument("--least", type=float, default=0, help="per cent that must be right")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = read_options(arguments)
     exit_on_sigterm()
     lists = (options.pythons.replace("all", ",".join(pythons.VERSIONS)), options.loops, options.apps, options.drivers, options.http_clients, options.pools)
-    good = True
+    all_good = True
     print(HEAD, flush=True)
     with Stack("loop") as stack:
         stores = Stores(stack)
         for kind in itertools.product(*(choices.split(",") for choices in lists)):
             try:
-                good = score_cell(options, stack, stores, kind) and good
+                cell = score_cell(options, stack, stores, kind)
+                all_good = all_good and all(good(options, verdicts) for verdicts in cell.values())
+            except pythons.Unavailable as why:
+                print(f"{kind[0]}: {why}", flush=True)
             except runs.StackError as failed:
                 print(f"{' '.join(kind)}: {failed}", flush=True)
-                good = False
-    return 0 if good else 1
+                all_good = False
+    return 0 if all_good else 1
 
 
 if __name__ == "__main__":
