@@ -22,7 +22,8 @@ from loop.stack import Loop, Stores
 from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm, progress
 
-NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "timers", "provider", "cache", "thread", "executor", "anyio", "background", "stream")
+NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "cache", "thread", "executor", "anyio", "background",
+         "stream")
 
 
 class Truth:

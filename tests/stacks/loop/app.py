@@ -1,7 +1,7 @@
 """Requests that share one event loop and a pool of connections: a plain ASGI service, with its own account of who sent what.
 
 Configured by the environment: LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_DRIVER (of databases.py), LOOP_HTTP (of clients.py),
-LOOP_POOL (connections), LOOP_TRUTH (file, written at the end).
+LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_TRANSPORTS (file: what went through the sockets, see testbed/transports.py).
 
 The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at. Of every use of a
 connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC): a pool hands a connection to one at a time, so whatever
@@ -14,16 +14,24 @@ import contextvars
 import functools
 import json
 import os
+import pathlib
 import queue
+import sys
 import time
 
 import anyio.to_thread
 import psycopg
 import redis.asyncio
 
-from clients import CLIENTS
-from databases import DRIVERS, POOL, POSTGRES, STATEMENT, port_of
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from clients import CLIENTS  # noqa: E402
+from databases import DRIVERS, POOL, POSTGRES, STATEMENT, port_of  # noqa: E402
+from testbed import transports  # noqa: E402
+
+TRANSPORTS = os.environ.get("LOOP_TRANSPORTS")
+if TRANSPORTS:
+    transports.install()
 PROVIDER = f"http://127.0.0.1:{os.environ['LOOP_PROVIDER']}"
 database = DRIVERS[os.environ.get("LOOP_DRIVER", "asyncpg")]()
 client = CLIENTS[os.environ.get("LOOP_HTTP", "httpx")]()
@@ -34,6 +42,14 @@ class Work:
 
     def __init__(self, scope):
         self.path, self.client, self.begin, self.end, self.calls = scope["path"], scope["client"], time.monotonic_ns(), 0, []
+        self.waits = []
+
+    @contextlib.contextmanager
+    def waiting(self):
+        """For a connection of the pool."""
+        began = time.monotonic_ns()
+        yield
+        self.waits.append((began, time.monotonic_ns()))
 
     @contextlib.contextmanager
     def call(self, kind, port, background=False):
@@ -45,7 +61,7 @@ class Work:
             self.calls.append(noted)
 
     def record(self):
-        return {"path": self.path, "client": list(self.client), "begin": self.begin, "end": self.end, "calls": self.calls}
+        return {"path": self.path, "client": list(self.client), "begin": self.begin, "end": self.end, "calls": self.calls, "waits": self.waits}
 
 
 async def in_thread(function, *arguments, **named):
@@ -96,6 +112,14 @@ async def held(work, number, times):
     async with database.connection(work) as (connection, port):
         for offset in range(times):
             await statement(work, connection, port, number + offset)
+
+
+async def slow(work, number):
+    """The database works, and does not share the event loop's CPU while it does."""
+    for offset in range(2):
+        async with database.connection(work) as (connection, port):
+            with work.call("statement", port):
+                await database.sleep(connection, (1 + (number + offset) % 7) / 1000)
 
 
 async def parallel(work, number):
@@ -191,7 +215,7 @@ async def leave_behind(work, number):
 ENDPOINTS = {
     "one": one, "three": lambda work, number: several(work, number, 3), "five": lambda work, number: several(work, number, 5),
     "many": lambda work, number: held(work, number, 20), "gather": parallel, "tasks": parallel_tasks, "transaction": transaction,
-    "timers": timers, "provider": provider, "cache": cache, "thread": thread, "executor": executor,
+    "slow": slow, "timers": timers, "provider": provider, "cache": cache, "thread": thread, "executor": executor,
     "anyio": anyio_thread, "background": leave_behind, "large": one,
 }
 
@@ -201,6 +225,8 @@ async def finish():
     await stores.close()
     with open(os.environ["LOOP_TRUTH"], "w") as file:
         file.writelines(json.dumps(work.record()) + "\n" for work in truth)
+    if TRANSPORTS:
+        transports.save(TRANSPORTS)
 
 
 async def lifespan(receive, send):

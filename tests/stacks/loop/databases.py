@@ -29,7 +29,8 @@ class Asyncpg:
 
     @contextlib.asynccontextmanager
     async def connection(self, work, background=False):
-        connection = await self.pool.acquire()
+        with work.waiting():
+            connection = await self.pool.acquire()
         port = connection._con._transport.get_extra_info("sockname")[1]
         try:
             yield connection, port
@@ -39,6 +40,9 @@ class Asyncpg:
 
     async def query(self, connection, number):
         return await connection.fetch(STATEMENT + "$1", number)
+
+    async def sleep(self, connection, seconds):
+        return await connection.fetch("SELECT pg_sleep($1)", seconds)
 
     @contextlib.asynccontextmanager
     async def transaction(self, connection):
@@ -57,7 +61,8 @@ class Psycopg:
 
     @contextlib.asynccontextmanager
     async def connection(self, work, background=False):
-        connection = await self.pool.getconn()
+        with work.waiting():
+            connection = await self.pool.getconn()
         port = port_of(connection)
         try:
             yield connection, port
@@ -67,6 +72,9 @@ class Psycopg:
 
     async def query(self, connection, number):
         return await (await connection.execute(STATEMENT + "%s", (number,))).fetchall()
+
+    async def sleep(self, connection, seconds):
+        return await (await connection.execute("SELECT pg_sleep(%s)", (seconds,))).fetchall()
 
     @contextlib.asynccontextmanager
     async def transaction(self, connection):
@@ -89,7 +97,8 @@ class SqlAlchemy:
 
     @contextlib.asynccontextmanager
     async def connection(self, work, background=False):
-        connection = await self.engine.connect()
+        with work.waiting():
+            connection = await self.engine.connect()
         port = (await connection.get_raw_connection()).driver_connection._transport.get_extra_info("sockname")[1]
         try:
             yield connection, port
@@ -99,6 +108,9 @@ class SqlAlchemy:
 
     async def query(self, connection, number):
         return (await connection.execute(self.text(STATEMENT + ":number"), {"number": number})).all()
+
+    async def sleep(self, connection, seconds):
+        return (await connection.execute(self.text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})).all()
 
     @contextlib.asynccontextmanager
     async def transaction(self, connection):

@@ -22,16 +22,19 @@ class Stores:
 
 
 class Loop:
-    """Started when made; owned and ended by `stack`. `python`: the interpreter that serves; `wrapper`: words before it."""
+    """Started when made; owned and ended by `stack`. `python`: the interpreter that serves; `wrapper`: words before it; `transports`: it notes what
+    goes through its sockets."""
 
     def __init__(self, stack, *, stores=None, loop="asyncio", driver="asyncpg", http_client="httpx", application="app", pool=4, python=sys.executable,
-                 http="httptools", wrapper=()):
+                 http="httptools", wrapper=(), transports=False):
         stores = stores or Stores(stack)
         self.port = free_port()
         self.truth = stack.directory / f"truth-{self.port}.jsonl"
+        self.transports = stack.directory / f"transports-{self.port}.jsonl" if transports else ""
         self.process = stack.start(f"uvicorn-{self.port}",
                                    [*wrapper, python, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", self.port,
                                     "--loop", loop, "--http", http, "--log-level", "warning", "--no-access-log", "--lifespan", "on", f"{application}:app"],
                                    environment={"LOOP_POSTGRES": stores.postgres.url, "LOOP_REDIS": stores.redis.port,
                                                 "LOOP_PROVIDER": stores.provider_port, "LOOP_DRIVER": driver, "LOOP_HTTP": http_client,
-                                                "LOOP_POOL": pool, "LOOP_TRUTH": self.truth}).wait_for_port(self.port)
+                                                "LOOP_POOL": pool, "LOOP_TRUTH": self.truth,
+                                                "LOOP_TRANSPORTS": self.transports}).wait_for_port(self.port)

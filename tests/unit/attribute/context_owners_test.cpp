@@ -34,13 +34,14 @@ protected:
         owners_.began(*live);
         units_[id] = std::move(live);
     }
-    void end(std::uint64_t id, std::int64_t at, std::uint64_t context, std::uint64_t begun_in = 0) {
+    /// Returns whether all that the unit may have sent is known to be its own or not.
+    bool end(std::uint64_t id, std::int64_t at, std::uint64_t context, std::uint64_t begun_in = 0) {
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
         live.unit.first_response = us(at - 1);
         live.unit.answering_in = ContextId{begun_in};
         live.unit.answered_in = ContextId{context};
-        owners_.ended(live, decisions_);
+        return owners_.ended(live, decisions_);
     }
     /// Returns whether a decision is to come.
     bool send(std::uint64_t id, std::int64_t at, std::uint64_t context, Owner owner = {{}, Evidence::ambiguous, 0}) {
