@@ -118,6 +118,34 @@ static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 	return 0;
 }
 
+/*
+ * uvloop.loop.UVStream: its first member is the libuv handle, whose layout the ABI of libuv 1 keeps (uv.h; type, and
+ * the descriptor in uv_stream_t.io_watcher): the same from 0.14 to 0.23.
+ */
+#define TS_STREAM_HANDLE 24
+#define TS_HANDLE_TYPE 16
+#define TS_HANDLE_FD 184
+#define TS_HANDLE_PIPE 7
+#define TS_HANDLE_TCP 12
+/* bytes, bytearray, list: ob_size; of what else it may be it is not 0 */
+#define TS_OBJECT_SIZE 16
+
+/* UVStream.write(data), UVStream.writelines(data) is entered. */
+static __always_inline int on_written(__u64 stream, __u64 data, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	__u64 handle;
+	__u32 type;
+
+	if (!thread || !ts_read_word(data + TS_OBJECT_SIZE))
+		return 0;
+	handle = ts_read_word(stream + TS_STREAM_HANDLE);
+	type = ts_read_word(handle + TS_HANDLE_TYPE);
+	if (type != TS_HANDLE_TCP && type != TS_HANDLE_PIPE)
+		return 0;
+	return ts_python_buffer(thread, stream, (__s32)ts_read_word(handle + TS_HANDLE_FD));
+}
+
 #define TS_PYTHON_PROBE(SECTION, NAME, CALL)                                                                           \
 	SEC(SECTION) int NAME(struct pt_regs *regs)                                                                    \
 	{                                                                                                              \
@@ -136,6 +164,10 @@ TS_PYTHON_PROBE("uprobe", on_task_made, on_task(regs, btf))
 TS_PYTHON_PROBE("uprobe", on_work_put, on_put(regs, btf))
 TS_PYTHON_PROBE("uretprobe", on_work_put_done, on_put_done(btf))
 TS_PYTHON_PROBE("uretprobe", on_work_got, on_got(regs, btf))
+/* by METH_O, and by METH_FASTCALL */
+TS_PYTHON_PROBE("uprobe", on_stream_written, on_written(BPF_CORE_READ(regs, di), BPF_CORE_READ(regs, si), btf))
+TS_PYTHON_PROBE("uprobe", on_stream_written_fast,
+		on_written(BPF_CORE_READ(regs, di), ts_read_word(BPF_CORE_READ(regs, si)), btf))
 /* contextvars.copy_context() */
 TS_PYTHON_PROBE("uretprobe", on_context_copied, on_made(regs, true, btf))
 /* Context(), Context.copy() */

@@ -380,6 +380,87 @@ TS_SHARED int ts_python_settle(struct ts_thread *thread)
 	return 0;
 }
 
+/*
+ * What a transport was given to send and has not sent: by its descriptor, the name that the call bears which sends it.
+ * That is the transport's own address, told as a copy of the context in which the writing was: the task may be over by
+ * the time of the call, and another at the address of its context.
+ */
+struct ts_buffered_key {
+	__u32 pid;
+	__s32 fd;
+};
+struct ts_buffered {
+	__u64 name;
+	__u64 context;
+};
+struct ts_buffered_writes {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct ts_buffered_key);
+	__type(value, struct ts_buffered);
+};
+struct ts_buffered_writes buffered_writes SEC(".maps") __weak;
+
+/* The running thread gave the transport something to send. Pieces of several contexts are nobody's that is known. */
+TS_SHARED int ts_python_buffer(struct ts_thread *thread, __u64 transport, __s32 fd)
+{
+	struct ts_buffered fresh = {};
+	struct ts_buffered *buffered;
+	struct ts_buffered_key key = {.fd = fd};
+
+	if (!thread)
+		return 0;
+	if (thread->python_fresh)
+		ts_python_settle(thread);
+	key.pid = thread->pid;
+	fresh.name = fresh.context = ts_python_context(thread);
+	buffered = bpf_map_lookup_elem(&buffered_writes, &key);
+	if (buffered) {
+		if (buffered->context != fresh.context)
+			buffered->name |= TS_CONTEXT_UNSURE;
+		return 0;
+	}
+	if (fresh.context && !(fresh.context & TS_CONTEXT_UNSURE)) {
+		ts_tell_lineage(key.pid, transport, fresh.context);
+		fresh.name = transport;
+	}
+	bpf_map_update_elem(&buffered_writes, &key, &fresh, BPF_ANY);
+	return 0;
+}
+
+/* The context of a write by the running thread. `whole`: all that it was to send was sent. */
+TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, bool whole)
+{
+	struct ts_buffered_key key = {.fd = fd};
+	const struct ts_buffered *buffered;
+	const struct ts_python *python;
+	__u64 name;
+	__u32 pid;
+
+	if (!thread || !ts_python_met)
+		return 0;
+	key.pid = pid = thread->pid;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	if (python && python->buffers) {
+		buffered = bpf_map_lookup_elem(&buffered_writes, &key);
+		if (buffered) {
+			name = buffered->name;
+			if (whole)
+				bpf_map_delete_elem(&buffered_writes, &key);
+			return name;
+		}
+	}
+	return ts_python_context(thread);
+}
+
+static __always_inline void ts_python_closed(__u32 pid, __s32 fd)
+{
+	struct ts_buffered_key key = {.pid = pid, .fd = fd};
+
+	if (ts_python_met)
+		bpf_map_delete_elem(&buffered_writes, &key);
+}
+
 static __always_inline void ts_python_forked(__u32 parent, __u32 child)
 {
 	const struct ts_python *python;

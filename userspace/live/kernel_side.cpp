@@ -371,6 +371,18 @@ Status KernelSide::State::watch_functions(std::uint32_t pid, std::uint32_t local
     return Done{};
 }
 
+Status KernelSide::watch_writes_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    const auto& programs = state_->skeleton->progs;
+    const bool raw = state_->raw;
+    if (auto status = state_->watch_functions(pid, local_pid, python.writes,
+                                              raw ? programs.on_stream_written_raw : programs.on_stream_written);
+        !status) {
+        return status;
+    }
+    return state_->watch_functions(pid, local_pid, python.fast_writes,
+                                   raw ? programs.on_stream_written_fast_raw : programs.on_stream_written_fast);
+}
+
 Status KernelSide::watch_executors_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
     const auto& programs = state_->skeleton->progs;
     const bool raw = state_->raw;

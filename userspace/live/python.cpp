@@ -128,7 +128,7 @@ ts_python config_of(const runtime::CPython& python) {
             .threads_have_contexts = 0,
             .offers = 0,
             .offer_epoch = 0,
-            .reserved = 0};
+            .buffers = 0};
 }
 
 }  // namespace
@@ -146,7 +146,10 @@ void find_python_hand_over(std::uint32_t local_pid, PythonProcess& python) {
     if (found.copy_context == 0 && found.puts.empty()) {
         return;
     }
+    const auto transport = runtime::find_buffering_transport(python.found, ProcessMemory(local_pid));
     const auto mappings = mappings_of(local_pid);
+    python.writes = functions_at(local_pid, mappings, transport.writes);
+    python.fast_writes = functions_at(local_pid, mappings, transport.fast_writes);
     python.copies = functions_at(local_pid, mappings, {found.copy_context});
     python.puts = functions_at(local_pid, mappings, found.puts);
     python.gets = functions_at(local_pid, mappings, found.gets);

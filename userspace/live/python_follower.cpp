@@ -56,7 +56,15 @@ void PythonFollower::search_threads(std::uint32_t pid, Process& process, bool lo
     process.wanted = wanted;
     Status status = Done{};
     bool news = false;
-    if (!process.executors && !python.puts.empty()) {
+    if (!process.writes && !(python.writes.empty() && python.fast_writes.empty())) {
+        python.config.buffers = 1;
+        status = kernel_.follow(pid, python.config);
+        if (status) {
+            status = kernel_.watch_writes_of(pid, process.local_pid, python);
+        }
+        process.writes = news = true;
+    }
+    if (status && !process.executors && !python.puts.empty()) {
         status = kernel_.watch_executors_of(pid, process.local_pid, python);
         process.executors = news = true;
     }
@@ -64,7 +72,7 @@ void PythonFollower::search_threads(std::uint32_t pid, Process& process, bool lo
         status = kernel_.watch_copies_of(pid, process.local_pid, python);
         process.copies = news = true;
     }
-    if (!status || (process.executors && process.copies)) {
+    if (!status || (process.executors && process.copies && process.tries >= kTriesInHaste)) {
         process.stage = Stage::over;
     }
     if (news) {
@@ -126,6 +134,7 @@ void PythonFollower::tell(std::uint32_t pid, const Process& process, const Statu
     fact["contexts"] = followed;
     fact["lineage"] = !followed || !process.python.task || !status ? "none" : process.copies ? "copies" : "tasks";
     fact["executors"] = process.executors && status.ok();
+    fact["buffered_writes"] = process.writes && status.ok();
     if (!status) {
         fact["error"] = status.error().what;
     } else if (process.python.found.sub_interpreters) {

@@ -18,7 +18,8 @@ namespace timesink::live {
 ///   ----------+-----------------------------------------+----------------------------------------------
 ///   searching | an interpreter that is up               | calls carry contexts; fact
 ///   known     | asyncio's Task                          | the making of tasks is told; fact
-///   tasks     | the queue of executors                  | what is put into it and taken out is told; fact
+///   tasks     | uvloop that sends later                 | what its transports are given is told; fact
+///             | the queue of executors                  | what is put into it and taken out is told; fact
 ///             | a worker thread of anyio, or any that   | copies that programs make are told, which is dearer; fact
 ///             | goes on in contexts without tasks       |
 ///   over      | –                                       | –
@@ -38,7 +39,8 @@ private:
     struct Process {
         std::uint32_t local_pid = 0;
         Stage stage = Stage::searching;
-        bool executors = false;  ///< are told
+        bool writes = false;     ///< to transports that send later, are told
+        bool executors = false;  ///< ditto
         bool copies = false;     ///< ditto
         std::uint32_t wanted = 0;
         int tries = 0;

@@ -93,6 +93,7 @@ struct CPythonMethod {
 };
 inline constexpr std::uint64_t kMethodFunction = 8;  ///< PyMethodDef: name, function, flags, doc
 inline constexpr std::uint32_t kMethodKeywords = 0x2;
+inline constexpr std::uint32_t kMethodOne = 0x8;
 inline constexpr std::uint32_t kMethodFast = 0x80;
 /// Those of the methods that are named, in the type's order. The functions are static, and no symbol need name them.
 std::vector<CPythonMethod> methods_of(const Memory& memory, std::uint64_t type, std::initializer_list<std::string_view> names);
@@ -105,5 +106,13 @@ struct CPythonHandOver {
     bool has_workers = false;  ///< anyio has started worker threads, so copies are of use
 };
 CPythonHandOver find_hand_over(const CPython& python, const Memory& memory);
+
+/// A transport's methods that take what is to be sent later: self, then the data or (fast) an array of arguments.
+struct CPythonTransport {
+    std::vector<std::uint64_t> writes;
+    std::vector<std::uint64_t> fast_writes;
+};
+/// uvloop's, before 0.22 or where its version cannot be read; empty: it is not imported, or sends at once.
+CPythonTransport find_buffering_transport(const CPython& python, const Memory& memory);
 
 }  // namespace timesink::runtime

@@ -69,17 +69,21 @@ std::optional<Entries> entries_of(const CPython& python, const Memory& memory, s
     return entries.count <= kMost ? std::optional(entries) : std::nullopt;
 }
 
-/// A compact ASCII string; what else it may be is not what is looked for.
-bool is_text(const CPython& python, const Memory& memory, std::uint64_t object, std::string_view wanted) {
-    constexpr std::size_t kMost = 16;
+constexpr std::size_t kTextMost = 16;
+
+/// A compact ASCII string; what else it may be is not what is looked for. Empty: longer, or not readable.
+std::string text_of(const CPython& python, const Memory& memory, std::uint64_t object, std::size_t most = kTextMost) {
     const std::uint64_t header = python.minor <= 11 ? 48 : 40;  // sizeof(PyASCIIObject)
-    if (read_value<std::uint64_t>(memory, object + kTextLength).value_or(0) != wanted.size() || wanted.size() > kMost) {
-        return false;
+    std::string text(std::min<std::uint64_t>(read_value<std::uint64_t>(memory, object + kTextLength).value_or(0), most + 1), ' ');
+    if (text.size() > most || !memory.read(object + header, std::as_writable_bytes(std::span(text)))) {
+        text.clear();
     }
-    std::array<char, kMost> text{};
-    const std::span letters = std::span(text).first(wanted.size());
-    return memory.read(object + header, std::as_writable_bytes(letters)) &&
-           std::equal(letters.begin(), letters.end(), wanted.begin());
+    return text;
+}
+
+bool is_text(const CPython& python, const Memory& memory, std::uint64_t object, std::string_view wanted) {
+    return read_value<std::uint64_t>(memory, object + kTextLength).value_or(0) == wanted.size() &&
+           text_of(python, memory, object) == wanted;
 }
 
 using KeyAndValue = std::array<std::uint64_t, 2>;
@@ -155,6 +159,28 @@ CPythonHandOver find_hand_over(const CPython& python, const Memory& memory) {
         found.has_workers = type != 0 && is_named(memory, type, "WorkerThread");
         return !found.has_workers;
     });
+    return found;
+}
+
+CPythonTransport find_buffering_transport(const CPython& python, const Memory& memory) {
+    constexpr std::array<std::string_view, 2> kAtOnce{"0.22", "0.23"};
+    CPythonTransport found;
+    const std::uint64_t type = member_of(python, memory, "uvloop.loop", "UVStream");
+    if (type == 0) {
+        return found;
+    }
+    const std::uint64_t version = member_of(python, memory, "uvloop", "__version__");
+    const std::string text = version != 0 ? text_of(python, memory, version) : "";
+    if (std::find(kAtOnce.begin(), kAtOnce.end(), text.substr(0, 4)) != kAtOnce.end()) {
+        return found;
+    }
+    for (const CPythonMethod& method : methods_of(memory, type, {"write", "writelines"})) {
+        if ((method.flags & kMethodOne) != 0) {
+            found.writes.push_back(method.function);
+        } else if ((method.flags & kMethodFast) != 0) {
+            found.fast_writes.push_back(method.function);
+        }
+    }
     return found;
 }
 

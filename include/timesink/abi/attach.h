@@ -52,7 +52,7 @@ struct ts_python {
 	__u32 threads_have_contexts; /* enum ts_threads_have_contexts, set by the kernel side */
 	__u32 offers;		     /* made and not settled; by the kernel side, as the next */
 	__u32 offer_epoch;	     /* grows when several were open at once */
-	__u32 reserved;
+	__u32 buffers;		     /* its transports send what they are given later (uvloop before 0.22) */
 };
 TS_ASSERT_SIZE(struct ts_python, 64);
 
