@@ -18,6 +18,7 @@ if pathlib.Path(sys.prefix) != ROOT / "build" / "python":
 import sysconfig  # noqa: E402
 
 import owners  # noqa: E402
+import pythons  # noqa: E402
 from loop.stack import Stores  # noqa: E402
 from testbed import recorder  # noqa: E402
 from testbed.processes import Stack, StackError, exit_on_sigterm  # noqa: E402
@@ -52,6 +53,15 @@ def asyncio():
 
 def uvloop():
     expect_right("uvloop", run("uvloop", "--clients", "8,64"))
+
+
+def uvloop_that_buffers():
+    """uvloop before 0.22 sends at the end of the loop's turn, in no task's context."""
+    try:
+        expect_right("uvloop", run("uvloop", "--clients", "1,8,64", "--uvloop", "0.21.0"))
+    except pythons.Unavailable as why:
+        print(f"SKIPPED: {why}", file=sys.stderr)
+        sys.exit(SKIPPED)
 
 
 def framework():
@@ -103,7 +113,7 @@ def elsewhere():
     expect_right("uvloop", verdicts)
 
 
-SCENARIOS = (asyncio, uvloop, framework, long_responses, small_ring, elsewhere)
+SCENARIOS = (asyncio, uvloop, uvloop_that_buffers, framework, long_responses, small_ring, elsewhere)
 
 
 def main(arguments):

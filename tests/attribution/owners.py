@@ -1,7 +1,7 @@
 """Owners on event loops: the service of tests/stacks/loop under load, its own account of who sent what beside timesink's.
 
     owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
-              [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--options=…]
+              [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--uvloop VERSION] [--options=…]
 
 Prints one line per run: of the exchanges that the service knows the sender of, how many timesink gave to the right request, to another, to nobody
 (ambiguous). Work after the response belongs to no request: right is nobody, or the request itself. Ends with 1 when one is wrong, or fewer are right
@@ -97,6 +97,8 @@ class Cell:
 
     def __init__(self, stack, stores, options, version, loop, app, driver, http_client, pool, **service):
         self.stack, self.options = stack, options
+        if options.uvloop:
+            service.setdefault("wrapper", ["env", f"PYTHONPATH={pythons.package(version, f'uvloop=={options.uvloop}')}"])
         service.setdefault("python", sys.executable if version == "own" else pythons.interpreter(version))
         self.service = Loop(stack, stores=stores, loop=loop, driver=driver, http_client=http_client, application=app, pool=pool, **service)
         self.mix = stack.directory / "mix.json"
@@ -166,6 +168,7 @@ def read_options(arguments):
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--warm", type=int, default=200, help="requests before the attach")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--uvloop", default="", help="another release of it than the one installed")
     parser.add_argument("--options", default="", help="of timesink record")
     parser.add_argument("--complaints", type=int, default=5)
     parser.add_argument("--least", type=float, default=0, help="per cent that must be right")

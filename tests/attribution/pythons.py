@@ -92,6 +92,19 @@ def interpreter(version):
     return python
 
 
+def package(version, requirement):
+    """A directory for PYTHONPATH that has another release of one package for that CPython ("own": the one that runs this)."""
+    place = PLACE / f"{requirement}-{version}"
+    if not place.exists():
+        python = sys.executable if version == "own" else interpreter(version)
+        partial = place.with_name(place.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
+            "--only-binary", ":all:", "--target", partial, requirement)
+        partial.rename(place)
+    return place
+
+
 def installed(version):
     """What is there, by name in small letters."""
     lines = (PLACE / version / "installed").read_text().splitlines()

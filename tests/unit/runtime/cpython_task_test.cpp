@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/cpython.hpp"
 #include "drawn_memory.hpp"
+#include "runtime/cpython.hpp"
 
 namespace timesink::runtime {
 namespace {
@@ -149,6 +149,37 @@ TEST(CPythonHandOver, WhatCannotBeReadIsNotThere) {
     EXPECT_THAT(found.gets, IsEmpty());
     EXPECT_EQ(found.copy_context, 0U);
     EXPECT_FALSE(found.has_workers);
+}
+
+CPython python_with_uvloop(Objects& objects, const std::string& version) {
+    const std::uint64_t type = objects.type("uvloop.loop.UVStream");
+    const std::uint64_t methods = objects.fresh();
+    objects.word(type + 232, methods);
+    objects.word(methods, objects.c_string("write"));
+    objects.word(methods + 8, 0x9000);
+    objects.word(methods + 16, kMethodOne);
+    objects.word(methods + 32, objects.c_string("writelines"));
+    objects.word(methods + 40, 0x9100);
+    objects.word(methods + 48, kMethodFast | kMethodKeywords);
+    objects.word(methods + 64, 0);
+    const std::uint64_t package = objects.module({{objects.text_object("__version__"), objects.text_object(version)}});
+    const std::uint64_t module = objects.module({{objects.text_object("UVStream"), type}});
+    return python_with(objects, {{objects.text_object("uvloop"), package}, {objects.text_object("uvloop.loop"), module}});
+}
+
+TEST(CPythonTransport, UvloopBuffersBeforeZeroTwentyTwo) {
+    for (const auto* const version : {"0.16.0", "0.21.0", "1.0.0", "a version that is too long"}) {
+        Objects objects;
+        const CPythonTransport found = find_buffering_transport(python_with_uvloop(objects, version), objects);
+        EXPECT_THAT(found.writes, ElementsAre(0x9000)) << version;
+        EXPECT_THAT(found.fast_writes, ElementsAre(0x9100)) << version;
+    }
+    for (const auto* const version : {"0.22.1", "0.23.0"}) {
+        Objects objects;
+        const CPythonTransport found = find_buffering_transport(python_with_uvloop(objects, version), objects);
+        EXPECT_THAT(found.writes, IsEmpty()) << version;
+        EXPECT_THAT(found.fast_writes, IsEmpty()) << version;
+    }
 }
 
 TEST(CPythonTask, IsFoundInTheModuleOfTheInterpreter) {
