@@ -86,6 +86,9 @@ void forget_use(request::Unit& unit) {
 void Attribution::on(const event::Call& call) {
     now_ = call.exited;
     timelines_.on(call);
+    if (call.operation == TS_OPERATION_CLOSE) {
+        pools_.closed(call.socket);
+    }
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -152,6 +155,7 @@ void Attribution::ended(request::Unit&& unit) {
     live->ended = true;
     note_use(*live);
     owners_.ended(*live, at);
+    pools_.ended(live->unit.id, at);
     ended_.push_back(live);
     live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
@@ -180,6 +184,7 @@ void Attribution::note_use(LiveUnit& live) {
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
+    pools_.sent(exchange);
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.undecided = contexts_.sent(exchange, pending.owner, decisions_);
@@ -208,6 +213,7 @@ void Attribution::answered(request::Exchange&& exchange) {
         return;
     }
     owners_.answered(exchange);
+    pools_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
@@ -226,6 +232,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.owner = known.unit;
     owned.evidence = known.evidence;
     owned.margin = known.margin;
+    pools_.settled(owned.exchange, owned.owner);
     LiveUnit* const owner = find(owned.owner);
     if (owned.evidence == Evidence::ambiguous) {
         doubt(owned.exchange);
@@ -276,6 +283,7 @@ void Attribution::advance(Instant at) {
         return false;
     });
     timelines_.forget(needed - kMargin);
+    pools_.forget(needed - kMargin);
     while (!losses_.empty() && losses_.front().end < needed - kMargin) {
         losses_.pop_front();
     }
@@ -309,7 +317,7 @@ void Attribution::draw(LiveUnit& live) {
         measure_use(live);
         const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
         if (on_loop && !live.in_doubt) {
-            LoopWalk(live, timelines_, account.pieces).run();
+            LoopWalk(live, timelines_, pools_, account.pieces).run();
         } else {
             Walk(live, timelines_, account.pieces).run();
         }
