@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
  * Where contexts come from: probes on functions of CPython, attached by live/ to each process that runs it. A task's
- * making is one hit. Copies for other ends (callbacks, timers) are several times as many and nothing is sent in them,
- * so they are probed only where threads that run no tasks work in contexts.
+ * making is one hit, work for an executor two. Copies that a program makes itself are more, and mostly nothing is sent
+ * in them (callbacks, timers), so they are probed only where threads that run no tasks work in contexts.
  */
 #include "cpython.h"
 
@@ -42,20 +42,133 @@ static __always_inline int on_made(struct pt_regs *regs, bool copies_current, co
 	return 0;
 }
 
+/* PyTypeObject.tp_name, in all versions */
+#define TS_TYPE_NAME 24
+
+/* A concurrent.futures.thread._WorkItem: other things that are put into such queues are not one unit's work. */
+static __always_inline bool is_work_item(const struct ts_python *python, __u64 item)
+{
+	static const char wanted[] = "_WorkItem";
+	char name[sizeof(wanted)] = {};
+	__u64 type = ts_read_word(item + python->object_type);
+
+	if (bpf_probe_read_user(name, sizeof(name), (void *)ts_read_word(type + TS_TYPE_NAME)))
+		return false;
+	for (unsigned int i = 0; i < sizeof(wanted); i++)
+		if (name[i] != wanted[i])
+			return false;
+	return true;
+}
+
+/* SimpleQueue.put(item) is entered (METH_FASTCALL: the second argument points to the arguments). */
+static __always_inline int on_put(struct pt_regs *regs, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	struct ts_context_key key = {};
+	const struct ts_python *python;
+	__u32 pid, tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 nothing = 0;
+
+	if (!thread)
+		return 0;
+	pid = thread->pid;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	key.context = ts_read_word(BPF_CORE_READ(regs, si));
+	key.pid = pid;
+	if (!python || !key.context || !is_work_item(python, key.context))
+		return 0;
+	if (thread->python_fresh)
+		ts_python_settle(thread);
+	ts_tell_lineage(pid, key.context, ts_python_context(thread));
+	bpf_map_update_elem(&work_items, &key, &nothing, BPF_ANY);
+	thread->python_puts = !bpf_map_update_elem(&put_items, &tid, &key.context, BPF_ANY);
+	return 0;
+}
+
+/* SimpleQueue.put() returns: whom the thread wakes from now on, it wakes for something else. */
+static __always_inline int on_put_done(const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+
+	if (thread)
+		thread->python_puts = 0;
+	return 0;
+}
+
+/* SimpleQueue.get() returns: what the thread does until the next one is for this item. */
+static __always_inline int on_got(struct pt_regs *regs, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	struct ts_context_key key = {.context = BPF_CORE_READ(regs, ax)};
+	struct ts_python *python;
+	__u32 pid;
+
+	if (!thread)
+		return 0;
+	key.pid = pid = thread->pid;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	if (!python)
+		return 0;
+	thread->python_takes = 1;
+	ts_python_settle_offer(thread, python);
+	/* Taken once: another object at this address is never taken for it. */
+	thread->python_work = key.context && !bpf_map_delete_elem(&work_items, &key) ? key.context : 0;
+	if (thread->python_work && thread->python_strange != TS_MAKES_TASKS)
+		thread->python_strange = 0;
+	return 0;
+}
+
+/*
+ * uvloop.loop.UVStream: its first member is the libuv handle, whose layout the ABI of libuv 1 keeps (uv.h; type, and
+ * the descriptor in uv_stream_t.io_watcher): the same from 0.14 to 0.23.
+ */
+#define TS_STREAM_HANDLE 24
+#define TS_HANDLE_TYPE 16
+#define TS_HANDLE_FD 184
+#define TS_HANDLE_PIPE 7
+#define TS_HANDLE_TCP 12
+/* bytes, bytearray, list: ob_size; of what else it may be it is not 0 */
+#define TS_OBJECT_SIZE 16
+
+/* UVStream.write(data), UVStream.writelines(data) is entered. */
+static __always_inline int on_written(__u64 stream, __u64 data, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	__u64 handle;
+	__u32 type;
+
+	if (!thread || !ts_read_word(data + TS_OBJECT_SIZE))
+		return 0;
+	handle = ts_read_word(stream + TS_STREAM_HANDLE);
+	type = ts_read_word(handle + TS_HANDLE_TYPE);
+	if (type != TS_HANDLE_TCP && type != TS_HANDLE_PIPE)
+		return 0;
+	return ts_python_buffer(thread, stream, (__s32)ts_read_word(handle + TS_HANDLE_FD));
+}
+
 #define TS_PYTHON_PROBE(SECTION, NAME, CALL)                                                                           \
 	SEC(SECTION) int NAME(struct pt_regs *regs)                                                                    \
 	{                                                                                                              \
 		const bool btf = true;                                                                                 \
+		(void)regs;                                                                                            \
 		return CALL;                                                                                           \
 	}                                                                                                              \
 	SEC(SECTION) int NAME##_raw(struct pt_regs *regs)                                                              \
 	{                                                                                                              \
 		const bool btf = false;                                                                                \
+		(void)regs;                                                                                            \
 		return CALL;                                                                                           \
 	}
 
 TS_PYTHON_PROBE("uprobe", on_task_made, on_task(regs, btf))
-/* PyContext_CopyCurrent */
+TS_PYTHON_PROBE("uprobe", on_work_put, on_put(regs, btf))
+TS_PYTHON_PROBE("uretprobe", on_work_put_done, on_put_done(btf))
+TS_PYTHON_PROBE("uretprobe", on_work_got, on_got(regs, btf))
+/* by METH_O, and by METH_FASTCALL */
+TS_PYTHON_PROBE("uprobe", on_stream_written, on_written(BPF_CORE_READ(regs, di), BPF_CORE_READ(regs, si), btf))
+TS_PYTHON_PROBE("uprobe", on_stream_written_fast,
+		on_written(BPF_CORE_READ(regs, di), ts_read_word(BPF_CORE_READ(regs, si)), btf))
+/* contextvars.copy_context() */
 TS_PYTHON_PROBE("uretprobe", on_context_copied, on_made(regs, true, btf))
 /* Context(), Context.copy() */
 TS_PYTHON_PROBE("uretprobe", on_context_made, on_made(regs, false, btf))

@@ -25,7 +25,7 @@ struct ts_python_processes {
 struct ts_python_processes python_processes SEC(".maps") __weak;
 
 /*
- * Contexts whose making was told: by address, the task that runs in it; 0: told by the probe on all copies. The oldest
+ * Contexts whose making was told: by address, the task that runs in it; 0: made for no task. The oldest
  * give way, which leaves them unsure.
  */
 struct ts_context_key {
@@ -55,9 +55,46 @@ struct ts_fresh_tasks {
 };
 struct ts_fresh_tasks fresh_tasks SEC(".maps") __weak;
 
-/* A loop's thread makes a task for the first request that it reads; one that sends more than once without is a worker.
+/* Work items of executors, from when they are put into the queue until a worker takes them. Their value means nothing.
+ */
+struct ts_work_items {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct ts_context_key);
+	__type(value, __u64);
+};
+struct ts_work_items work_items SEC(".maps") __weak;
+
+/* By thread: the item that it is putting. Valid while ts_thread.python_puts is set. */
+struct ts_put_items {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+struct ts_put_items put_items SEC(".maps") __weak;
+
+/* By thread: the item for which it was woken, before it was ever seen to take one. */
+struct ts_offered_item {
+	__u64 item;
+	__u32 epoch;
+	__u32 reserved;
+};
+#define TS_OFFER_VOID 0xffffffff
+struct ts_offered_items {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct ts_offered_item);
+};
+struct ts_offered_items offered_items SEC(".maps") __weak;
+
+/*
+ * A loop's thread makes a task for the first request that it reads; one that sends more than once without is a worker.
+ * A worker of an executor that took its work before the attach does so for a while; one that goes on is none of those.
  */
 #define TS_STRANGE_WRITES 2
+#define TS_STRANGE_WRITES_LONG 32
 #define TS_MAKES_TASKS 255
 
 #define TS_CONTEXT_UNSURE 1 /* objects are aligned: the lowest bit is free */
@@ -131,21 +168,93 @@ static __always_inline bool ts_is_context(const struct ts_python *python, __u64 
 	return address && ts_read_word(address + python->object_type) == python->context_type;
 }
 
+/* PyContext.ctx_entered, unchanged from 3.8 to 3.14 (Include/internal/pycore_context.h) */
+#define TS_CONTEXT_ENTERED 40
+
+enum ts_standing { TS_UNSURE, TS_COPIED, TS_OF_TASK };
+
 /*
- * Its making was told, and it is not another one at the same address: the task that runs in it holds it still; or all
- * makings are told.
+ * Whether its making was told, and it is not another one at the same address. That of a task is while the task holds
+ * it. One that was copied by a program (copy_context) is taken for that on threads that make no tasks: what is entered
+ * there was made so. A loop enters contexts all the time that it copied for itself, untold.
  */
-static __always_inline bool ts_context_is_known(const struct ts_python *python, __u32 pid, __u64 context)
+static __always_inline enum ts_standing ts_context_standing(const struct ts_thread *thread,
+							    const struct ts_python *python, __u64 context)
 {
-	struct ts_context_key key = {.context = context, .pid = pid};
+	struct ts_context_key key = {.context = context, .pid = thread->pid};
 	const __u64 *task = bpf_map_lookup_elem(&known_contexts, &key);
 
-	return task && (!*task || ts_read_word(*task + python->task_context) == context);
+	if (!task)
+		return TS_UNSURE;
+	if (*task)
+		return ts_read_word(*task + python->task_context) == context ? TS_OF_TASK : TS_UNSURE;
+	if (thread->python_strange == TS_MAKES_TASKS || !(__u32)ts_read_word(context + TS_CONTEXT_ENTERED))
+		return TS_UNSURE;
+	return TS_COPIED;
 }
 
-/* The name of the context current on the running thread; 0: none, or not known. */
+/*
+ * A worker that waited for work when its queue was probed returns from there unseen, this once. Who put an item into
+ * the queue and woke a waiting worker gave it that item: unless another took it, which is seen (it is not in work_items
+ * any more), or is in the same case. So while the offers of several are open, none of them counts.
+ */
+static __always_inline void ts_python_offer(struct ts_thread *waker, struct ts_thread *thread, __u32 tid)
+{
+	__u32 waker_tid = (__u32)bpf_get_current_pid_tgid(), pid = thread->pid;
+	struct ts_offered_item offered = {};
+	struct ts_python *python;
+	const __u64 *item;
+
+	if (thread->python_takes || pid != waker->pid)
+		return;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	item = bpf_map_lookup_elem(&put_items, &waker_tid);
+	if (!python || !item)
+		return;
+	if (!thread->python_offered)
+		__sync_fetch_and_add(&python->offers, 1);
+	offered.item = *item;
+	offered.epoch = python->offer_epoch;
+	if (python->offers > 1) {
+		__sync_fetch_and_add(&python->offer_epoch, 1);
+		offered.epoch = TS_OFFER_VOID;
+	}
+	thread->python_offered = 1;
+	bpf_map_update_elem(&offered_items, &tid, &offered, BPF_ANY);
+}
+
+/* It took work, or is working on what it was offered. */
+static __always_inline void ts_python_settle_offer(struct ts_thread *thread, struct ts_python *python)
+{
+	if (!thread->python_offered)
+		return;
+	thread->python_offered = 0;
+	__sync_fetch_and_add(&python->offers, -1);
+}
+
+/* The thread makes a call: it has taken something by now. */
+static __always_inline void ts_python_claim(struct ts_thread *thread, struct ts_python *python)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	const struct ts_offered_item *offered = bpf_map_lookup_elem(&offered_items, &tid);
+	struct ts_context_key key = {.pid = thread->pid};
+
+	if (!offered || python->offers != 1 || offered->epoch != python->offer_epoch)
+		return;
+	key.context = offered->item;
+	if (bpf_map_delete_elem(&work_items, &key))
+		return;
+	ts_python_settle_offer(thread, python);
+	thread->python_work = key.context;
+}
+
+/*
+ * The name of the context current on the running thread; 0: none, or not known. For a worker of an executor it is the
+ * work item that it took, whatever context that runs in, unless it runs tasks of its own.
+ */
 TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
 {
+	enum ts_standing standing = TS_UNSURE;
 	struct ts_python *python;
 	__u64 state, context;
 	__u32 pid;
@@ -161,24 +270,39 @@ TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
 		return 0;
 	context = ts_read_word(state + python->context);
 	if (!ts_is_context(python, context))
-		return 0;
-	if (ts_context_is_known(python, pid, context))
+		context = 0;
+	else
+		standing = ts_context_standing(thread, python, context);
+	if (standing == TS_OF_TASK)
 		return context;
-	return context | TS_CONTEXT_UNSURE;
+	if (thread->python_offered && !thread->python_work)
+		ts_python_claim(thread, python);
+	if (thread->python_work)
+		return thread->python_work;
+	if (standing == TS_COPIED)
+		return context;
+	return context ? context | TS_CONTEXT_UNSURE : 0;
 }
 
-/* The thread sent something in a context of this name: asks live/ to have all copies told, once that is of use. */
+/* The thread sent something in a context of this name: asks live/ to have copies told, once that is of use. */
 static __always_inline void ts_python_sent(struct ts_thread *thread, __u64 context)
 {
 	struct ts_python *python;
 	__u32 pid = thread->pid;
 
-	if (!(context & TS_CONTEXT_UNSURE) || thread->python_strange >= TS_STRANGE_WRITES)
+	if (!(context & TS_CONTEXT_UNSURE) || thread->python_strange >= TS_STRANGE_WRITES_LONG)
+		return;
+	/* Its own, which is no one's copy. */
+	if (!(__u32)ts_read_word((context & ~(__u64)TS_CONTEXT_UNSURE) + TS_CONTEXT_ENTERED))
 		return;
 	python = bpf_map_lookup_elem(&python_processes, &pid);
-	if (!python || !python->task_bytes || ++thread->python_strange < TS_STRANGE_WRITES)
+	if (!python || !python->task_bytes)
 		return;
-	python->threads_have_contexts = 1;
+	thread->python_strange++;
+	if (thread->python_strange == TS_STRANGE_WRITES_LONG)
+		python->threads_have_contexts = TS_THREADS_SURELY;
+	else if (thread->python_strange == TS_STRANGE_WRITES && !python->threads_have_contexts)
+		python->threads_have_contexts = TS_THREADS_MAYBE;
 }
 
 static __always_inline void ts_tell_lineage(__u32 pid, __u64 child, __u64 parent)
@@ -251,10 +375,90 @@ TS_SHARED int ts_python_settle(struct ts_thread *thread)
 	holder = bpf_map_lookup_elem(&known_contexts, &key);
 	if (holder && *holder && *holder != task && ts_read_word(*holder + offset) == key.context)
 		return 0;
-	if (!holder || *holder)
-		ts_tell_lineage(pid, key.context, parent);
+	ts_tell_lineage(pid, key.context, parent);
 	bpf_map_update_elem(&known_contexts, &key, &task, BPF_ANY);
 	return 0;
+}
+
+/*
+ * What a transport was given to send and has not sent: by its descriptor, the name that the call bears which sends it.
+ * That is the transport's own address, told as a copy of the context in which the writing was: the task may be over by
+ * the time of the call, and another at the address of its context.
+ */
+struct ts_buffered_key {
+	__u32 pid;
+	__s32 fd;
+};
+struct ts_buffered {
+	__u64 name;
+	__u64 context;
+};
+struct ts_buffered_writes {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct ts_buffered_key);
+	__type(value, struct ts_buffered);
+};
+struct ts_buffered_writes buffered_writes SEC(".maps") __weak;
+
+/* The running thread gave the transport something to send. Pieces of several contexts are nobody's that is known. */
+TS_SHARED int ts_python_buffer(struct ts_thread *thread, __u64 transport, __s32 fd)
+{
+	struct ts_buffered fresh = {};
+	struct ts_buffered *buffered;
+	struct ts_buffered_key key = {.fd = fd};
+
+	if (!thread)
+		return 0;
+	if (thread->python_fresh)
+		ts_python_settle(thread);
+	key.pid = thread->pid;
+	fresh.name = fresh.context = ts_python_context(thread);
+	buffered = bpf_map_lookup_elem(&buffered_writes, &key);
+	if (buffered) {
+		if (buffered->context != fresh.context)
+			buffered->name |= TS_CONTEXT_UNSURE;
+		return 0;
+	}
+	if (fresh.context && !(fresh.context & TS_CONTEXT_UNSURE)) {
+		ts_tell_lineage(key.pid, transport, fresh.context);
+		fresh.name = transport;
+	}
+	bpf_map_update_elem(&buffered_writes, &key, &fresh, BPF_ANY);
+	return 0;
+}
+
+/* The context of a write by the running thread. `whole`: all that it was to send was sent. */
+TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, bool whole)
+{
+	struct ts_buffered_key key = {.fd = fd};
+	const struct ts_buffered *buffered;
+	const struct ts_python *python;
+	__u64 name;
+	__u32 pid;
+
+	if (!thread || !ts_python_met)
+		return 0;
+	key.pid = pid = thread->pid;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	if (python && python->buffers) {
+		buffered = bpf_map_lookup_elem(&buffered_writes, &key);
+		if (buffered) {
+			name = buffered->name;
+			if (whole)
+				bpf_map_delete_elem(&buffered_writes, &key);
+			return name;
+		}
+	}
+	return ts_python_context(thread);
+}
+
+static __always_inline void ts_python_closed(__u32 pid, __s32 fd)
+{
+	struct ts_buffered_key key = {.pid = pid, .fd = fd};
+
+	if (ts_python_met)
+		bpf_map_delete_elem(&buffered_writes, &key);
 }
 
 static __always_inline void ts_python_forked(__u32 parent, __u32 child)

@@ -71,21 +71,34 @@ static __always_inline void set_asleep(struct ts_thread *thread, __u32 state)
 							   : TS_OFF_OTHER;
 }
 
+/* Where the iterator, which one thread runs, makes the next one: it would fill a program's stack. */
+struct ts_fresh_thread {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ts_thread);
+};
+struct ts_fresh_thread fresh_thread SEC(".maps");
+
 static __always_inline void mark(struct task_struct *task, __u32 tid)
 {
-	struct ts_thread fresh = {.syscall = -1, .waker_syscall = -1, .fd = -1};
+	__u32 first = 0;
+	struct ts_thread *fresh = bpf_map_lookup_elem(&fresh_thread, &first);
 
-	if (ts_threads_by_id ? bpf_map_lookup_elem(&threads_by_tid, &tid)
-			     : bpf_task_storage_get(&thread_storage, task, NULL, 0))
+	if (!fresh || (ts_threads_by_id ? bpf_map_lookup_elem(&threads_by_tid, &tid)
+					: bpf_task_storage_get(&thread_storage, task, NULL, 0)))
 		return;
-	fresh.since = bpf_ktime_get_ns();
-	fresh.pid = task->tgid;
-	fresh.minor_faults = task->min_flt;
-	fresh.major_faults = task->maj_flt;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->syscall = fresh->waker_syscall = -1;
+	fresh->fd = -1;
+	fresh->since = bpf_ktime_get_ns();
+	fresh->pid = task->tgid;
+	fresh->minor_faults = task->min_flt;
+	fresh->major_faults = task->maj_flt;
 	if (!task->on_cpu)
-		set_asleep(&fresh, ts_task_state(task));
-	if (ts_threads_by_id ? bpf_map_update_elem(&threads_by_tid, &tid, &fresh, BPF_NOEXIST) != 0
-			     : !bpf_task_storage_get(&thread_storage, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		set_asleep(fresh, ts_task_state(task));
+	if (ts_threads_by_id ? bpf_map_update_elem(&threads_by_tid, &tid, fresh, BPF_NOEXIST) != 0
+			     : !bpf_task_storage_get(&thread_storage, task, fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		__sync_fetch_and_add(&ts_threads_missed, 1);
 	else
 		__sync_fetch_and_add(&ts_threads_marked, 1);

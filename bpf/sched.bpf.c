@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* When target threads are off the CPU, why, and who ended it. One record per time off, written when it is over. */
+#include "cpython.h"
 #include "off_cpu.h"
 
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
+#define TS_SYSCALL_FUTEX 202
 #define TASK_WAKING 0x200 /* on kernels before 5.18: the sleeper is being woken already */
 
 const volatile bool ts_switch_has_state = false;
@@ -54,6 +56,8 @@ static __always_inline int on_waking(struct task_struct *task, const bool btf)
 	thread->woken = bpf_ktime_get_ns();
 	thread->waker_tid = (__u32)bpf_get_current_pid_tgid();
 	thread->waker_syscall = waker ? waker->syscall : -1;
+	if (waker && waker->python_puts && waker->syscall == TS_SYSCALL_FUTEX)
+		ts_python_offer(waker, thread, TS_GET(btf, task, pid));
 	return 0;
 }
 

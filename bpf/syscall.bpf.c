@@ -86,6 +86,17 @@ static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *
 		out->flags |= TS_CALL_PAYLOAD_FAULT;
 }
 
+/* Of the segments that are looked at. */
+static __always_inline bool wrote_all(const struct ts_scratch *scratch, long result)
+{
+	__u64 wanted = 0;
+
+	for (__u32 i = 0; i < TS_SEGMENTS; i++)
+		if (i < scratch->segment_count)
+			wanted += scratch->segments[i].length;
+	return result >= 0 && (__u64)result >= wanted;
+}
+
 /* Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
  * ring. */
 static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scratch, const struct finished *call,
@@ -132,7 +143,12 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	TS_OPAQUE(size);
 	if (size > TS_RECORD_MAX)
 		return 0;
-	context = ts_python_context(thread);
+	if (call->operation == TS_OPERATION_WRITE)
+		context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
+	else
+		context = ts_python_context(thread);
+	if (call->operation == TS_OPERATION_CLOSE)
+		ts_python_closed(thread->pid, call->fd);
 	if (context) {
 		*(__u64 *)(scratch->record + size) = context;
 		out->flags |= TS_CALL_CONTEXT;

@@ -1,8 +1,9 @@
-"""scripts/bench attribution: prints the score's matrix over concurrency and kinds of server."""
+"""scripts/bench attribution: prints the score's matrix over concurrency and kinds of server, and that of owners on event loops."""
 
 import argparse
 import sys
 
+import owners
 import runs
 import score
 from testbed.processes import exit_on_sigterm, progress
@@ -14,8 +15,17 @@ def main(arguments):
     parser.add_argument("--clients", default="1,8,16")
     parser.add_argument("--servers", default="threads,sync", help="gunicorn's workers: threads (4 in each of 3), sync (3)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--all", action="store_true", help="event loops: on every CPython, with every driver and client (an hour)")
+    parser.add_argument("--loops-only", action="store_true", help="event loops only")
     options = parser.parse_args(arguments)
     exit_on_sigterm()
+    failed = 0 if options.loops_only else score_servers(options)
+    everything = ["--pythons", "all", "--apps", "app,framework", "--drivers", "asyncpg,psycopg,sqlalchemy", "--http-clients", "httpx,aiohttp"]
+    return owners.main(["--least", "99", "--complaints", "0", *(everything if options.all else [])]) or failed
+
+
+def score_servers(options):
+    """1 when a criterion is not met."""
     rows, failures = [], []
     for server in options.servers.split(","):
         for clients in map(int, options.clients.split(",")):

@@ -1,24 +1,29 @@
 """Owners on event loops: the service of tests/stacks/loop under load, its own account of who sent what beside timesink's.
 
-    owners.py [--loops asyncio] [--drivers asyncpg,psycopg] [--pools 4,10] [--clients 1,8,16,64] [--mix all|NAME] [--python PATH]
+    owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
+              [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--uvloop VERSION] [--options=…]
 
 Prints one line per run: of the exchanges that the service knows the sender of, how many timesink gave to the right request, to another, to nobody
-(ambiguous). Work after the response belongs to no request: right is nobody, or the request itself. Ends with 1 when one is wrong."""
+(ambiguous). Work after the response belongs to no request: right is nobody, or the request itself. Ends with 1 when one is wrong, or fewer are right
+than --least says."""
 
 import argparse
 import bisect
 import collections
+import itertools
 import json
 import sys
 import time
 
+import pythons
 import runs
 import score
-from loop.stack import Loop
+from loop.stack import Loop, Stores
 from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm, progress
 
-NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "cache", "thread", "background")
+NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "cache", "thread", "executor", "anyio", "background",
+         "stream")
 
 
 class Truth:
@@ -87,53 +92,107 @@ def judge(requests, export):
     return verdicts, complaints, evidence
 
 
-def run(options, loop, driver, pool, clients, mix):
-    with Stack("loop") as stack:
-        service = Loop(stack, loop=loop, driver=driver, pool=pool, python=options.python)
-        mix_file = stack.directory / "mix.json"
-        mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in (NAMES if mix == "all" else mix.split("+"))]))
-        runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix_file)
-        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid)
-        summary = runs.load(service.port, stack.directory / "client.jsonl", clients=clients, requests=options.requests, seed=options.seed, mix=mix_file)
+class Cell:
+    """A service of one kind; it is warmed up, then recorded once for each number of clients."""
+
+    def __init__(self, stack, stores, options, version, loop, app, driver, http_client, pool, **service):
+        self.stack, self.options = stack, options
+        if options.uvloop:
+            service.setdefault("wrapper", ["env", f"PYTHONPATH={pythons.package(version, f'uvloop=={options.uvloop}')}"])
+        service.setdefault("python", sys.executable if version == "own" else pythons.interpreter(version))
+        self.service = Loop(stack, stores=stores, loop=loop, driver=driver, http_client=http_client, application=app, pool=pool, **service)
+        self.mix = stack.directory / "mix.json"
+        names = [name for name in NAMES if app != "framework" or name != "stream"] if options.mix == "all" else options.mix.split("+")
+        self.mix.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in names]))
+        runs.load(self.service.port, "/dev/null", clients=8, requests=options.warm, seed=99, mix=self.mix)
+
+    def record(self, clients):
+        file = self.stack.directory / f"run-{self.service.port}-{clients}.tsr"
+        recording = recorder.Recording(self.stack, file, pid=self.service.process.pid, options=self.options.options.split())
+        summary = runs.load(self.service.port, "/dev/null", clients=clients, requests=self.options.requests, seed=self.options.seed, mix=self.mix)
         time.sleep(runs.SETTLE_SECONDS)
         if recording.stop() != 0:
             raise runs.StackError(recording.messages())
-        if service.process.stop() not in (0, -15):
-            raise runs.StackError(f"the service failed:\n{service.process.tail()}")
-        export = recorder.export(recording.file)
-        verdicts, complaints, evidence = judge(score.read_lines(service.truth), export)
-        verdicts["failures"] = summary["failures"]
-        return verdicts, complaints, evidence
+        return recorder.export(file), summary["failures"]
+
+    def end(self):
+        if self.service.process.stop() not in (0, -15):
+            raise runs.StackError(f"the service failed:\n{self.service.process.tail()}")
+        return score.read_lines(self.service.truth)
+
+
+HEAD = (f"{'python':<6} {'loop':<8} {'app':<9} {'driver':<10} {'http':<8} {'pool':>4} {'clients':>7} {'exchanges':>9} {'right':>9} {'wrong':>6} "
+        f"{'missing':>7} {'ambiguous':>9} {'left out':>8}")
+
+
+def right(verdicts):
+    """Per cent."""
+    return 100 * verdicts["right"] / (verdicts["all"] or 1)
+
+
+def good(options, verdicts):
+    return verdicts["all"] > 0 and verdicts["wrong"] == 0 and verdicts["failures"] == 0 and right(verdicts) >= options.least
+
+
+def report(options, kind, clients, requests, export, failures):
+    """Prints the line of a run; returns its verdicts."""
+    verdicts, complaints, evidence = judge(requests, export)
+    verdicts["failures"] = failures
+    python, loop, app, driver, http_client, pool = kind
+    print(f"{python:<6} {loop:<8} {app:<9} {driver:<10} {http_client:<8} {pool:>4} {clients:>7} {verdicts['all']:>9} {right(verdicts):>7.2f} % {verdicts['wrong']:>6} "
+          f"{verdicts['missing']:>7} {verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {dict(evidence)}"
+          f"{'  FAILURES ' + str(failures) if failures else ''}", flush=True)
+    for line in complaints[:options.complaints]:
+        progress("  " + line)
+    return verdicts
+
+
+def score_cell(options, stack, stores, kind, **service):
+    """Verdicts of one service, by number of clients."""
+    cell = Cell(stack, stores, options, *kind, **service)
+    recorded = [(clients, *cell.record(clients)) for clients in map(int, options.clients.split(","))]
+    requests = cell.end()
+    return {clients: report(options, kind, clients, requests, export, failures) for clients, export, failures in recorded}
+
+
+def read_options(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pythons", default="own", help="own: the one that runs this; else of pythons.py, or all")
+    parser.add_argument("--loops", default="asyncio,uvloop")
+    parser.add_argument("--apps", default="app")
+    parser.add_argument("--drivers", default="asyncpg,psycopg")
+    parser.add_argument("--http-clients", default="httpx")
+    parser.add_argument("--pools", default="4")
+    parser.add_argument("--clients", default="1,8,64")
+    parser.add_argument("--mix", default="all")
+    parser.add_argument("--requests", type=int, default=600)
+    parser.add_argument("--warm", type=int, default=200, help="requests before the attach")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--uvloop", default="", help="another release of it than the one installed")
+    parser.add_argument("--options", default="", help="of timesink record")
+    parser.add_argument("--complaints", type=int, default=5)
+    parser.add_argument("--least", type=float, default=0, help="per cent that must be right")
+    return parser.parse_args(arguments)
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--loops", default="asyncio")
-    parser.add_argument("--drivers", default="asyncpg,psycopg")
-    parser.add_argument("--pools", default="4,10")
-    parser.add_argument("--clients", default="1,8,16,64")
-    parser.add_argument("--mix", default="all")
-    parser.add_argument("--requests", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--complaints", type=int, default=5)
-    options = parser.parse_args(arguments)
+    options = read_options(arguments)
     exit_on_sigterm()
-    wrong = 0
-    print(f"{'loop':<8} {'driver':<8} {'pool':>4} {'clients':>7} {'exchanges':>9} {'right':>9} {'wrong':>6} {'missing':>7} {'ambiguous':>9} {'left out':>8}")
-    for loop in options.loops.split(","):
-        for driver in options.drivers.split(","):
-            for pool in map(int, options.pools.split(",")):
-                for clients in map(int, options.clients.split(",")):
-                    verdicts, complaints, evidence = run(options, loop, driver, pool, clients, options.mix)
-                    count = verdicts["all"] or 1
-                    print(f"{loop:<8} {driver:<8} {pool:>4} {clients:>7} {verdicts['all']:>9} {100 * verdicts['right'] / count:>7.2f} % {verdicts['wrong']:>6} "
-                          f"{verdicts['missing']:>7} {verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {dict(evidence)}"
-                          f"{'  FAILURES ' + str(verdicts['failures']) if verdicts['failures'] else ''}", flush=True)
-                    for line in complaints[:options.complaints]:
-                        progress("  " + line)
-                    wrong += verdicts["wrong"]
-    return 1 if wrong else 0
+    lists = (options.pythons.replace("all", ",".join(pythons.VERSIONS)), options.loops, options.apps, options.drivers, options.http_clients, options.pools)
+    all_good = True
+    print(HEAD, flush=True)
+    with Stack("loop") as stack:
+        stores = Stores(stack)
+        for kind in itertools.product(*(choices.split(",") for choices in lists)):
+            try:
+                cell = score_cell(options, stack, stores, kind)
+                all_good = all_good and all(good(options, verdicts) for verdicts in cell.values())
+            except pythons.Unavailable as why:
+                print(f"{kind[0]}: {why}", flush=True)
+            except runs.StackError as failed:
+                print(f"{' '.join(kind)}: {failed}", flush=True)
+                all_good = False
+    return 0 if all_good else 1
 
 
 if __name__ == "__main__":

@@ -27,6 +27,16 @@ ContextRef ContextOwners::root_of(const ContextRef& answered_in, Instant activat
     return root;
 }
 
+/// The end of a long response may be sent by the loop itself, once there is room again, and its begin by the task that gave it.
+ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated) {
+    const ContextRef by_end = root_of(contexts_.find(unit.process, unit.answered_in, unit.end), activated);
+    const ContextRef by_begin = root_of(contexts_.find(unit.process, unit.answering_in, unit.first_response), activated);
+    if (by_end != nullptr && by_begin != nullptr && by_end != by_begin) {
+        return nullptr;  // whose work it is cannot be told
+    }
+    return by_end != nullptr ? by_end : by_begin;
+}
+
 /// The nearest context, going outwards, that is a unit's root; null: none is.
 const Context* ContextOwners::claimed(const ContextRef& context) {
     const Context* at = context.get();
@@ -54,7 +64,7 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     process.active.erase({live.unit.read_begin, live.unit.id});
     const UnitId unit = live.unit.id;
     const Instant end = live.unit.end;
-    const ContextRef root = root_of(contexts_.find(live.unit.process, live.unit.answered_in, end), live.activated);
+    const ContextRef root = root_of(live.unit, live.activated);
     const bool contradicts = root != nullptr && root->unit != UnitId{};
     if (root != nullptr && !contradicts) {
         root->unit = unit;

@@ -13,10 +13,11 @@ namespace timesink::attribute {
 
 /// Owners by the runtime's own contexts: evidence `context`.
 ///
-/// A unit's *root* is the context in which its work began: of the context in which the end of its response was written and those
-/// that was copied from, the outermost that was made while the unit was in flight. Event-loop servers start a task for each
-/// request, and each task has a context of its own, so the root is that task's; its child tasks and the threads that it hands
-/// work to run in copies. An exchange that was sent in the root or below it, while the unit was in flight, is the unit's.
+/// A unit's *root* is the context in which its work began: of the context in which the end of its response was written (or, where
+/// that tells nothing, its begin) and those that was copied from, the outermost that was made while the unit was in flight.
+/// Event-loop servers start a task for each request, and each task has a context of its own, so the root is that task's; its
+/// child tasks and the threads that it hands work to run in copies. An exchange that was sent in the root or below it, while the
+/// unit was in flight, is the unit's.
 ///
 /// What is sent is known before the response is, so an exchange waits for its owner until a unit claims it, or until all units
 /// that were in flight when it was sent have ended. Then what the thread tells (`fallback`) stands, unless the contexts speak
@@ -61,6 +62,7 @@ private:
         std::set<std::pair<Instant, UnitId>> active;  // when in flight since
         std::vector<Waiting> waiting;                 // in order of sending
     };
+    [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
     static const Context* claimed(const ContextRef& context);
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);

@@ -129,7 +129,7 @@ void look_at_pythons(Examination& examination) {
         if (listener.runtime.name != "python" || !seen.insert(listener.pid).second) {
             continue;
         }
-        const PythonProcess python = find_python(listener.pid);
+        PythonProcess python = find_python(listener.pid);
         if (!python.present) {
             continue;
         }
@@ -138,8 +138,15 @@ void look_at_pythons(Examination& examination) {
             examination.findings.push_back({subject, Verdict::reduced, python.reason,
                                             "on its event loop, whose calls are whose is known only with one request in flight",
                                             "CPython 3.8 to 3.14 with the GIL"});
+        } else if (python.found.sub_interpreters) {
+            examination.findings.push_back({subject, Verdict::reduced, "it has sub-interpreters",
+                                            "calls of their threads have no context: whose they are is known by the thread only",
+                                            "one interpreter a process"});
         } else {
-            examination.findings.push_back(good(subject, "its contexts can be followed"));
+            find_python_hand_over(listener.pid, python);
+            const bool buffers = !python.writes.empty() || !python.fast_writes.empty();
+            examination.findings.push_back(good(subject, buffers ? "its contexts can be followed, also where uvloop sends later"
+                                                                 : "its contexts can be followed"));
         }
     }
 }

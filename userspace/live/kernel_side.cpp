@@ -99,6 +99,8 @@ struct KernelSide::State {
     int make_rings();
     Status attach_stage(Stage stage);
     Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program);
+    Status watch_functions(std::uint32_t pid, std::uint32_t local_pid, const std::vector<MappedFunction>& functions,
+                           bpf_program* program);
     Probe attach_probe(const ProbeRow& row, Stage stage);
     Result<std::vector<std::byte>> read_iterator(bpf_program* program);
     static int take(void* context, void* data, std::size_t size);
@@ -359,28 +361,61 @@ Status KernelSide::watch_tasks_of(std::uint32_t pid, std::uint32_t local_pid, co
     return state_->watch_function(pid, local_pid, *python.task, state_->raw ? programs.on_task_made_raw : programs.on_task_made);
 }
 
-Status KernelSide::watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
-    const auto& programs = state_->skeleton->progs;
-    // The makers first: once copies are told, what is not told is taken as nothing new.
-    for (const auto& function : python.makers) {
-        auto* const program = state_->raw ? programs.on_context_made_raw : programs.on_context_made;
-        if (auto status = state_->watch_function(pid, local_pid, function, program); !status) {
-            return status;
-        }
-    }
-    for (const auto& function : python.copies) {
-        auto* const program = state_->raw ? programs.on_context_copied_raw : programs.on_context_copied;
-        if (auto status = state_->watch_function(pid, local_pid, function, program); !status) {
+Status KernelSide::State::watch_functions(std::uint32_t pid, std::uint32_t local_pid,
+                                          const std::vector<MappedFunction>& functions, bpf_program* program) {
+    for (const auto& function : functions) {
+        if (auto status = watch_function(pid, local_pid, function, program); !status) {
             return status;
         }
     }
     return Done{};
 }
 
-bool KernelSide::threads_have_contexts(std::uint32_t pid) const {
+Status KernelSide::watch_writes_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    const auto& programs = state_->skeleton->progs;
+    const bool raw = state_->raw;
+    if (auto status = state_->watch_functions(pid, local_pid, python.writes,
+                                              raw ? programs.on_stream_written_raw : programs.on_stream_written);
+        !status) {
+        return status;
+    }
+    return state_->watch_functions(pid, local_pid, python.fast_writes,
+                                   raw ? programs.on_stream_written_fast_raw : programs.on_stream_written_fast);
+}
+
+Status KernelSide::watch_executors_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    const auto& programs = state_->skeleton->progs;
+    const bool raw = state_->raw;
+    // Who takes first: work that was put untold is taken as not known.
+    if (auto status = state_->watch_functions(pid, local_pid, python.gets, raw ? programs.on_work_got_raw : programs.on_work_got);
+        !status) {
+        return status;
+    }
+    if (auto status =
+            state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_done_raw : programs.on_work_put_done);
+        !status) {
+        return status;
+    }
+    return state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_raw : programs.on_work_put);
+}
+
+Status KernelSide::watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
+    const auto& programs = state_->skeleton->progs;
+    const bool raw = state_->raw;
+    // The makers first: once copies are told, what is not told is taken as nothing new.
+    if (auto status =
+            state_->watch_functions(pid, local_pid, python.makers, raw ? programs.on_context_made_raw : programs.on_context_made);
+        !status) {
+        return status;
+    }
+    return state_->watch_functions(pid, local_pid, python.copies,
+                                   raw ? programs.on_context_copied_raw : programs.on_context_copied);
+}
+
+std::uint32_t KernelSide::threads_have_contexts(std::uint32_t pid) const {
     ts_python python{};
-    return bpf_map__lookup_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), &python, sizeof(python), 0) == 0 &&
-           python.threads_have_contexts != 0;
+    bpf_map__lookup_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), &python, sizeof(python), 0);
+    return python.threads_have_contexts;
 }
 
 void KernelSide::unfollow(std::uint32_t pid) {

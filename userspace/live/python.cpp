@@ -102,6 +102,17 @@ std::optional<MappedFunction> function_at(std::uint32_t pid, const std::vector<M
     return MappedFunction{path_of(pid, *found), address - found->begin + found->offset};
 }
 
+std::vector<MappedFunction> functions_at(std::uint32_t pid, const std::vector<Mapping>& mappings,
+                                         const std::vector<std::uint64_t>& addresses) {
+    std::vector<MappedFunction> functions;
+    for (const std::uint64_t address : addresses) {
+        if (auto function = function_at(pid, mappings, address)) {
+            functions.push_back(std::move(*function));
+        }
+    }
+    return functions;
+}
+
 ts_python config_of(const runtime::CPython& python) {
     const runtime::CPythonLayout& layout = python.layout;
     return {.interpreter = python.interpreter,
@@ -115,7 +126,9 @@ ts_python config_of(const runtime::CPython& python) {
             .task_bytes = 0,
             .task_context = 0,
             .threads_have_contexts = 0,
-            .reserved = 0};
+            .offers = 0,
+            .offer_epoch = 0,
+            .buffers = 0};
 }
 
 }  // namespace
@@ -127,20 +140,19 @@ void find_python_task(std::uint32_t local_pid, PythonProcess& python) {
     }
 }
 
-bool maps_uvloop(std::uint32_t local_pid) {
-    // Its module's own function; a build that keeps no symbols of its own still has that of its initialisation.
-    constexpr std::array<std::string_view, 2> kSigns{"__pyx_f_6uvloop_4loop_8UVStream__buffer_write", "PyInit_loop"};
-    std::set<std::string> seen;
-    for (const auto& mapping : mappings_of(local_pid)) {
-        if (!seen.insert(mapping.file).second) {
-            continue;
-        }
-        const auto elf = ElfImage::open(path_of(local_pid, mapping));
-        if (elf && !elf->first_symbol(kSigns).empty()) {
-            return true;
-        }
+void find_python_hand_over(std::uint32_t local_pid, PythonProcess& python) {
+    const auto found = runtime::find_hand_over(python.found, ProcessMemory(local_pid));
+    python.has_workers = found.has_workers;
+    if (found.copy_context == 0 && found.puts.empty()) {
+        return;
     }
-    return false;
+    const auto transport = runtime::find_buffering_transport(python.found, ProcessMemory(local_pid));
+    const auto mappings = mappings_of(local_pid);
+    python.writes = functions_at(local_pid, mappings, transport.writes);
+    python.fast_writes = functions_at(local_pid, mappings, transport.fast_writes);
+    python.copies = functions_at(local_pid, mappings, {found.copy_context});
+    python.puts = functions_at(local_pid, mappings, found.puts);
+    python.gets = functions_at(local_pid, mappings, found.gets);
 }
 
 PythonProcess find_python(std::uint32_t local_pid) {
@@ -165,14 +177,7 @@ PythonProcess find_python(std::uint32_t local_pid) {
     process.config = config_of(examination.found);
     process.found = examination.found;
     find_python_task(local_pid, process);
-    if (auto copy = function_at(local_pid, mappings, examination.found.copy_current)) {
-        process.copies.push_back(std::move(*copy));
-    }
-    for (const std::uint64_t maker : examination.found.makers) {
-        if (auto function = function_at(local_pid, mappings, maker)) {
-            process.makers.push_back(std::move(*function));
-        }
-    }
+    process.makers = functions_at(local_pid, mappings, examination.found.makers);
     return process;
 }
 

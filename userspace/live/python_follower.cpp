@@ -29,25 +29,54 @@ void PythonFollower::look(std::uint64_t now) {
         if (process.stage == Stage::over) {
             continue;
         }
-        if (process.stage == Stage::tasks) {
-            if (kernel_.threads_have_contexts(pid)) {
-                const auto status = kernel_.watch_copies_of(pid, process.local_pid, process.python);
-                process.stage = Stage::over;
-                tell(pid, process, status);
-            }
-            continue;
+        const bool due = process.next_ns <= now;
+        if (due) {
+            process.tries++;
+            process.next_ns = now + (process.tries < kTriesInHaste ? kPause : kLongPause);
         }
-        if (process.next_ns > now) {
-            continue;
-        }
-        process.tries++;
-        process.next_ns = now + (process.tries < kTriesInHaste ? kPause : kLongPause);
-        if (process.stage == Stage::searching) {
+        if (due && process.stage == Stage::searching) {
             search(pid, process);
         }
-        if (process.stage == Stage::known) {
+        if (due && process.stage == Stage::known) {
             search_task(pid, process);
         }
+        if (process.stage == Stage::tasks) {
+            search_threads(pid, process, due);
+        }
+    }
+}
+
+/// `looks`: it is time to read the process's memory again, which takes a millisecond or two.
+void PythonFollower::search_threads(std::uint32_t pid, Process& process, bool looks) {
+    PythonProcess& python = process.python;
+    const std::uint32_t wanted = process.copies ? 0 : kernel_.threads_have_contexts(pid);
+    if (looks || wanted != process.wanted) {
+        find_python_hand_over(process.local_pid, python);
+    }
+    process.wanted = wanted;
+    Status status = Done{};
+    bool news = false;
+    if (!process.writes && !(python.writes.empty() && python.fast_writes.empty())) {
+        python.config.buffers = 1;
+        status = kernel_.follow(pid, python.config);
+        if (status) {
+            status = kernel_.watch_writes_of(pid, process.local_pid, python);
+        }
+        process.writes = news = true;
+    }
+    if (status && !process.executors && !python.puts.empty()) {
+        status = kernel_.watch_executors_of(pid, process.local_pid, python);
+        process.executors = news = true;
+    }
+    if (status && !process.copies && (wanted == TS_THREADS_SURELY || python.has_workers) && !python.copies.empty()) {
+        status = kernel_.watch_copies_of(pid, process.local_pid, python);
+        process.copies = news = true;
+    }
+    if (!status || (process.executors && process.copies && process.tries >= kTriesInHaste)) {
+        process.stage = Stage::over;
+    }
+    if (news) {
+        tell(pid, process, status);
     }
 }
 
@@ -84,18 +113,12 @@ void PythonFollower::search_task(std::uint32_t pid, Process& process) {
     if (!process.python.task) {
         return;
     }
-    if (maps_uvloop(process.local_pid)) {
-        kernel_.unfollow(pid);  // to read contexts would cost, and tell nothing
-        process.stage = Stage::over;
-        process.python.state = runtime::CPythonState::unsupported;
-        tell(pid, process, Error{"uvloop, which writes outside of its tasks' contexts"});
-        return;
-    }
     auto status = kernel_.follow(pid, process.python.config);
     if (status) {
         status = kernel_.watch_tasks_of(pid, process.local_pid, process.python);
     }
     process.stage = status ? Stage::tasks : Stage::over;
+    process.tries = 0;
     tell(pid, process, status);
 }
 
@@ -109,9 +132,13 @@ void PythonFollower::tell(std::uint32_t pid, const Process& process, const Statu
         fact["version"] = process.python.version;
     }
     fact["contexts"] = followed;
-    fact["lineage"] = !followed || !process.python.task || !status ? "none" : process.stage == Stage::tasks ? "tasks" : "all";
+    fact["lineage"] = !followed || !process.python.task || !status ? "none" : process.copies ? "copies" : "tasks";
+    fact["executors"] = process.executors && status.ok();
+    fact["buffered_writes"] = process.writes && status.ok();
     if (!status) {
         fact["error"] = status.error().what;
+    } else if (process.python.found.sub_interpreters) {
+        fact["error"] = "threads of its sub-interpreters are not followed";
     }
     tell_(std::move(fact));
 }

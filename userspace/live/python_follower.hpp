@@ -18,7 +18,10 @@ namespace timesink::live {
 ///   ----------+-----------------------------------------+----------------------------------------------
 ///   searching | an interpreter that is up               | calls carry contexts; fact
 ///   known     | asyncio's Task                          | the making of tasks is told; fact
-///   tasks     | a thread with a context and no tasks    | the making of all contexts is told, which is dearer; fact
+///   tasks     | uvloop that sends later                 | what its transports are given is told; fact
+///             | the queue of executors                  | what is put into it and taken out is told; fact
+///             | a worker thread of anyio, or any that   | copies that programs make are told, which is dearer; fact
+///             | goes on in contexts without tasks       |
 ///   over      | –                                       | –
 class PythonFollower {
 public:
@@ -36,12 +39,17 @@ private:
     struct Process {
         std::uint32_t local_pid = 0;
         Stage stage = Stage::searching;
+        bool writes = false;     ///< to transports that send later, are told
+        bool executors = false;  ///< ditto
+        bool copies = false;     ///< ditto
+        std::uint32_t wanted = 0;
         int tries = 0;
         std::uint64_t next_ns = 0;
         PythonProcess python;
     };
     void search(std::uint32_t pid, Process& process);
     void search_task(std::uint32_t pid, Process& process);
+    void search_threads(std::uint32_t pid, Process& process, bool looks);
     void tell(std::uint32_t pid, const Process& process, const Status& status) const;
 
     KernelSide& kernel_;

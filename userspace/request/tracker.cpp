@@ -195,6 +195,7 @@ void Tracker::unit_response(PerConnection& open, const proto::Head& head, const 
     at.unit.status = head.status;
     at.unit.error = head.error;
     at.unit.first_response = first_byte.entered;
+    at.unit.answering_in = first_byte.context;
     append(at.unit.attributes, head.attributes);
 }
 

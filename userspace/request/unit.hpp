@@ -70,7 +70,8 @@ struct Unit {
     ProcessId process{};
     ThreadId thread{};          ///< that read the request
     ThreadId answered_by{};     ///< that wrote the end of the response
-    ContextId answered_in{};    ///< the context current in that call; zero: not known
+    ContextId answering_in{};   ///< the context current in the call that wrote the first byte of the response; zero: not known
+    ContextId answered_in{};    ///< ditto, that wrote its end
     Instant connected{};        ///< handshake completed (first request of a connection seen from its start), else zero
     Instant accepted{};         ///< accept returned, ditto
     Instant begin{};            ///< first byte in the kernel

@@ -37,7 +37,8 @@ constexpr std::uint32_t kContextSince313 = 208;
 /// PyTypeObject, unchanged from 3.8 to 3.14 (Include/cpython/object.h): the methods' table, and what makes an instance.
 constexpr std::uint64_t kTypeMethods = 232;
 constexpr std::uint64_t kTypeNew = 312;
-constexpr std::size_t kMethodBytes = 32;  // PyMethodDef: name, function, flags, doc
+constexpr std::size_t kMethodBytes = 32;  // PyMethodDef
+constexpr std::uint64_t kMethodFlags = 16;
 constexpr std::size_t kMethodsMost = 64;
 
 template <typename Number>
@@ -128,18 +129,9 @@ std::vector<std::uint64_t> makers_of(const Memory& memory, std::uint64_t type) {
     if (const std::uint64_t made_by = read_pointer(memory, type + kTypeNew); made_by != 0) {
         makers.push_back(made_by);
     }
-    const std::uint64_t methods = read_pointer(memory, type + kTypeMethods);
-    for (std::size_t i = 0; methods != 0 && i < kMethodsMost; i++) {
-        const std::uint64_t name = read_pointer(memory, methods + i * kMethodBytes);
-        std::array<char, 5> text{};
-        if (name == 0 || !memory.read(name, std::as_writable_bytes(std::span(text)))) {
-            break;
-        }
-        if (std::string_view(text.data(), text.size()) == std::string_view("copy\0", 5)) {
-            makers.push_back(read_pointer(memory, methods + i * kMethodBytes + 8));
-        }
+    for (const CPythonMethod& method : methods_of(memory, type, {"copy"})) {
+        makers.push_back(method.function);
     }
-    std::erase(makers, 0);
     return makers;
 }
 
@@ -171,7 +163,6 @@ CPythonExamination follow(const CPythonSymbols& symbols, const CPythonLayout& la
     found.context_type = symbols[context_type];
     found.dictionary_type = symbols[dictionary_type];
     found.minor = minor;
-    found.copy_current = symbols[copy_current];
     found.interpreter = read_pointer(memory, symbols[runtime_state] + layout.main_interpreter);
     if (found.interpreter == 0 || read_pointer(memory, found.interpreter + layout.threads_head) == 0) {
         examination.state = CPythonState::starting;
@@ -183,13 +174,41 @@ CPythonExamination follow(const CPythonSymbols& symbols, const CPythonLayout& la
         if (list_is_sound(found, memory)) {
             examination.state = CPythonState::followed;
             found.makers = makers_of(memory, found.context_type);
+            // A new interpreter is put at the head of their list, so the main one is its last.
+            found.sub_interpreters =
+                read_pointer(memory, symbols[runtime_state] + layout.main_interpreter - kMainAfterHead) != found.interpreter;
             return examination;
         }
     }
     return unsupported(examination.version, "its thread states are not where this version keeps them");
 }
 
+bool reads(const Memory& memory, std::uint64_t address, std::string_view wanted) {
+    std::string text(wanted.size() + 1, '?');
+    return memory.read(address, std::as_writable_bytes(std::span(text))) && text == std::string(wanted) + '\0';
+}
+
 }  // namespace
+
+std::vector<CPythonMethod> methods_of(const Memory& memory, std::uint64_t type, std::initializer_list<std::string_view> names) {
+    std::vector<CPythonMethod> found;
+    const std::uint64_t methods = read_pointer(memory, type + kTypeMethods);
+    for (std::size_t i = 0; methods != 0 && i < kMethodsMost; i++) {
+        const std::uint64_t entry = methods + i * kMethodBytes;
+        const std::uint64_t name = read_pointer(memory, entry);
+        if (name == 0) {
+            break;
+        }
+        const auto* const wanted =
+            std::find_if(names.begin(), names.end(), [&](std::string_view candidate) { return reads(memory, name, candidate); });
+        const std::uint64_t function = read_pointer(memory, entry + kMethodFunction);
+        if (wanted != names.end() && function != 0) {
+            found.push_back(
+                {std::string(*wanted), function, read_number<std::uint32_t>(memory, entry + kMethodFlags).value_or(0)});
+        }
+    }
+    return found;
+}
 
 CPythonExamination examine_cpython(const CPythonSymbols& symbols, const Memory& memory) {
     if (symbols[runtime_state] == 0) {

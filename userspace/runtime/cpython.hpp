@@ -56,8 +56,8 @@ struct CPython {
     std::uint32_t minor = 0;  ///< of version 3
     std::uint64_t context_type = 0;
     std::uint64_t dictionary_type = 0;
-    std::uint64_t copy_current = 0;     ///< returns a copy of the current context
     std::vector<std::uint64_t> makers;  ///< return a context that is no copy of the current one
+    bool sub_interpreters = false;      ///< there are some, whose threads are not followed
 };
 
 enum class CPythonState : std::uint8_t {
@@ -84,5 +84,35 @@ struct CPythonTask {
 };
 /// Empty: asyncio is not imported (yet), or its Task is not to be found.
 std::optional<CPythonTask> find_task(const CPython& python, const Memory& memory);
+
+/// An entry of a type's table of methods.
+struct CPythonMethod {
+    std::string name;
+    std::uint64_t function = 0;
+    std::uint32_t flags = 0;
+};
+inline constexpr std::uint64_t kMethodFunction = 8;  ///< PyMethodDef: name, function, flags, doc
+inline constexpr std::uint32_t kMethodKeywords = 0x2;
+inline constexpr std::uint32_t kMethodOne = 0x8;
+inline constexpr std::uint32_t kMethodFast = 0x80;
+/// Those of the methods that are named, in the type's order. The functions are static, and no symbol need name them.
+std::vector<CPythonMethod> methods_of(const Memory& memory, std::uint64_t type, std::initializer_list<std::string_view> names);
+
+/// Where work goes to other threads; 0, empty: not imported (yet), or not to be found.
+struct CPythonHandOver {
+    std::uint64_t copy_context = 0;   ///< returns a copy of the current context: anyio hands it to its worker threads
+    std::vector<std::uint64_t> puts;  ///< of SimpleQueue, through which executors hand work on: self, then an array of arguments
+    std::vector<std::uint64_t> gets;
+    bool has_workers = false;  ///< anyio has started worker threads, so copies are of use
+};
+CPythonHandOver find_hand_over(const CPython& python, const Memory& memory);
+
+/// A transport's methods that take what is to be sent later: self, then the data or (fast) an array of arguments.
+struct CPythonTransport {
+    std::vector<std::uint64_t> writes;
+    std::vector<std::uint64_t> fast_writes;
+};
+/// uvloop's, before 0.22 or where its version cannot be read; empty: it is not imported, or sends at once.
+CPythonTransport find_buffering_transport(const CPython& python, const Memory& memory);
 
 }  // namespace timesink::runtime

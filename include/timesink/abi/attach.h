@@ -28,6 +28,12 @@ struct ts_cpu {
 };
 TS_ASSERT_SIZE(struct ts_cpu, 40);
 
+/* Threads that make no tasks make calls in contexts that no one told. */
+enum ts_threads_have_contexts {
+	TS_THREADS_MAYBE = 1, /* some */
+	TS_THREADS_SURELY = 2 /* over and over */
+};
+
 /*
  * Value of the map python_processes: where a process running CPython keeps what is read at its system calls. Addresses
  * are those of the process, offsets are bytes; userspace/runtime/cpython.cpp says where they come from.
@@ -43,9 +49,11 @@ struct ts_python {
 	__u32 object_type;	     /* PyObject.ob_type */
 	__u32 task_bytes;	     /* size of an asyncio Task; 0: not known, tasks are not followed */
 	__u32 task_context;	     /* its context's offset, found out by the kernel side; 0: not yet */
-	__u32 threads_have_contexts; /* set by the kernel side: a thread that makes no tasks makes calls in a context */
-	__u32 reserved;
+	__u32 threads_have_contexts; /* enum ts_threads_have_contexts, set by the kernel side */
+	__u32 offers;		     /* made and not settled; by the kernel side, as the next */
+	__u32 offer_epoch;	     /* grows when several were open at once */
+	__u32 buffers;		     /* its transports send what they are given later (uvloop before 0.22) */
 };
-TS_ASSERT_SIZE(struct ts_python, 56);
+TS_ASSERT_SIZE(struct ts_python, 64);
 
 #endif

@@ -1,7 +1,7 @@
 """Requests that share one event loop and a pool of connections: a plain ASGI service, with its own account of who sent what.
 
-Configured by the environment: LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_DRIVER (asyncpg or psycopg), LOOP_POOL (connections),
-LOOP_TRUTH (file, written at the end), LOOP_TRANSPORTS (file: what went through the sockets, see testbed/transports.py).
+Configured by the environment: LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_DRIVER (of databases.py), LOOP_HTTP (of clients.py),
+LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_TRANSPORTS (file: what went through the sockets, see testbed/transports.py).
 
 The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at. Of every use of a
 connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC): a pool hands a connection to one at a time, so whatever
@@ -15,26 +15,26 @@ import functools
 import json
 import os
 import pathlib
-import socket
+import queue
 import sys
 import time
 
-import httpx
+import anyio.to_thread
 import psycopg
 import redis.asyncio
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from clients import CLIENTS  # noqa: E402
+from databases import DRIVERS, POOL, POSTGRES, STATEMENT, port_of  # noqa: E402
 from testbed import transports  # noqa: E402
 
 TRANSPORTS = os.environ.get("LOOP_TRANSPORTS")
 if TRANSPORTS:
     transports.install()
-POSTGRES = os.environ["LOOP_POSTGRES"]
-DRIVER = os.environ.get("LOOP_DRIVER", "asyncpg")
-POOL = int(os.environ.get("LOOP_POOL", "4"))
 PROVIDER = f"http://127.0.0.1:{os.environ['LOOP_PROVIDER']}"
-STATEMENT = "SELECT product_id, quantity FROM purchase_line WHERE id = "
+database = DRIVERS[os.environ.get("LOOP_DRIVER", "asyncpg")]()
+client = CLIENTS[os.environ.get("LOOP_HTTP", "httpx")]()
 
 
 class Work:
@@ -70,96 +70,20 @@ async def in_thread(function, *arguments, **named):
     return await asyncio.get_running_loop().run_in_executor(None, bound)
 
 
-ports = {}
-
-
-def port_of(connection):
-    """Asked of a second descriptor, once for each connection: closing that looks like the connection's end."""
-    if connection not in ports:
-        with contextlib.closing(socket.socket(fileno=os.dup(connection.fileno()))) as duplicate:
-            ports[connection] = duplicate.getsockname()[1]
-    return ports[connection]
-
-
-class Asyncpg:
-    async def open(self):
-        import asyncpg
-        self.pool = await asyncpg.create_pool(POSTGRES, min_size=POOL, max_size=POOL)
-
-    async def close(self):
-        await self.pool.close()
-
-    @contextlib.asynccontextmanager
-    async def connection(self, work, background=False):
-        with work.waiting():
-            connection = await self.pool.acquire()
-        port = connection._con._transport.get_extra_info("sockname")[1]
-        try:
-            yield connection, port
-        finally:
-            with work.call("release", port, background):
-                await self.pool.release(connection)
-
-    async def query(self, connection, number):
-        return await connection.fetch(STATEMENT + "$1", number)
-
-    async def sleep(self, connection, seconds):
-        return await connection.fetch("SELECT pg_sleep($1)", seconds)
-
-    @contextlib.asynccontextmanager
-    async def transaction(self, connection):
-        async with connection.transaction():
-            yield
-
-
-class Psycopg:
-    async def open(self):
-        import psycopg_pool
-        self.pool = psycopg_pool.AsyncConnectionPool(POSTGRES, min_size=POOL, max_size=POOL, open=False, kwargs={"autocommit": True})
-        await self.pool.open(wait=True)
-
-    async def close(self):
-        await self.pool.close()
-
-    @contextlib.asynccontextmanager
-    async def connection(self, work, background=False):
-        with work.waiting():
-            connection = await self.pool.getconn()
-        port = port_of(connection)
-        try:
-            yield connection, port
-        finally:
-            with work.call("release", port, background):
-                await self.pool.putconn(connection)
-
-    async def query(self, connection, number):
-        return await (await connection.execute(STATEMENT + "%s", (number,))).fetchall()
-
-    async def sleep(self, connection, seconds):
-        return await (await connection.execute("SELECT pg_sleep(%s)", (seconds,))).fetchall()
-
-    @contextlib.asynccontextmanager
-    async def transaction(self, connection):
-        async with connection.transaction():
-            yield
-
-
-database = Asyncpg() if DRIVER == "asyncpg" else Psycopg()
-
-
 class Stores:
     async def open(self):
         await database.open()
         self.redis = redis.asyncio.BlockingConnectionPool(host="127.0.0.1", port=int(os.environ["LOOP_REDIS"]), max_connections=POOL)
-        self.http = httpx.AsyncClient(limits=httpx.Limits(max_connections=64, max_keepalive_connections=64))
+        await client.open()
         # Not psycopg's own pool of threads: the very thread that is handed the work must send it.
-        self.threads = asyncio.Queue()
+        self.threads, self.plain = asyncio.Queue(), queue.Queue()
         for _ in range(POOL):
             self.threads.put_nowait(await in_thread(psycopg.connect, POSTGRES, autocommit=True))
+            self.plain.put(await in_thread(psycopg.connect, POSTGRES, autocommit=True))
 
     async def close(self):
         await database.close()
-        await self.http.aclose()
+        await client.close()
 
 
 stores = Stores()
@@ -230,8 +154,7 @@ async def timers(work, number):
 async def provider(work, number):
     await one(work, number)
     began = time.monotonic_ns()
-    answer = await stores.http.get(f"{PROVIDER}/v1/rate?ms={2 + number % 6}")
-    port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+    port = await client.get(f"{PROVIDER}/v1/rate?ms={2 + number % 6}")
     work.calls.append({"kind": "provider", "port": port, "begin": began, "end": time.monotonic_ns(), "background": False})
     await one(work, number + 1)
 
@@ -252,16 +175,30 @@ async def cache(work, number):
     await one(work, number)
 
 
-async def thread(work, number):
+async def ask_in(hand_over, work, number):
+    """A statement that a worker thread sends, on a connection of its own; then one of the loop's."""
     connection = await stores.threads.get()
     try:
         def ask():
             with work.call("thread", port_of(connection)):
                 return connection.execute(STATEMENT + "%s", (number,)).fetchall()
-        await in_thread(ask)
+        await hand_over(ask)
     finally:
         stores.threads.put_nowait(connection)
     await one(work, number)
+
+
+async def thread(work, number):
+    await ask_in(in_thread, work, number)
+
+
+async def executor(work, number):
+    """In no copy of the caller's context: the thread's own is current."""
+    await ask_in(lambda ask: asyncio.get_running_loop().run_in_executor(None, ask), work, number)
+
+
+async def anyio_thread(work, number):
+    await ask_in(anyio.to_thread.run_sync, work, number)
 
 
 async def leave_behind(work, number):
@@ -278,8 +215,18 @@ async def leave_behind(work, number):
 ENDPOINTS = {
     "one": one, "three": lambda work, number: several(work, number, 3), "five": lambda work, number: several(work, number, 5),
     "many": lambda work, number: held(work, number, 20), "gather": parallel, "tasks": parallel_tasks, "transaction": transaction,
-    "slow": slow, "timers": timers, "provider": provider, "cache": cache, "thread": thread, "background": leave_behind,
+    "slow": slow, "timers": timers, "provider": provider, "cache": cache, "thread": thread, "executor": executor,
+    "anyio": anyio_thread, "background": leave_behind, "large": one,
 }
+
+
+async def finish():
+    await asyncio.sleep(0.1)
+    await stores.close()
+    with open(os.environ["LOOP_TRUTH"], "w") as file:
+        file.writelines(json.dumps(work.record()) + "\n" for work in truth)
+    if TRANSPORTS:
+        transports.save(TRANSPORTS)
 
 
 async def lifespan(receive, send):
@@ -289,28 +236,39 @@ async def lifespan(receive, send):
             await stores.open()
             await send({"type": "lifespan.startup.complete"})
         else:
-            await asyncio.sleep(0.1)
-            await stores.close()
-            with open(os.environ["LOOP_TRUTH"], "w") as file:
-                file.writelines(json.dumps(work.record()) + "\n" for work in truth)
-            if TRANSPORTS:
-                transports.save(TRANSPORTS)
+            await finish()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def begin_work(scope):
+    truth.append(Work(scope))
+    return truth[-1]
+
+
+async def stream(work, number, send):
+    """A statement between the pieces of the response."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"300")]})
+    for offset in range(3):
+        await one(work, number + offset)
+        await send({"type": "http.response.body", "body": b"x" * 100, "more_body": offset < 2})
 
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
-    work = Work(scope)
-    truth.append(work)
+    work = begin_work(scope)
     _, name, number = scope["path"].split("/")
     if scope["method"] == "POST":
         while (await receive()).get("more_body"):
             pass
-    await ENDPOINTS[name](work, int(number))
-    body = json.dumps({"path": scope["path"]}).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
-    await send({"type": "http.response.body", "body": body})
+    if name == "stream":
+        await stream(work, int(number), send)
+    else:
+        await ENDPOINTS[name](work, int(number))
+        # "large": more than the socket takes at once, so that the loop itself sends the rest.
+        body = b"x" * 12_000_000 if name == "large" else json.dumps({"path": scope["path"]}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body})
     work.end = time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""The service of app.py on uvicorn, with all that it needs."""
+"""The service of app.py, or of framework.py, on uvicorn, with all that it needs."""
 
 import pathlib
 import sys
@@ -9,20 +9,32 @@ from testbed.stores import Postgres, Redis
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-class Loop:
-    """Started when made; owned and ended by `stack`. `python`: the interpreter that serves; `transports`: it notes what goes through its sockets."""
+class Stores:
+    """Started when made; owned and ended by `stack`. Several services may use them, one after the other."""
 
-    def __init__(self, stack, *, loop="asyncio", driver="asyncpg", pool=4, python=sys.executable, http="httptools", transports=False):
-        self.truth = stack.directory / "truth.jsonl"
-        self.transports = stack.directory / "transports.jsonl" if transports else ""
+    def __init__(self, stack):
         self.postgres = Postgres(stack)
         self.postgres.load(HERE.parent / "shop" / "schema.sql")
         self.redis = Redis(stack)
-        self.provider_port, self.port = free_port(), free_port()
+        self.provider_port = free_port()
         stack.start("provider", [sys.executable, HERE.parent / "testbed" / "provider.py", self.provider_port,
                                  stack.directory / "provider.jsonl"]).wait_for_port(self.provider_port)
-        self.process = stack.start("uvicorn", [python, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", self.port,
-                                               "--loop", loop, "--http", http, "--log-level", "warning", "--no-access-log", "app:app"],
-                                   environment={"LOOP_POSTGRES": self.postgres.url, "LOOP_REDIS": self.redis.port,
-                                                "LOOP_PROVIDER": self.provider_port, "LOOP_DRIVER": driver, "LOOP_POOL": pool,
-                                                "LOOP_TRUTH": self.truth, "LOOP_TRANSPORTS": self.transports}).wait_for_port(self.port)
+
+
+class Loop:
+    """Started when made; owned and ended by `stack`. `python`: the interpreter that serves; `wrapper`: words before it; `transports`: it notes what
+    goes through its sockets."""
+
+    def __init__(self, stack, *, stores=None, loop="asyncio", driver="asyncpg", http_client="httpx", application="app", pool=4, python=sys.executable,
+                 http="httptools", wrapper=(), transports=False):
+        stores = stores or Stores(stack)
+        self.port = free_port()
+        self.truth = stack.directory / f"truth-{self.port}.jsonl"
+        self.transports = stack.directory / f"transports-{self.port}.jsonl" if transports else ""
+        self.process = stack.start(f"uvicorn-{self.port}",
+                                   [*wrapper, python, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", self.port,
+                                    "--loop", loop, "--http", http, "--log-level", "warning", "--no-access-log", "--lifespan", "on", f"{application}:app"],
+                                   environment={"LOOP_POSTGRES": stores.postgres.url, "LOOP_REDIS": stores.redis.port,
+                                                "LOOP_PROVIDER": stores.provider_port, "LOOP_DRIVER": driver, "LOOP_HTTP": http_client,
+                                                "LOOP_POOL": pool, "LOOP_TRUTH": self.truth,
+                                                "LOOP_TRANSPORTS": self.transports}).wait_for_port(self.port)

@@ -35,9 +35,11 @@ protected:
         units_[id] = std::move(live);
     }
     /// Returns whether all that the unit may have sent is known to be its own or not.
-    bool end(std::uint64_t id, std::int64_t at, std::uint64_t context) {
+    bool end(std::uint64_t id, std::int64_t at, std::uint64_t context, std::uint64_t begun_in = 0) {
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
+        live.unit.first_response = us(at - 1);
+        live.unit.answering_in = ContextId{begun_in};
         live.unit.answered_in = ContextId{context};
         return owners_.ended(live, decisions_);
     }
@@ -102,6 +104,28 @@ TEST_F(ContextOwnersTest, ChildTasksAndWorkerThreadsRunInCopies) {
     end(1, 20, 20);
     expect_context(1, 1);
     expect_context(2, 1);
+}
+
+TEST_F(ContextOwnersTest, WhereTheLoopSendsTheRestItsBeginTellsWhoAnswered) {
+    begin(1, 0);
+    begin(2, 0);
+    made(1, 20, kConnection);
+    send(1, 2, 20);
+    end(1, 10, kMain, 20);
+    expect_context(1, 1);
+}
+
+TEST_F(ContextOwnersTest, ABeginAndAnEndOfTwoTasksTellNothing) {
+    begin(1, 0);
+    begin(2, 0);
+    made(1, 20, kConnection);
+    made(2, 21, kConnection);
+    send(1, 3, 20);
+    send(2, 4, 21);
+    end(1, 10, 20, 21);
+    end(2, 11, 0);
+    expect_ambiguous(1);
+    expect_ambiguous(2);
 }
 
 TEST_F(ContextOwnersTest, AResponseThatAChildWritesIsItsParentsAsWell) {

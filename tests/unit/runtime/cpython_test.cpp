@@ -3,42 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <map>
+#include "drawn_memory.hpp"
 
 namespace timesink::runtime {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-/// A process drawn by hand: words at addresses, all others unreadable.
-class Drawn final : public Memory {
-public:
-    void word(std::uint64_t address, std::uint64_t value) {
-        for (std::uint64_t i = 0; i < 8; i++) {
-            bytes_[address + i] = static_cast<std::byte>(value >> 8 * i);
-        }
-    }
-    void text(std::uint64_t address, std::string_view value) {
-        for (std::size_t i = 0; i < value.size(); i++) {
-            bytes_[address + i] = static_cast<std::byte>(value[i]);
-        }
-    }
-    [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> to) const override {
-        for (std::byte& byte : to) {
-            const auto found = bytes_.find(address++);
-            if (found == bytes_.end()) {
-                return false;
-            }
-            byte = found->second;
-        }
-        return true;
-    }
-
-private:
-    std::map<std::uint64_t, std::byte> bytes_;
-};
 
 constexpr std::uint64_t kRuntime = 0x10000;
 constexpr std::uint64_t kVersion = 0x20000;
@@ -51,6 +22,7 @@ constexpr std::uint64_t kContext = 0x70000;
 
 /// Two threads, the second in a context.
 void draw(Drawn& memory, std::uint64_t main, std::uint64_t threads, std::uint64_t thread_id, std::uint64_t context) {
+    memory.word(kRuntime + main - 8, kInterpreter);
     memory.word(kRuntime + main, kInterpreter);
     memory.word(kInterpreter + threads, kFirst);
     memory.word(kFirst, 0);
@@ -78,7 +50,7 @@ TEST(CPython, IsFollowedByTheTableOfItsVersion) {
     EXPECT_EQ(examined.version, "3.11.7");
     EXPECT_EQ(examined.found.interpreter, kInterpreter);
     EXPECT_EQ(examined.found.layout.context, 224U);
-    EXPECT_EQ(examined.found.copy_current, kCopy);
+    EXPECT_EQ(examined.found.context_type, kType);
 }
 
 TEST(CPython, BeforeThreeElevenTheApiTellsTheVersion) {
@@ -173,6 +145,17 @@ TEST(CPython, OtherMakersOfContextsAreFoundByTheirType) {
     memory.text(0x90000, std::string_view("run\0\0\0", 6));
     memory.text(0x90010, std::string_view("copy\0", 5));
     EXPECT_THAT(examine_cpython(symbols(), memory).found.makers, ElementsAre(0x41000, 0x43000));
+}
+
+TEST(CPython, SubInterpretersAreNoticed) {
+    Drawn memory;
+    memory.word(kVersion, 0x030b07f0);
+    draw(memory, 48, 16, 152, 224);
+    EXPECT_FALSE(examine_cpython(symbols(), memory).found.sub_interpreters);
+    memory.word(kRuntime + 40, kInterpreter + 0x1000);
+    const auto examined = examine_cpython(symbols(), memory);
+    EXPECT_EQ(examined.state, CPythonState::followed) << "the main one is";
+    EXPECT_TRUE(examined.found.sub_interpreters);
 }
 
 }  // namespace
