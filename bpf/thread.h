@@ -25,6 +25,7 @@ struct ts_thread {
 	__u8 python_misses;  /* looked for python_state in vain so often, in a row */
 	__u8 python_strange; /* wrote in contexts of no known task so often; 255: it makes tasks */
 	__u8 python_fresh;   /* the one made last was not told yet: it is in fresh_tasks */
+	__u8 go_checked;     /* Go's runtime takes this thread for the one that it is */
 	__u64 python_state;  /* this thread's PyThreadState when last looked for; 0: none found */
 	struct ts_call_count counts[TS_CLASS_COUNT];
 };

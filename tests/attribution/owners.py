@@ -1,5 +1,6 @@
 """Owners on event loops: the service of tests/stacks/loop under load, its own account of who sent what beside timesink's.
 
+    owners.py --runtime go …        the service in Go: see go_owners.py
     owners.py [--loops asyncio] [--drivers asyncpg,psycopg] [--pools 4,10] [--clients 1,8,16,64] [--mix all|NAME] [--python PATH]
 
 Prints one line per run: of the exchanges that the service knows the sender of, how many timesink gave to the right request, to another, to nobody
@@ -107,6 +108,9 @@ def run(options, loop, driver, pool, clients, mix):
 
 
 def main(arguments):
+    if arguments[:2] == ["--runtime", "go"]:
+        import go_owners
+        return go_owners.main(arguments[2:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--loops", default="asyncio")
     parser.add_argument("--drivers", default="asyncpg,psycopg")

@@ -78,7 +78,13 @@ void Attribution::on(const event::OffCpu& off) {
     now_ = off.on;
     timelines_.on(off);
     if (off.woken > off.off) {
-        owners_.idle(off.thread);
+        owners_.idle(off.process, off.thread);
+    }
+}
+
+void Attribution::runs(ProcessId process, std::string_view runtime) {
+    if (runtime == "go") {
+        owners_.schedules_itself(process);
     }
 }
 
@@ -114,9 +120,11 @@ void Attribution::began(const request::Unit& unit) {
     live->unit.socket = unit.socket;
     live->unit.process = unit.process;
     live->unit.thread = unit.thread;
+    live->unit.read_in = unit.read_in;
     live->unit.begin = unit.begin;
     live->unit.read_begin = unit.read_begin;
-    if (const ThreadTimeline* timeline = timelines_.find(unit.thread)) {
+    const ThreadTimeline* timeline = owners_.threads_tell(unit.process) ? timelines_.find(unit.thread) : nullptr;
+    if (timeline != nullptr) {
         live->use_at_begin = take(spare_uses_);
         timeline->use_before_call(*live->use_at_begin);
     }

@@ -69,6 +69,7 @@ struct Unit {
     SocketId socket{};
     ProcessId process{};
     ThreadId thread{};          ///< that read the request
+    ContextId read_in{};        ///< the context current in the call that read its first byte; zero: not known
     ThreadId answered_by{};     ///< that wrote the end of the response
     ContextId answered_in{};    ///< the context current in that call; zero: not known
     Instant connected{};        ///< handshake completed (first request of a connection seen from its start), else zero
