@@ -16,28 +16,34 @@ __u32 ts_go_met = 0;
 #define GO_SCANNED 0x1000 /* _Gscan, a bit beside the status */
 
 /*
- * isSystemGoroutine(g) is entered: newproc1 asks it once of every new goroutine, which bears no number yet. Not
- * newproc1 itself: at its entry there is no new g. Others ask of goroutines that live (traces, profiles).
+ * newproc1 prepares a new goroutine, which bears no number yet: gostartcallfn(&g.sched, function) is entered, in 1.17
+ * (where that is inlined) isSystemGoroutine(g). Not newproc1 itself: at its entry there is no new g. The latter is also
+ * asked when a goroutine ends, by itself, and of those that live (traces, profiles).
  */
 static __always_inline int on_goroutine(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	__u64 now = bpf_ktime_get_ns();
-	struct ts_goroutine_key key = {.goroutine = BPF_CORE_READ(regs, ax)};
+	struct ts_goroutine_key key = {};
 	const struct ts_go *go;
-	__u64 maker;
+	__u64 maker, start;
 	__u32 pid;
 	__u8 not_yet = 0;
 
-	if (!thread || !key.goroutine)
+	if (!thread)
 		return 0;
 	pid = thread->pid;
 	go = bpf_map_lookup_elem(&go_processes, &pid);
-	if (!go || (ts_read_half(key.goroutine + go->status) & ~GO_SCANNED) != GO_DEAD)
+	if (!go)
 		return 0;
+	key.goroutine = BPF_CORE_READ(regs, ax) - go->prepared;
 	key.pid = pid;
+	if ((ts_read_half(key.goroutine + go->status) & ~GO_SCANNED) != GO_DEAD ||
+	    ts_go_current(thread, go) == key.goroutine)
+		return 0;
 	maker = ts_go_context(thread, now);
-	ts_tell_goroutine(pid, TS_CONTEXT_BIRTH | key.goroutine, maker, ts_read_half(key.goroutine + go->start), now);
+	start = go->prepared ? BPF_CORE_READ(regs, bx) : key.goroutine + go->start;
+	ts_tell_goroutine(pid, TS_CONTEXT_BIRTH | key.goroutine, maker, ts_read_half(start), now);
 	bpf_map_update_elem(&go_births, &key, &not_yet, BPF_ANY);
 	return 0;
 }

@@ -28,7 +28,9 @@ def run(options, program, pool, clients, mix, requests):
         service = go_loop.GoLoop(stack, program, pool=pool)
         mix_file = stack.directory / "mix.json"
         mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in (NAMES if mix == "all" else mix.split("+"))]))
-        runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix_file)
+        warm = stack.directory / "warm.json"
+        warm.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in NAMES]))
+        runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=warm)
         recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid, options=options.record)
         summary = runs.load(service.port, stack.directory / "client.jsonl", clients=clients, requests=requests, seed=options.seed, mix=mix_file)
         time.sleep(runs.SETTLE_SECONDS)
@@ -48,7 +50,7 @@ def show(label, verdicts, complaints, evidence, most):
     print(f"{label} {verdicts['all']:>9} {100 * verdicts['right'] / count:>7.2f} % {verdicts['wrong']:>6} {verdicts['missing']:>7} "
           f"{verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {dict(evidence)}"
           f"{'  FAILURES ' + str(verdicts['failures']) if verdicts['failures'] else ''}", flush=True)
-    for line in complaints[:most]:
+    for line in sorted(complaints, key=lambda line: not line.startswith("wrong"))[:most]:
         progress("  " + line)
 
 

@@ -5,6 +5,16 @@
 
 namespace timesink::attribute {
 
+void ContextOwners::on(const event::Lineage& lineage) {
+    if (event::is_birth_name(lineage.child)) {
+        const ContextRef before = contexts_.find(lineage.process, lineage.child, lineage.at);
+        if (before != nullptr && before->start != 0) {
+            functions_[lineage.process].ended(before->start);
+        }
+    }
+    contexts_.on(lineage);
+}
+
 void ContextOwners::lost(Instant at) {
     lost_ = std::max(lost_, at);
     contexts_.lost();
@@ -12,7 +22,7 @@ void ContextOwners::lost(Instant at) {
 
 void ContextOwners::ended(ProcessId process) {
     contexts_.ended(process);
-    outliving_.erase(process);
+    functions_.erase(process);
 }
 
 void ContextOwners::began(const LiveUnit& live) {
@@ -91,7 +101,7 @@ void ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
         const Context* claim = claimed(waiting.sent_in);
         const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
         if (in_root || (server != nullptr && waiting.sent <= end &&
-                        goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, outliving_[live.unit.process]))) {
+                        goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
             decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
             return true;
@@ -114,9 +124,11 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
         return false;  // no unit in flight, or nothing to go by
     }
     const bool by_goroutine = event::is_goroutine(exchange.sent_in);
-    if (claimed(context) != nullptr ||
-        (by_goroutine && goroutines::left_behind(context, exchange.sent, outliving_[exchange.process]))) {
+    const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
+    if (claimed(context) != nullptr) {
         owner = {};  // in the background of a unit that has been answered, unless one that it began claims it
+    } else if (left) {
+        owner = {{}, *left, 0};
     }
     std::vector<Waiting>& waiting = found->second.waiting;
     waiting.push_back(

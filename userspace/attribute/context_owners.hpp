@@ -40,7 +40,7 @@ public:
         Owner owner;
     };
 
-    void on(const event::Lineage& lineage) { contexts_.on(lineage); }
+    void on(const event::Lineage& lineage);
     void lost(Instant at);
     void ended(ProcessId process);
 
@@ -73,7 +73,7 @@ private:
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
 
     Contexts contexts_;
-    std::map<ProcessId, goroutines::Outliving> outliving_;
+    std::map<ProcessId, goroutines::Functions> functions_;
     std::map<ProcessId, InProcess> processes_;
     Instant lost_{};
 };

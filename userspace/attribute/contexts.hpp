@@ -3,7 +3,6 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -14,11 +13,10 @@ namespace timesink::attribute {
 
 /// What a goroutine serves, one unit after another.
 struct Service {
-    std::vector<std::pair<UnitId, SocketId>> reading;  ///< in flight, read in it or in one that it made
-    bool several = false;                              ///< of several connections at once: an event loop
-    Instant read{};                                    ///< the latest of them was read
-    Instant begin{};                                   ///< the unit that it answered last was in flight from here
-    Instant end{};                                     ///< to here; zero: none yet
+    std::vector<UnitId> reading;  ///< in flight, read in it or in one that it made
+    bool several = false;         ///< has had more than one of them: an event loop, or HTTP/2's streams
+    Instant read{};               ///< the latest of them was read
+    Instant end{};                ///< of the unit that it answered last; zero: none yet
 };
 
 /// A context of a language runtime, from its making until nothing asks for it any more. Shared by Contexts, the contexts copied
@@ -30,7 +28,7 @@ struct Context {
     UnitId unit{};       ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
     // Goroutines
     std::uint32_t start = 0;           ///< what it runs; zero: not known
-    std::uint32_t outlived = 0;        ///< so often it sent something when the unit was over in whose time it was made
+    bool strayed = false;              ///< it sent something when the unit was over in whose time it was made
     std::unique_ptr<Service> service;  ///< null: it has read and answered nothing
 };
 using ContextRef = std::shared_ptr<Context>;

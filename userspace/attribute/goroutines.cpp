@@ -15,15 +15,13 @@ void note(Context& goroutine, const request::Unit& unit) {
     if (service.several) {
         return;
     }
-    // On one connection they are answered in order, so a second one there is behind the first.
-    service.several = std::any_of(service.reading.begin(), service.reading.end(),
-                                  [&](const auto& other) { return other.second != unit.socket; });
-    service.reading.emplace_back(unit.id, unit.socket);
+    service.several = !service.reading.empty();
+    service.reading.push_back(unit.id);
 }
 
 void forget(Context& goroutine, UnitId unit) {
     if (goroutine.service != nullptr) {
-        std::erase_if(goroutine.service->reading, [&](const auto& known) { return known.first == unit; });
+        std::erase(goroutine.service->reading, unit);
     }
 }
 
@@ -52,17 +50,16 @@ ContextRef server_of(const ContextRef& answered_in, const ContextRef& reader) {
 }
 
 void served(Context& server, const LiveUnit& live) {
-    server.service->begin = live.activated;
     server.service->end = live.unit.end;
 }
 
-bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live, const Outliving& outliving) {
+bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live, const Functions& functions) {
     Instant at = sent;
     for (const Context* goroutine = sent_in.get(); goroutine != nullptr; goroutine = goroutine->parent.get()) {
         if (goroutine == &server) {
             return at >= live.activated && at <= live.unit.end;
         }
-        if (goroutine->unit != UnitId{} || outliving.contains(goroutine->start)) {
+        if (goroutine->unit != UnitId{} || !functions.works_for_its_maker(goroutine->start)) {
             return false;
         }
         at = goroutine->made;
@@ -70,22 +67,25 @@ bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, c
     return false;
 }
 
-bool left_behind(const ContextRef& sent_in, Instant sent, Outliving& outliving) {
+std::optional<Evidence> left_behind(const ContextRef& sent_in, Instant sent, Functions& functions) {
+    bool believed = true;
     const Context* child = nullptr;
     Instant at = sent;
-    for (Context* goroutine = sent_in.get(); goroutine != nullptr; goroutine = goroutine->parent.get()) {
+    for (const Context* goroutine = sent_in.get(); goroutine != nullptr; goroutine = goroutine->parent.get()) {
         const Service* service = goroutine->service.get();
         const bool has_answered = service != nullptr && service->end != Instant{};
         if (has_answered && (child == nullptr ? service->reading.empty() : at <= service->end)) {
-            if (child != nullptr && ++sent_in->outlived > kOutlivedMost && sent_in->start != 0) {
-                outliving.insert(sent_in->start);
+            if (child != nullptr && !sent_in->strayed) {
+                sent_in->strayed = true;
+                functions.strayed(sent_in->start);
             }
-            return true;
+            return believed ? Evidence::none : Evidence::ambiguous;
         }
+        believed = believed && functions.works_for_its_maker(goroutine->start);
         child = goroutine;
         at = goroutine->made;
     }
-    return false;
+    return std::nullopt;
 }
 
 }  // namespace timesink::attribute::goroutines

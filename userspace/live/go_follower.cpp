@@ -74,13 +74,15 @@ Status GoFollower::watch_births(std::uint32_t pid, Process& process) {
             return status;
         }
     }
-    if (auto status = kernel_.watch(pid, process.local_pid, *process.go.maker, "on_goroutine_made"); !status) {
-        return status;
-    }
+    // Before the first is told: a goroutine must not make calls under its number before its birth has been asked for.
     process.go.config.births = 1;
     process.go.config.strange = TS_GO_STRANGE;
-    process.births = true;
-    return kernel_.follow(pid, process.go.config);
+    if (auto status = kernel_.follow(pid, process.go.config); !status) {
+        return status;
+    }
+    const auto status = kernel_.watch(pid, process.local_pid, *process.go.maker, "on_goroutine_made");
+    process.births = status.ok();
+    return status;
 }
 
 void GoFollower::tell(std::uint32_t pid, const Process& process, const Status& status) const {

@@ -15,8 +15,10 @@ ts_go config_of(const runtime::Go& go) {
             .current = go.layout.current,
             .thread_id = go.layout.thread_id,
             .connection = go.layout.connection,
+            .prepared = go.prepared,
             .births = 0,
-            .strange = 0};
+            .strange = 0,
+            .reserved = 0};
 }
 
 }  // namespace

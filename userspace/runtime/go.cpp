@@ -30,8 +30,11 @@ constexpr std::array<Known, 10> kKnown{{
     {26, {152, 48, 144, 304, 184, 64, 80}},  // 1.26.0, 1.26.8
 }};
 
-enum Function : std::size_t { code_of_slot, maker, http_request, http_writer };
-constexpr std::array<std::string_view, 4> kFunctions{"runtime.systemstack", "runtime.isSystemGoroutine",
+/// runtime.g.sched, the same in all of them.
+constexpr std::uint32_t kScheduling = 56;
+
+enum Function : std::size_t { code_of_slot, prepares, asked_of_new, http_request, http_writer };
+constexpr std::array<std::string_view, 5> kFunctions{"runtime.systemstack", "runtime.gostartcallfn", "runtime.isSystemGoroutine",
                                                      "net/http.(*persistConn).roundTrip", "net/http.(*persistConn).writeLoop"};
 
 struct Version {
@@ -93,7 +96,15 @@ GoExamination examine_go(std::span<const std::byte> bytes, std::uint64_t bias, c
         return unsupported(version->text, "where its threads keep their goroutine is not to be found");
     }
     GoExamination examination{.state = GoState::followed, .version = version->text, .reason = {}, .found = {}};
-    examination.found = {known->layout, *slot, entries[maker], entries[http_request], entries[http_writer]};
+    // Of the two functions that newproc1 calls with what belongs to the new goroutine, the first is entered half as often, but is
+    // inlined in 1.17.
+    const bool prepared = entries[prepares] != 0;
+    examination.found = {.layout = known->layout,
+                         .slot = *slot,
+                         .prepared = prepared ? kScheduling : 0,
+                         .maker = entries[prepared ? prepares : asked_of_new],
+                         .http_request = entries[http_request],
+                         .http_writer = entries[http_writer]};
     return examination;
 }
 

@@ -24,7 +24,8 @@ struct GoLayout {
 struct Go {
     GoLayout layout{};
     std::int32_t slot = 0;           ///< of the current g, from the fs base of a thread
-    std::uint64_t maker = 0;         ///< entered once for every goroutine that is made, with its g
+    std::uint32_t prepared = 0;      ///< runtime.g: to what `maker` is given a pointer
+    std::uint64_t maker = 0;         ///< entered for every goroutine that is made, with a pointer into its g
     std::uint64_t http_request = 0;  ///< entered by the goroutine that asks for a request, with the connection that will carry it
     std::uint64_t http_writer = 0;   ///< entered by the goroutine that will write what others ask for
 };

@@ -61,10 +61,13 @@ struct ts_go {
 	__u32 current;	  /* runtime.m: the goroutine that it runs (curg) */
 	__u32 thread_id;  /* procid: the thread's id in its own pid namespace */
 	__u32 connection; /* net/http.persistConn: the net.Conn */
+	__u32 prepared;	  /* runtime.g: what the function that tells of new goroutines is given a pointer to (sched); 0:
+			     all */
 	__u32 births;	  /* set by live/: the making of goroutines is told */
 	__u32 strange;	  /* counted by the kernel side: requests sent by goroutines that serve no connection */
+	__u32 reserved;
 };
-TS_ASSERT_SIZE(struct ts_go, 40);
+TS_ASSERT_SIZE(struct ts_go, 48);
 /* So many, and the making of goroutines is worth a probe. */
 #define TS_GO_STRANGE 3
 

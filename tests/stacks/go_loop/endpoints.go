@@ -225,7 +225,9 @@ func handedOver(ctx context.Context, number int) error {
 
 var growing = make(chan job)
 
-// As handedOver, but a worker is made by whoever finds none free; it stays.
+// As handedOver, but a worker is made by whoever finds none free; it stays for some more jobs, which are anyone's.
+const jobsOfWorker = 20
+
 func handedToGrowing(ctx context.Context, number int) error {
 	done := make(chan error)
 	for i := 0; i < 2; i++ {
@@ -235,7 +237,10 @@ func handedToGrowing(ctx context.Context, number int) error {
 		default:
 			go func() {
 				next.done <- one(next.ctx, next.number)
-				worker(growing)
+				for i := 0; i < jobsOfWorker; i++ {
+					more := <-growing
+					more.done <- one(more.ctx, more.number)
+				}
 			}()
 		}
 		if err := <-done; err != nil {
