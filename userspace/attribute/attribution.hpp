@@ -56,6 +56,7 @@ private:
     /// Null: it is not there, or its account has been drawn.
     [[nodiscard]] LiveUnit* find(UnitId id) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
+    void doubt(const request::Exchange& exchange);
     void carry_out();
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);

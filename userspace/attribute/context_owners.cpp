@@ -80,10 +80,10 @@ Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool ro
     return waiting.fallback;
 }
 
-void ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
+bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
     const auto found = processes_.find(live.unit.process);
     if (found == processes_.end()) {
-        return;
+        return true;
     }
     InProcess& process = found->second;
     process.active.erase({live.unit.read_begin, live.unit.id});
@@ -112,19 +112,24 @@ void ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
         }
         return false;
     });
+    const bool all_known =
+        (known && !contradicts) || std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
+            return waiting.sent >= live.unit.read_begin && waiting.sent <= end;
+        });
     if (process.active.empty() && process.waiting.empty()) {
         processes_.erase(found);
     }
+    return all_known;
 }
 
 bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions) {
     const auto found = processes_.find(exchange.process);
     ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
+    const bool by_goroutine = context != nullptr && event::is_goroutine(exchange.sent_in);
+    const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
     if (context == nullptr || found == processes_.end()) {
         return false;  // no unit in flight, or nothing to go by
     }
-    const bool by_goroutine = event::is_goroutine(exchange.sent_in);
-    const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
     if (claimed(context) != nullptr) {
         owner = {};  // in the background of a unit that has been answered, unless one that it began claims it
     } else if (left) {

@@ -53,7 +53,7 @@ protected:
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
         live.unit.answered_in = goroutine(writer);
-        owners_.ended(live, decisions_);
+        known_ = owners_.ended(live, decisions_);
     }
     void send(std::uint64_t id, std::int64_t at, std::uint64_t sender) {
         request::Exchange exchange;
@@ -79,6 +79,7 @@ protected:
     static std::pair<std::uint64_t, Evidence> nobodys(Evidence evidence) { return {0, evidence}; }
 
     ContextOwners owners_;
+    bool known_ = false;  // of the unit that ended last, all that it sent
     std::map<std::uint64_t, std::unique_ptr<LiveUnit>> units_;
     std::vector<ContextOwners::Decision> decisions_;
 };
@@ -93,6 +94,7 @@ TEST_F(GoroutineOwnersTest, AGoroutineServesOneRequestAfterAnother) {
     send(3, 25, 7);
     end(3, 30, 7);
     end(2, 40, 8);
+    EXPECT_TRUE(known_);
     EXPECT_EQ(owner(1), of(1));
     EXPECT_EQ(owner(2), of(2));
     EXPECT_EQ(owner(3), of(3));
@@ -113,7 +115,8 @@ TEST_F(GoroutineOwnersTest, ChildrenWorkForTheUnitInWhoseTimeTheyWereMade) {
     begin(1, 0, 7);
     begin(2, 0, 8);
     made(1, 20, 7);
-    made(2, 21, 20);  // its maker makes no call of its own
+    named(2, 20);  // which makes no call, but another goroutine
+    made(2, 21, 20);
     named(3, 21);
     send(1, 4, 21);
     end(1, 10, 7);
@@ -184,6 +187,7 @@ TEST_F(GoroutineOwnersTest, ReadByOneAndAnsweredByAnotherTellsNothing) {
     begin(2, 0, 8);
     send(1, 5, 9);
     end(1, 10, 9);
+    EXPECT_FALSE(known_);
     EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
 }
 
