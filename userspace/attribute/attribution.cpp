@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "attribute/goroutine_walk.hpp"
 #include "attribute/loop_walk.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
@@ -315,9 +316,10 @@ void Attribution::draw(LiveUnit& live) {
     }
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
-        // A goroutine goes on wherever there is a thread for it: its own marks tell more than any thread's past.
-        const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live) || !owners_.threads_tell(live.unit.process);
-        if (on_loop && !live.in_doubt) {
+        const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
+        if (!owners_.threads_tell(unit.process)) {
+            GoroutineWalk(live, timelines_, account.pieces).run();
+        } else if (on_loop && !live.in_doubt) {
             LoopWalk(live, timelines_, account.pieces).run();
         } else {
             Walk(live, timelines_, account.pieces).run();

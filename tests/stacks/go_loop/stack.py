@@ -40,7 +40,8 @@ def build(version="", strip=False, mode=""):
     if version:
         go = toolchain(version)
         environment["GOROOT"] = str(go.parents[1])
-    arguments = [go, "build", "-o", BUILT / name, *(["-ldflags=-s -w"] if strip else []), *([f"-buildmode={mode}"] if mode else []), "."]
+    arguments = [go, "build", "-o", BUILT / name, *(["-ldflags=-s -w"] if strip else []), *([f"-buildmode={mode}"] if mode else []),
+                 *sorted(path.name for path in HERE.glob("*.go"))]  # not ".": 1.19 in the module cache does not find the directory
     built = subprocess.run([str(word) for word in arguments], cwd=HERE, env=environment, capture_output=True, text=True)
     if built.returncode != 0:
         raise StackError(f"the Go service cannot be built:\n{built.stdout}{built.stderr}")
