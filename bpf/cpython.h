@@ -315,7 +315,7 @@ static __always_inline void ts_tell_lineage(__u32 pid, __u64 child, __u64 parent
 	out->child = child;
 	out->parent = parent;
 	out->pid = pid;
-	out->reserved = 0;
+	out->start = 0;
 	ts_submit(out);
 }
 

@@ -6,6 +6,7 @@
 #include "call_table.h"
 #include "cpython.h"
 #include "descriptor.h"
+#include "golang.h"
 #include "off_cpu.h"
 #include "payload.h"
 #include "socket.h"
@@ -27,6 +28,7 @@ struct finished {
 	__u8 operation;
 	__u8 flags;
 	__u8 call_class; /* to count it by, should it not be recorded */
+	__u8 serves;	 /* the socket is the accepting end of its connection */
 };
 
 static __always_inline void count_call(struct ts_thread *thread, __u32 call_class, const struct finished *call,
@@ -143,16 +145,23 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	TS_OPAQUE(size);
 	if (size > TS_RECORD_MAX)
 		return 0;
-	if (call->operation == TS_OPERATION_WRITE)
+	if (ts_go_met) {
+		struct ts_go_call go_call = {call->entered, socket, call->operation, call->serves};
+
+		context = ts_go_context_of_call(thread, &go_call);
+	} else {
+		context = 0;
+	}
+	if (!context && call->operation == TS_OPERATION_WRITE)
 		context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
-	else
+	else if (!context)
 		context = ts_python_context(thread);
 	if (call->operation == TS_OPERATION_CLOSE)
 		ts_python_closed(thread->pid, call->fd);
 	if (context) {
 		*(__u64 *)(scratch->record + size) = context;
 		out->flags |= TS_CALL_CONTEXT;
-		if (call->operation == TS_OPERATION_WRITE)
+		if (!(context & TS_CONTEXT_GOROUTINE) && call->operation == TS_OPERATION_WRITE)
 			ts_python_sent(thread, context);
 		size += sizeof(context);
 	}
@@ -341,6 +350,7 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 		count_call(thread, call->call_class, call, call->result > 0 ? call->result : 0);
 		return 0;
 	}
+	call->serves = known->is_server == 1;
 	gather(call, scratch, known->tcp);
 	begin = call->flags & TS_CALL_PEEK ? (known->rx) : advance(call, known, reads);
 	return emit_call(thread, scratch, call, known->id, begin);

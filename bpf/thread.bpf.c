@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* Which threads are targets': fork, exec, exit. Whatever a target forks is a target from its first instruction. */
 #include "cpython.h"
+#include "golang.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -67,11 +68,16 @@ static __always_inline void follow_id(struct task_struct *task, __u32 old_tid)
 
 static __always_inline int on_exec(struct task_struct *task, __u32 old_tid, const bool btf)
 {
+	struct ts_thread *thread;
+
 	if (!btf)
 		follow_id(task, old_tid);
-	if (!ts_thread_of(task, btf))
+	thread = ts_thread_of(task, btf);
+	if (!thread)
 		return 0;
+	thread->go_checked = 0;
 	ts_python_gone(TS_GET(btf, task, tgid));
+	ts_go_gone(TS_GET(btf, task, tgid));
 	emit_task(task, TS_TASK_EXEC, 0, 0, btf);
 	return 0;
 }
@@ -90,6 +96,7 @@ static __always_inline int on_exit(struct task_struct *task, const bool btf)
 	if (pid == tid) {
 		bpf_map_delete_elem(&target_pids, &pid);
 		ts_python_gone(pid);
+		ts_go_gone(pid);
 	}
 	return 0;
 }

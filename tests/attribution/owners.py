@@ -1,5 +1,6 @@
 """Owners on event loops: the service of tests/stacks/loop under load, its own account of who sent what beside timesink's.
 
+    owners.py --runtime go …        the service in Go: see go_owners.py
     owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
               [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--uvloop VERSION] [--options=…]
 
@@ -176,6 +177,9 @@ def read_options(arguments):
 
 
 def main(arguments):
+    if arguments[:2] == ["--runtime", "go"]:
+        import go_owners
+        return go_owners.main(arguments[2:])
     options = read_options(arguments)
     exit_on_sigterm()
     lists = (options.pythons.replace("all", ",".join(pythons.VERSIONS)), options.loops, options.apps, options.drivers, options.http_clients, options.pools)

@@ -65,6 +65,9 @@ struct Analysis::Flow final : event::Consumer {
     void on(const event::Loss& loss) override { attribution.on(loss); }
     void on(const event::Fact& fact) override {
         aggregate.fact(fact);
+        if (fact.name == "process" || fact.name == "runtime") {
+            tell_runtime(fact.body);
+        }
         if (fact.name == "attached") {
             connections.attached();
             tracker.attached(fact.at);
@@ -73,6 +76,15 @@ struct Analysis::Flow final : event::Consumer {
     void advance(Instant at) override {
         now = at;
         attribution.advance(at);
+    }
+
+    void tell_runtime(const nlohmann::json& body) {
+        const auto pid = body.find("pid");
+        const auto runtime = body.find("runtime");
+        if (pid != body.end() && pid->is_number_unsigned() && pid->get<std::uint64_t>() <= UINT32_MAX && runtime != body.end() &&
+            runtime->is_string()) {
+            attribution.runs(ProcessId{pid->get<std::uint32_t>()}, runtime->get_ref<const std::string&>());
+        }
     }
 
     request::RouteTable routes;

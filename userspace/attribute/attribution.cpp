@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "attribute/goroutine_walk.hpp"
 #include "attribute/loop_walk.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
@@ -95,7 +96,13 @@ void Attribution::on(const event::OffCpu& off) {
     now_ = off.on;
     timelines_.on(off);
     if (off.woken > off.off) {
-        owners_.idle(off.thread);
+        owners_.idle(off.process, off.thread);
+    }
+}
+
+void Attribution::runs(ProcessId process, std::string_view runtime) {
+    if (runtime == "go") {
+        owners_.schedules_itself(process);
     }
 }
 
@@ -131,9 +138,11 @@ void Attribution::began(const request::Unit& unit) {
     live->unit.socket = unit.socket;
     live->unit.process = unit.process;
     live->unit.thread = unit.thread;
+    live->unit.read_in = unit.read_in;
     live->unit.begin = unit.begin;
     live->unit.read_begin = unit.read_begin;
-    if (const ThreadTimeline* timeline = timelines_.find(unit.thread)) {
+    const ThreadTimeline* timeline = owners_.threads_tell(unit.process) ? timelines_.find(unit.thread) : nullptr;
+    if (timeline != nullptr) {
         live->use_at_begin = take(spare_uses_);
         timeline->use_before_call(*live->use_at_begin);
     }
@@ -316,7 +325,9 @@ void Attribution::draw(LiveUnit& live) {
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
         const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
-        if (on_loop && !live.in_doubt) {
+        if (!owners_.threads_tell(unit.process)) {
+            GoroutineWalk(live, timelines_, account.pieces).run();
+        } else if (on_loop && !live.in_doubt) {
             LoopWalk(live, timelines_, pools_, account.pieces).run();
         } else {
             Walk(live, timelines_, account.pieces).run();

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "attribute/account.hpp"
@@ -28,6 +29,8 @@ public:
     void on(const event::OffCpu& off);
     void on(const event::Task& task);
     void on(const event::Lineage& lineage) { contexts_.on(lineage); }
+    /// What a process runs was told ("go", "python", …).
+    void runs(ProcessId process, std::string_view runtime);
     void on(const event::Loss& loss);
     /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
     void advance(Instant at);

@@ -5,6 +5,16 @@
 
 namespace timesink::attribute {
 
+void ContextOwners::on(const event::Lineage& lineage) {
+    if (event::is_birth_name(lineage.child)) {
+        const ContextRef before = contexts_.find(lineage.process, lineage.child, lineage.at);
+        if (before != nullptr && before->start != 0) {
+            functions_[lineage.process].ended(before->start);
+        }
+    }
+    contexts_.on(lineage);
+}
+
 void ContextOwners::lost(Instant at) {
     lost_ = std::max(lost_, at);
     contexts_.lost();
@@ -12,10 +22,35 @@ void ContextOwners::lost(Instant at) {
 
 void ContextOwners::ended(ProcessId process) {
     contexts_.ended(process);
+    functions_.erase(process);
 }
 
 void ContextOwners::began(const LiveUnit& live) {
-    processes_[live.unit.process].active.emplace(live.unit.read_begin, live.unit.id);
+    const request::Unit& unit = live.unit;
+    InProcess& process = processes_[unit.process];
+    process.active.emplace(unit.read_begin, unit.id);
+    if (event::is_goroutine(unit.read_in)) {
+        if (const ContextRef reader = contexts_.find(unit.process, unit.read_in, unit.read_begin)) {
+            goroutines::reads(reader, unit);
+            process.readers.emplace(unit.id, reader);
+        }
+    }
+}
+
+/// The goroutine that served the unit, which is in flight no longer; null: none that is known.
+ContextRef ContextOwners::server_of(const LiveUnit& live, InProcess& process) {
+    const auto found = process.readers.find(live.unit.id);
+    if (found == process.readers.end()) {
+        return nullptr;
+    }
+    const ContextRef reader = std::move(found->second);
+    process.readers.erase(found);
+    ContextRef server = goroutines::server_of(contexts_.find(live.unit.process, live.unit.answered_in, live.unit.end), reader);
+    goroutines::has_read(reader, live.unit.id);
+    if (server != nullptr) {
+        goroutines::served(*server, live);
+    }
+    return server;
 }
 
 /// The outermost context of the chain that was made while the unit was in flight; null: none was.
@@ -69,24 +104,28 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     if (root != nullptr && !contradicts) {
         root->unit = unit;
     }
+    const ContextRef server = server_of(live, process);
+    const bool known = root != nullptr || server != nullptr;
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         const Context* claim = claimed(waiting.sent_in);
-        if (claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end) {
+        const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
+        if (in_root || (server != nullptr && waiting.sent <= end &&
+                        goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
-            decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : Evidence::context, 1}});
+            decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
             return true;
         }
         if (waiting.fallback.unit == unit || waiting.sent < oldest) {
-            decisions.push_back({waiting.exchange, without_claim(waiting, unit, root != nullptr)});
+            decisions.push_back({waiting.exchange, without_claim(waiting, unit, known)});
             return true;
         }
         return false;
     });
-    const bool all_known = (root != nullptr && !contradicts) ||
-                           std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
-                               return waiting.sent >= live.unit.read_begin && waiting.sent <= end;
-                           });
+    const bool all_known =
+        (known && !contradicts) || std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
+            return waiting.sent >= live.unit.read_begin && waiting.sent <= end;
+        });
     if (process.active.empty() && process.waiting.empty()) {
         processes_.erase(found);
     }
@@ -96,14 +135,19 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
 bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions) {
     const auto found = processes_.find(exchange.process);
     ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
+    const bool by_goroutine = context != nullptr && event::is_goroutine(exchange.sent_in);
+    const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
     if (context == nullptr || found == processes_.end()) {
         return false;  // no unit in flight, or nothing to go by
     }
     if (claimed(context) != nullptr) {
         owner = {};  // in the background of a unit that has been answered, unless one that it began claims it
+    } else if (left) {
+        owner = {{}, *left, 0};
     }
     std::vector<Waiting>& waiting = found->second.waiting;
-    waiting.push_back({exchange.id, std::move(context), exchange.sent, owner});
+    waiting.push_back(
+        {exchange.id, std::move(context), exchange.sent, owner, by_goroutine ? Evidence::goroutine : Evidence::context});
     if (waiting.size() > kMostWaiting) {
         decisions.push_back({waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
         waiting.erase(waiting.begin());
@@ -113,7 +157,7 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
 
 bool ContextOwners::certain(const request::Exchange& exchange) {
     const ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
-    return context != nullptr && context->made > lost_;
+    return context != nullptr && (context->made > lost_ || (context->service != nullptr && context->service->read > lost_));
 }
 
 void ContextOwners::finish(std::vector<Decision>& decisions) {

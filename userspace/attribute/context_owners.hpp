@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attribute/contexts.hpp"
+#include "attribute/goroutines.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
 #include "event/event.hpp"
@@ -26,6 +27,9 @@ namespace timesink::attribute {
 /// What is sent in or below the root of a unit that has been answered is nobody's: work that it left behind.
 ///
 /// A context that was made before the unit began (a connection's or a thread's own) is no root: it may be another's as well.
+/// Goroutines serve one unit after another on a connection, so a goroutine that is older than the unit, but read and answered it,
+/// is the unit's for that time: goroutines.hpp.
+///
 /// Not decided when sent, by who read the request last in the parent context: servers that read ahead, or in a task of the
 /// connection, would be wrong; the response's writer cannot be.
 class ContextOwners {
@@ -37,7 +41,7 @@ public:
         Owner owner;
     };
 
-    void on(const event::Lineage& lineage) { contexts_.on(lineage); }
+    void on(const event::Lineage& lineage);
     void lost(Instant at);
     void ended(ProcessId process);
 
@@ -57,17 +61,21 @@ private:
         ContextRef sent_in;
         Instant sent{};
         Owner fallback;
+        Evidence evidence;  // if it is claimed
     };
     struct InProcess {
         std::set<std::pair<Instant, UnitId>> active;  // when in flight since
         std::vector<Waiting> waiting;                 // in order of sending
+        std::map<UnitId, ContextRef> readers;         // goroutines that read units in flight
     };
     [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated);
+    ContextRef server_of(const LiveUnit& live, InProcess& process);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
     static const Context* claimed(const ContextRef& context);
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
 
     Contexts contexts_;
+    std::map<ProcessId, goroutines::Functions> functions_;
     std::map<ProcessId, InProcess> processes_;
     Instant lost_{};
 };

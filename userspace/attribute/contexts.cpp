@@ -5,20 +5,37 @@
 namespace timesink::attribute {
 
 void Contexts::on(const event::Lineage& lineage) {
+    if (event::is_goroutine(lineage.child) && event::is_birth_name(lineage.parent)) {
+        ContextRef born = find(lineage.process, lineage.parent, lineage.at);
+        holder_of(processes_[lineage.process], lineage.child) = {std::move(born), nullptr};
+        return;
+    }
     auto fresh = std::make_shared<Context>();
     fresh->made = lineage.at;
+    fresh->start = lineage.start;
     if (lineage.parent != ContextId{}) {
         fresh->parent = find(lineage.process, lineage.parent, lineage.at);
         fresh->depth = fresh->parent != nullptr ? fresh->parent->depth + 1 : 0;
         limit_depth(*fresh);
     }
-    Holders& holders = processes_[lineage.process];
-    if (holders.size() >= kMostIds) {
-        holders.clear();
-    }
-    Holder& holder = holders[lineage.child];
+    Holder& holder = holder_of(processes_[lineage.process], lineage.child);
     holder.before = std::move(holder.now);
     holder.now = std::move(fresh);
+}
+
+Contexts::Holder& Contexts::holder_of(InProcess& process, ContextId id) {
+    const auto found = process.young.find(id);
+    if (found != process.young.end()) {
+        return found->second;
+    }
+    if (process.young.size() >= kMostIds) {
+        process.old = std::move(process.young);
+        process.young.clear();
+    }
+    if (auto kept = process.old.extract(id)) {
+        return process.young.insert(std::move(kept)).position->second;
+    }
+    return process.young[id];
 }
 
 /// Cuts the upper half of a chain that has grown too long. Whose work those far ancestors were is of no interest any more.
@@ -41,11 +58,7 @@ ContextRef Contexts::find(ProcessId process, ContextId id, Instant at) {
     if (id == ContextId{}) {
         return nullptr;
     }
-    Holders& holders = processes_[process];
-    if (holders.size() >= kMostIds) {
-        holders.clear();
-    }
-    Holder& holder = holders[id];
+    Holder& holder = holder_of(processes_[process], id);
     if (holder.now == nullptr) {
         holder.now = std::make_shared<Context>();
     }

@@ -3,12 +3,21 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "event/event.hpp"
 
 namespace timesink::attribute {
+
+/// What a goroutine serves, one unit after another.
+struct Service {
+    std::vector<UnitId> reading;  ///< in flight, read in it or in one that it made
+    bool several = false;         ///< has had more than one of them: an event loop, or HTTP/2's streams
+    Instant read{};               ///< the latest of them was read
+    Instant end{};                ///< of the unit that it answered last; zero: none yet
+};
 
 /// A context of a language runtime, from its making until nothing asks for it any more. Shared by Contexts, the contexts copied
 /// from it, and what was sent in it.
@@ -17,16 +26,21 @@ struct Context {
     std::shared_ptr<Context> parent;
     unsigned depth = 0;  ///< at least as many ancestors as are known
     UnitId unit{};       ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
+    // Goroutines
+    std::uint32_t start = 0;           ///< what it runs; zero: not known
+    bool strayed = false;              ///< it sent something when the unit was over in whose time it was made
+    std::unique_ptr<Service> service;  ///< null: it has read and answered nothing
 };
 using ContextRef = std::shared_ptr<Context>;
 
 /// Who was copied from whom. The runtime uses ids again, so each making begins another context of that id.
+/// A goroutine is told of twice, by its birth name and by its number: these are two names of one context.
 /// Bounded: an id has one context and the one before; chains are cut at kDeepest (a timer that sets itself again copies a copy
-/// for ever); processes with more than kMostIds start over.
+/// for ever); ids that nobody asked for while kMostIds others came up are forgotten, at the latest when twice as many have.
 class Contexts {
 public:
     static constexpr unsigned kDeepest = 128;
-    static constexpr std::size_t kMostIds = std::size_t{1} << 18U;
+    static constexpr std::size_t kMostIds = std::size_t{1} << 16U;
 
     void on(const event::Lineage& lineage);
     /// Who had this id then. Null: no id, or its maker's record may be among what is forgotten.
@@ -42,9 +56,14 @@ private:
         ContextRef before;
     };
     using Holders = std::unordered_map<ContextId, Holder>;
+    struct InProcess {
+        Holders young;
+        Holders old;
+    };
+    static Holder& holder_of(InProcess& process, ContextId id);
     static void limit_depth(Context& fresh);
 
-    std::map<ProcessId, Holders> processes_;
+    std::map<ProcessId, InProcess> processes_;
 };
 
 }  // namespace timesink::attribute

@@ -12,6 +12,7 @@ namespace timesink::attribute {
 /// since the watermark before last wait for their account.
 struct LiveUnit {
     request::Unit unit;                    ///< while it runs: its id, where it came from, and when it began
+    ThreadId lane{};                       ///< of Owners, while it is in flight
     Instant activated{};                   ///< read, and the one before it on its connection answered
     std::vector<OwnedExchange> exchanges;  ///< answered ones, in order of sending
     /// When other units were in flight on the thread that read this one: then the thread's state says nothing about this unit.

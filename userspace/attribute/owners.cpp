@@ -10,6 +10,9 @@ namespace {
 /// a background thread happened to wait.
 constexpr double kHandOffMargin = 0.9;
 
+/// The only unit in flight of a process whose threads tell nothing: a goroutine that an earlier one left behind may have sent it.
+constexpr double kAloneMargin = 0.9;
+
 /// Processes without a unit are kept for their memory, up to so many.
 constexpr std::size_t kMostIdleProcesses = 256;
 
@@ -66,7 +69,9 @@ void Owners::give_up_stale(OnThread& thread) {
 
 void Owners::activate(LiveUnit& live, Instant at) {
     live.activated = at;
-    OnThread& thread = threads_[live.unit.thread];
+    live.lane = lane(live.unit.process, live.unit.thread);
+    OnThread& thread = threads_[live.lane];
+    thread.multiplexes = thread.multiplexes || !threads_tell(live.unit.process);
     give_up_stale(thread);
     std::vector<LiveUnit*>& on_thread = thread.active;
     on_thread.push_back(&live);
@@ -104,7 +109,7 @@ void Owners::ended(LiveUnit& live, Instant at) {
 
 /// It is no longer in flight.
 void Owners::leave(LiveUnit& live, Instant at) {
-    std::vector<LiveUnit*>& on_thread = threads_[live.unit.thread].active;
+    std::vector<LiveUnit*>& on_thread = threads_[live.lane].active;
     std::erase(on_thread, &live);
     live.sharing = false;  // its last shared stretch stays open: it lasted to the unit's end
     if (on_thread.size() == 1 && on_thread.front()->sharing) {
@@ -119,11 +124,13 @@ void Owners::leave(LiveUnit& live, Instant at) {
 }
 
 Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain) {
-    OnThread& thread = threads_[exchange.sent_by];
+    const ThreadId sender = lane(exchange.process, exchange.sent_by);
+    OnThread& thread = threads_[sender];
     const bool in_doubt = exchange.sent < in_doubt_until_ && !context_certain;
     const bool one = thread.active.size() == 1;
     if (one && !thread.background_may_go_on && !(thread.multiplexes && in_doubt)) {
-        return {thread.active.front()->unit.id, Evidence::thread, 1};
+        const UnitId only = thread.active.front()->unit.id;
+        return threads_tell(exchange.process) ? Owner{only, Evidence::thread, 1} : Owner{only, Evidence::inferred, kAloneMargin};
     }
     if (!thread.active.empty()) {
         for (LiveUnit* live : thread.active) {
@@ -143,7 +150,7 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     }
     ++thread.background;
     thread.background_may_go_on = true;
-    background_[exchange.id] = exchange.sent_by;
+    background_[exchange.id] = sender;
     return {};
 }
 
@@ -181,8 +188,8 @@ void Owners::lost(Instant at) {
     in_doubt_until_ = std::max(in_doubt_until_, at + std::clamp(longest_unit_, kShortestDoubt, kLongestDoubt));
 }
 
-void Owners::idle(ThreadId thread) {
-    OnThread* const found = threads_.find(thread);
+void Owners::idle(ProcessId process, ThreadId thread) {
+    OnThread* const found = threads_.find(lane(process, thread));
     if (found != nullptr && found->background_may_go_on && found->background == 0) {
         found->background_may_go_on = false;
     }

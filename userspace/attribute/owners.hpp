@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "attribute/live_unit.hpp"
@@ -29,8 +30,11 @@ public:
     /// `context_certain`: a loss leaves no doubt of it (ContextOwners::certain).
     [[nodiscard]] Owner of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain = false);
     void answered(const request::Exchange& exchange);
+    /// The process deals its work to its threads by itself, goroutine by goroutine: which thread it is tells nothing.
+    void schedules_itself(ProcessId process) { lanes_.insert(process); }
+    [[nodiscard]] bool threads_tell(ProcessId process) const { return !lanes_.contains(process); }
     /// The thread went to wait: if nothing of a background job is outstanding, the job is taken as over.
-    void idle(ThreadId thread);
+    void idle(ProcessId process, ThreadId thread);
     /// Events were lost until `at`. Units in flight are marked already (LiveUnit::touched_by_loss).
     void lost(Instant at);
 
@@ -48,6 +52,10 @@ private:
         std::vector<LiveUnit*> behind;
     };
 
+    /// What stands for the thread: in a process whose threads tell nothing, they all count as one.
+    [[nodiscard]] ThreadId lane(ProcessId process, ThreadId thread) const {
+        return threads_tell(process) ? thread : ThreadId{number(process)};
+    }
     void activate(LiveUnit& live, Instant at);
     static void advance(Line& line);
     void give_up_stale(OnThread& thread);
@@ -59,6 +67,7 @@ private:
     IdMap<ProcessId, InProcess> processes_;
     IdMap<SocketId, Line> lines_;  // of connections that have units
     IdMap<ExchangeId, ThreadId> background_;
+    std::set<ProcessId> lanes_;  // whose threads tell nothing
     Duration longest_unit_{};
     Instant in_doubt_until_{};
 };

@@ -114,8 +114,17 @@ struct Lineage {
     ThreadId thread;
     ProcessId process;
     ContextId child;
-    ContextId parent;  ///< of which it is a copy; zero: made empty, or not known
+    ContextId parent;     ///< of which it is a copy, or its maker; zero: made empty, or not known
+    std::uint32_t start;  ///< goroutines: what it runs; zero: not told
 };
+
+/// A goroutine (TS_CONTEXT_GOROUTINE); not its name before it has a number.
+constexpr bool is_goroutine(ContextId id) {
+    return (static_cast<std::uint64_t>(id) & TS_CONTEXT_GOROUTINE) != 0;
+}
+constexpr bool is_birth_name(ContextId id) {
+    return (static_cast<std::uint64_t>(id) & (TS_CONTEXT_GOROUTINE | TS_CONTEXT_BIRTH)) == TS_CONTEXT_BIRTH;
+}
 
 /// Records of one CPU were lost between the two times. Made from ts_loss records and from sequence gaps alike.
 struct Loss {

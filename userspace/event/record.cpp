@@ -341,7 +341,7 @@ void hand_on(Bytes record, Consumer& consumer) {
         case TS_EVENT_LINEAGE: {
             const auto& lineage = as<ts_lineage>(record);
             consumer.on(Lineage{instant_from_ns(head.time), thread_of(head), ProcessId{lineage.pid}, ContextId{lineage.child},
-                                ContextId{lineage.parent}});
+                                ContextId{lineage.parent}, lineage.start});
             break;
         }
         case TS_EVENT_LOSS: {

@@ -17,6 +17,7 @@
 
 #include "live/discovery.hpp"
 #include "live/exercise.hpp"
+#include "live/golang.hpp"
 #include "live/probe_table.hpp"
 #include "live/process_table.hpp"
 #include "live/python.hpp"
@@ -147,6 +148,33 @@ void look_at_pythons(Examination& examination) {
             const bool buffers = !python.writes.empty() || !python.fast_writes.empty();
             examination.findings.push_back(good(subject, buffers ? "its contexts can be followed, also where uvloop sends later"
                                                                  : "its contexts can be followed"));
+        }
+    }
+}
+
+/// The servers that run Go now: whether their goroutines can be followed.
+void look_at_gos(Examination& examination) {
+    const auto discovery = discover_listeners();
+    if (!discovery) {
+        return;
+    }
+    std::set<std::uint32_t> seen;
+    for (const Listener& listener : discovery->listeners) {
+        if (listener.runtime.name != "go" || !seen.insert(listener.pid).second) {
+            continue;
+        }
+        const GoProcess go = find_go(listener.pid);
+        const std::string subject = "go " + go.version + " (pid " + std::to_string(listener.pid) + ")";
+        if (go.state != runtime::GoState::followed) {
+            examination.findings.push_back({subject, Verdict::reduced, go.reason.empty() ? "cannot be looked into" : go.reason,
+                                            "in it, whose calls are whose is known only with one request in flight",
+                                            "a program built with a release of Go 1.17 to 1.26"});
+        } else if (!go.maker) {
+            examination.findings.push_back({subject, Verdict::reduced, "where its goroutines are made is not to be found",
+                                            "whose calls are whose is not known where a request's goroutine makes others",
+                                            "a program built by Go's own toolchain"});
+        } else {
+            examination.findings.push_back(good(subject, "its goroutines can be followed"));
         }
     }
 }
@@ -323,6 +351,7 @@ Examination examine_host(bool fix) {
         return examination;
     }
     look_at_pythons(examination);
+    look_at_gos(examination);
     try_probes(false, examination);
     // The fallback is tried too: it is what older kernels get, and a report from elsewhere may have been made with it.
     const bool fell_back = std::any_of(examination.findings.begin(), examination.findings.end(),

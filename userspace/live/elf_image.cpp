@@ -139,6 +139,12 @@ std::span<const std::byte> ElfImage::section(std::string_view name) const {
     return {};
 }
 
+std::span<const std::byte> ElfImage::bytes() const {
+    std::size_t length = 0;
+    const char* file = elf_rawfile(state_->elf, &length);
+    return {reinterpret_cast<const std::byte*>(file), file == nullptr ? 0 : length};
+}
+
 std::vector<std::uint64_t> ElfImage::addresses(std::span<const std::string_view> names) const {
     std::vector<std::uint64_t> addresses(names.size());
     state_->symbols([&](std::string_view name, const GElf_Sym& symbol) {

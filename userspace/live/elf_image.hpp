@@ -26,6 +26,8 @@ public:
     /// What stands in the file where a data symbol lies, at most its size; empty: no such symbol, or not in the file.
     [[nodiscard]] std::span<const std::byte> symbol_bytes(std::string_view name) const;
     [[nodiscard]] std::span<const std::byte> section(std::string_view name) const;
+    /// The whole file, valid while this lives.
+    [[nodiscard]] std::span<const std::byte> bytes() const;
     /// Link-time addresses of what the symbol tables define, in the order of `names`; 0: not defined.
     [[nodiscard]] std::vector<std::uint64_t> addresses(std::span<const std::string_view> names) const;
     /// The link-time address of a byte of the file; empty: it is not loaded.

@@ -418,8 +418,28 @@ std::uint32_t KernelSide::threads_have_contexts(std::uint32_t pid) const {
     return python.threads_have_contexts;
 }
 
+Status KernelSide::follow(std::uint32_t pid, const ts_go& go) {
+    state_->skeleton->bss->ts_go_met = 1;
+    const int status = bpf_map__update_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), &go, sizeof(go), BPF_ANY);
+    return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
+}
+
+std::optional<ts_go> KernelSide::followed_go(std::uint32_t pid) const {
+    ts_go go{};
+    const bool found = bpf_map__lookup_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), &go, sizeof(go), 0) == 0;
+    return found ? std::optional(go) : std::nullopt;
+}
+
+Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program) {
+    const std::string name = program + (state_->raw ? "_raw" : "");
+    bpf_program* const found = bpf_object__find_program_by_name(state_->skeleton->obj, name.c_str());
+    return found != nullptr ? state_->watch_function(pid, local_pid, function, found)
+                            : Status(failure("program " + name, ENOENT));
+}
+
 void KernelSide::unfollow(std::uint32_t pid) {
     state_->followed.erase(pid);
+    bpf_map__delete_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), 0);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -65,6 +66,12 @@ public:
     Status watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
     /// An enum ts_threads_have_contexts, 0: none. Where the contexts of threads come from is known only by copies.
     [[nodiscard]] std::uint32_t threads_have_contexts(std::uint32_t pid) const;
+    /// What is read at the calls of a process that runs Go; again: changes it.
+    Status follow(std::uint32_t pid, const ts_go& go);
+    /// As the kernel side has it now; empty: it is not followed.
+    [[nodiscard]] std::optional<ts_go> followed_go(std::uint32_t pid) const;
+    /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed.
+    Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program);
     /// The process has ended, or runs another program.
     void unfollow(std::uint32_t pid);
     void detach();

@@ -1,72 +1,16 @@
 #include "live/python.hpp"
 
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
 #include <set>
 
 #include "live/elf_image.hpp"
-#include "live/process_table.hpp"
+#include "live/mappings.hpp"
 
 namespace timesink::live {
 
 namespace {
-
-/// A line of /proc/PID/maps (proc(5)) with a file behind it.
-struct Mapping {
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-    std::uint64_t offset = 0;
-    std::string range;  ///< as in the names of /proc/PID/map_files
-    std::string file;   ///< device and inode: the same file under whatever name
-    std::string path;   ///< as the process sees it
-};
-
-std::vector<Mapping> mappings_of(std::uint32_t pid) {
-    std::vector<Mapping> mappings;
-    const std::string text = read_text(proc_path(pid, "maps"));
-    for (const auto line : split(text, '\n')) {
-        const auto fields = split(line, ' ');
-        if (fields.size() < 6 || fields[4] == "0") {
-            continue;
-        }
-        Mapping mapping;
-        mapping.range = fields[0];
-        char* rest = nullptr;
-        mapping.begin = std::strtoull(mapping.range.c_str(), &rest, 16);
-        mapping.end = *rest == '-' ? std::strtoull(rest + 1, nullptr, 16) : 0;
-        mapping.offset = std::strtoull(std::string(fields[2]).c_str(), nullptr, 16);
-        mapping.file = std::string(fields[3]) + " " + std::string(fields[4]);
-        mapping.path = line.substr(line.find('/') != std::string_view::npos ? line.find('/') : line.size());
-        mappings.push_back(std::move(mapping));
-    }
-    return mappings;
-}
-
-/// By way of the mapping itself, for the file may have been replaced or deleted; without the capability for that
-/// (CAP_CHECKPOINT_RESTORE, before 5.9 CAP_SYS_ADMIN) by its name below the process's own root.
-std::string path_of(std::uint32_t pid, const Mapping& mapping) {
-    const std::string exact = proc_path(pid, "map_files/" + mapping.range);
-    return access(exact.c_str(), R_OK) == 0 ? exact : proc_path(pid, "root") + mapping.path;
-}
-
-class ProcessMemory final : public runtime::Memory {
-public:
-    explicit ProcessMemory(std::uint32_t pid) : pid_(static_cast<pid_t>(pid)) {}
-    [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> to) const override {
-        const iovec local{to.data(), to.size()};
-        // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
-        const iovec remote{reinterpret_cast<void*>(address), to.size()};
-        return process_vm_readv(pid_, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(to.size());
-    }
-
-private:
-    pid_t pid_;
-};
 
 struct Image {
     std::string path;
@@ -90,16 +34,6 @@ std::optional<Image> interpreter_image(std::uint32_t pid, const std::vector<Mapp
         }
     }
     return std::nullopt;
-}
-
-/// Functions may be in another image than the interpreter's.
-std::optional<MappedFunction> function_at(std::uint32_t pid, const std::vector<Mapping>& mappings, std::uint64_t address) {
-    const auto found = std::find_if(mappings.begin(), mappings.end(),
-                                    [&](const Mapping& mapping) { return address >= mapping.begin && address < mapping.end; });
-    if (found == mappings.end()) {
-        return std::nullopt;
-    }
-    return MappedFunction{path_of(pid, *found), address - found->begin + found->offset};
 }
 
 std::vector<MappedFunction> functions_at(std::uint32_t pid, const std::vector<Mapping>& mappings,

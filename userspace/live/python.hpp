@@ -5,16 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "live/mappings.hpp"
 #include "runtime/cpython.hpp"
 #include "timesink/abi/attach.h"
 
 namespace timesink::live {
-
-/// A function of a mapped file, for a probe.
-struct MappedFunction {
-    std::string path;  ///< leads to the very file that is mapped, from wherever timesink runs
-    std::uint64_t offset = 0;
-};
 
 /// What was found out about a process that runs CPython.
 struct PythonProcess {

@@ -10,6 +10,7 @@
 
 #include "live/command.hpp"
 #include "live/facts.hpp"
+#include "live/go_follower.hpp"
 #include "live/kernel_side.hpp"
 #include "live/own_priority.hpp"
 #include "live/python_follower.hpp"
@@ -47,6 +48,7 @@ struct Session::State {
     Sink sink;
     std::unique_ptr<KernelSide> kernel;
     std::optional<PythonFollower> pythons;  ///< uses the kernel side: goes before it
+    std::optional<GoFollower> gos;          ///< ditto
     std::optional<Command> command;
     std::map<std::uint32_t, Target> targets;  ///< by pid of the initial namespace
     bool initial_namespace = false;
@@ -129,9 +131,11 @@ void Session::State::note_task(const ts_task& task) {
         found->second.told = false;
         found->second.threads = {task.pid};
         pythons->ended(task.pid);
+        gos->ended(task.pid);
     } else if (task.operation == TS_TASK_EXIT && leader) {
         found->second.alive = false;
         pythons->ended(task.pid);
+        gos->ended(task.pid);
     }
 }
 
@@ -203,6 +207,9 @@ void Session::State::tell_processes() {
             if (target.local_pid != 0 && (runtime == "python" || runtime == "native")) {  // native: what it embeds may come later
                 pythons->started(pid, target.local_pid);
             }
+            if (target.local_pid != 0 && (runtime == "go" || runtime == "native")) {  // native: its sections may be stripped
+                gos->started(pid, target.local_pid);
+            }
             write_fact(std::move(*fact));
         }
     }
@@ -242,6 +249,7 @@ void Session::State::sample(std::uint64_t now) {
         } else {
             target.alive = false;  // its exit was lost
             pythons->ended(pid);
+            gos->ended(pid);
         }
     }
     std::erase_if(targets, [](const auto& entry) { return !entry.second.alive && entry.second.told; });
@@ -280,6 +288,7 @@ Status Session::State::attach(const std::vector<SelectedProcess>& selected) {
     }
     tell_processes();
     pythons->look(monotonic_now());
+    gos->look(monotonic_now());
     if (auto status = kernel->watch_sockets(); !status) {
         return status;
     }
@@ -312,6 +321,7 @@ Status Session::State::drain() {
     tell_ongoing_losses(now);
     tell_processes();
     pythons->look(now);
+    gos->look(now);
     sample(now);
     meter.tick(*kernel, now);
     if (command) {
@@ -378,6 +388,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     }
     state->kernel = std::move(*kernel);
     state->pythons.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
+    state->gos.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     if (!options.selection.command.empty()) {
         auto command = Command::prepare(options.selection.command);
         if (!command) {

@@ -84,6 +84,7 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     unit.socket = connection.id();
     unit.process = first_byte.process;
     unit.thread = first_byte.thread;
+    unit.read_in = first_byte.context;
     if (!open.used) {
         unit.connected = connection.connected();
         unit.accepted = connection.accepted();

@@ -69,6 +69,7 @@ struct Unit {
     SocketId socket{};
     ProcessId process{};
     ThreadId thread{};          ///< that read the request
+    ContextId read_in{};        ///< the context current in the call that read its first byte; zero: not known
     ThreadId answered_by{};     ///< that wrote the end of the response
     ContextId answering_in{};   ///< the context current in the call that wrote the first byte of the response; zero: not known
     ContextId answered_in{};    ///< ditto, that wrote its end

@@ -9,17 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/memory.hpp"
+
 /// What language runtimes keep where, told from their own symbols and memory; nothing is executed, no file name is trusted. Knows
 /// neither /proc nor ELF: live/ hands in what it has read there.
 namespace timesink::runtime {
-
-/// A running process's memory. Owned by the caller.
-class Memory {
-public:
-    virtual ~Memory() = default;
-    /// False: not all of it can be read. `to` is undefined then.
-    [[nodiscard]] virtual bool read(std::uint64_t address, std::span<std::byte> to) const = 0;
-};
 
 /// The symbols that an image of CPython is asked for, in this order. The dynamic table has them in every build that can load
 /// extension modules, stripped or not.

@@ -56,4 +56,27 @@ struct ts_python {
 };
 TS_ASSERT_SIZE(struct ts_python, 64);
 
+/*
+ * Value of the map go_processes: where a Go program keeps what is read at its system calls. Offsets are bytes;
+ * userspace/runtime/go.cpp says where they come from.
+ */
+struct ts_go {
+	__s32 slot;   /* of the current g, from the thread's fs base */
+	__u32 thread; /* runtime.g: its m */
+	__u32 number; /* goid */
+	__u32 status;
+	__u32 start;
+	__u32 current;	  /* runtime.m: the goroutine that it runs (curg) */
+	__u32 thread_id;  /* procid: the thread's id in its own pid namespace */
+	__u32 connection; /* net/http.persistConn: the net.Conn */
+	__u32 prepared;	  /* runtime.g: what the function that tells of new goroutines is given a pointer to (sched); 0:
+			     all */
+	__u32 births;	  /* set by live/: the making of goroutines is told */
+	__u32 strange;	  /* counted by the kernel side: requests sent by goroutines that serve no connection */
+	__u32 reserved;
+};
+TS_ASSERT_SIZE(struct ts_go, 48);
+/* So many, and the making of goroutines is worth a probe. */
+#define TS_GO_STRANGE 3
+
 #endif

@@ -41,6 +41,14 @@ using __s32 = std::int32_t;
 #define TS_ABI_MAJOR 1
 #define TS_ABI_MINOR 1 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE */
 
+/*
+ * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
+ * number (goid), which is never given again. Where one is made its number is not known yet: it has a name by the
+ * address of its g then, which is used again.
+ */
+#define TS_CONTEXT_GOROUTINE (1ull << 63)
+#define TS_CONTEXT_BIRTH (1ull << 62)
+
 enum ts_event_kind {
 	/* from the kernel */
 	TS_EVENT_CALL = 1,	   /* struct ts_call: a system call on a socket */
@@ -128,7 +136,9 @@ enum ts_call_flag {
  * A context is what a language runtime itself says a thread is working for: for CPython the address of the
  * contextvars.Context object current on the thread, of which every asyncio task has its own. Addresses are used again
  * once an object is gone: struct ts_lineage says when that happens. The lowest bit is set where it would not be said (a
- * context that no task holds): the same value may stand for another one later. Never 0.
+ * context that no task holds): the same value may stand for another one later. Never 0. For Go it is the goroutine that
+ * makes the call (TS_CONTEXT_GOROUTINE); on a connection of net/http's client, which writes from a goroutine of its
+ * own, the one that asked for the request that is written.
  */
 struct ts_call {
 	struct ts_event_head head; /* time: exit of the call */
@@ -277,13 +287,16 @@ TS_ASSERT_SIZE(struct ts_loss, 48);
  * Written when a context was met for the first time, before the first call that is made in it: whatever was known of
  * another one of this name is over. Every asyncio task runs in a copy of its maker's context; so do worker threads that
  * are to go on in their caller's.
+ *
+ * Goroutines: parent is the one that executed the go statement, child a birth name (TS_CONTEXT_BIRTH). When the new one
+ * makes its first call, another record says under which number it goes from now on: its birth name is the parent then.
  */
 struct ts_lineage {
 	struct ts_event_head head; /* tid: the thread that made it */
 	TS_U64 child;
 	TS_U64 parent; /* of which it is a copy: the one current on the thread; 0: made empty, or not known */
 	__u32 pid;
-	__u32 reserved;
+	__u32 start; /* a goroutine: lower half of the address of the function that it runs; 0: not told */
 };
 TS_ASSERT_SIZE(struct ts_lineage, 48);
 

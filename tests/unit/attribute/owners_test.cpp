@@ -126,12 +126,25 @@ TEST_F(OwnersTest, ABackgroundJobMakesLaterOnesAmbiguousUntilItIsOver) {
     const request::Exchange background = exchange(0);
     EXPECT_EQ(owners_.of(background, timelines_).evidence, Evidence::none);
     begin(1, 5, 100);
-    owners_.idle(kLoop);  // waits, but for the background job's reply
+    owners_.idle(kProcess, kLoop);  // waits, but for the background job's reply
     EXPECT_EQ(of(10).evidence, Evidence::ambiguous);
     owners_.answered(background);
     EXPECT_EQ(of(12).evidence, Evidence::ambiguous);  // it may send more in this very turn
-    owners_.idle(kLoop);
+    owners_.idle(kProcess, kLoop);
     EXPECT_EQ(of(20).unit, UnitId{1});
+}
+
+TEST_F(OwnersTest, WhereThreadsTellNothingTheOnlyUnitInFlightIsLikely) {
+    owners_.schedules_itself(kProcess);
+    LiveUnit& first = begin(1, 0, 5, kLoop);
+    const Owner alone = of(1, kHelper);
+    EXPECT_EQ(alone.unit, UnitId{1});
+    EXPECT_EQ(alone.evidence, Evidence::inferred);
+    LiveUnit& second = begin(2, 2, 6, kOtherWorker);
+    EXPECT_EQ(of(3, kLoop).evidence, Evidence::ambiguous);
+    EXPECT_EQ(of(3, kOtherWorker).evidence, Evidence::ambiguous);
+    EXPECT_FALSE(first.shared.empty());
+    EXPECT_FALSE(second.shared.empty());
 }
 
 }  // namespace

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
+/*
+ * Where goroutines come from, and who asks net/http's client for a request: probes at the entry of functions of the Go
+ * runtime and library, attached by live/ to each process that runs Go. At entries only: a return probe puts an address
+ * of the kernel's on the stack, which Go's runtime finds when it moves or unwinds that stack, and ends the program.
+ *
+ * Arguments are in registers since Go 1.17: ax, bx, cx, di, …, receivers first (cmd/compile/abi-internal.md).
+ */
+#include "golang.h"
+#include "descriptor.h"
+#include "socket.h"
+
+__u32 ts_go_met = 0;
+
+#define GO_DEAD 6	  /* _Gdead of runtime2.go, 1.17 to 1.26: not in use, or being made */
+#define GO_SCANNED 0x1000 /* _Gscan, a bit beside the status */
+
+/*
+ * newproc1 prepares a new goroutine, which bears no number yet: gostartcallfn(&g.sched, function) is entered, in 1.17
+ * (where that is inlined) isSystemGoroutine(g). Not newproc1 itself: at its entry there is no new g. The latter is also
+ * asked when a goroutine ends, by itself, and of those that live (traces, profiles).
+ */
+static __always_inline int on_goroutine(struct pt_regs *regs, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	__u64 now = bpf_ktime_get_ns();
+	struct ts_goroutine_key key = {};
+	const struct ts_go *go;
+	__u64 maker, start;
+	__u32 pid;
+	__u8 not_yet = 0;
+
+	if (!thread)
+		return 0;
+	pid = thread->pid;
+	go = bpf_map_lookup_elem(&go_processes, &pid);
+	if (!go)
+		return 0;
+	key.goroutine = BPF_CORE_READ(regs, ax) - go->prepared;
+	key.pid = pid;
+	if ((ts_read_half(key.goroutine + go->status) & ~GO_SCANNED) != GO_DEAD ||
+	    ts_go_current(thread, go) == key.goroutine)
+		return 0;
+	maker = ts_go_context(thread, now);
+	start = go->prepared ? BPF_CORE_READ(regs, bx) : key.goroutine + go->start;
+	ts_tell_goroutine(pid, TS_CONTEXT_BIRTH | key.goroutine, maker, ts_read_half(start), now);
+	bpf_map_update_elem(&go_births, &key, &not_yet, BPF_ANY);
+	return 0;
+}
+
+/* netFD: poll.FD, then family and type; poll.FD: fdMutex (16 bytes), then the descriptor. Unchanged from 1.17 to 1.26.
+ */
+struct ts_go_descriptor {
+	__u64 state;
+	__u64 semaphores;
+	__u64 descriptor;
+	__u64 rest_of_poll[4];
+	__u64 family;
+	__u64 type;
+};
+
+/* The descriptor of a net.Conn's TCP or unix connection, below TLS too; -1: it is something else. */
+static __always_inline __s32 ts_go_descriptor_of(__u64 connection)
+{
+	struct ts_go_descriptor found = {};
+
+	/* *net.TCPConn begins with a pointer to its netFD, *tls.Conn with the net.Conn below it: table, then object. */
+	for (int i = 0; i < 2; i++) {
+		if (!bpf_probe_read_user(&found, sizeof(found), (void *)ts_read_word(connection)) &&
+		    (found.family == AF_INET || found.family == AF_INET6 || found.family == AF_UNIX) &&
+		    found.type == SOCK_STREAM && found.descriptor <= 0x7fffffff)
+			return found.descriptor;
+		connection = ts_read_word(connection + 8);
+	}
+	return -1;
+}
+
+/*
+ * (*persistConn).roundTrip is entered, by the goroutine that asks. A connection of HTTP/1 has one request at a time, so
+ * what its own goroutine will write there, until this happens again, is that one's.
+ */
+static __always_inline int on_http_request(struct pt_regs *regs, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	struct ts_descriptor descriptor;
+	struct ts_known *known;
+	const struct ts_go *go;
+	__u64 name, socket;
+	__u32 pid;
+
+	if (!thread)
+		return 0;
+	pid = thread->pid;
+	go = bpf_map_lookup_elem(&go_processes, &pid);
+	name = ts_go_context(thread, bpf_ktime_get_ns());
+	if (!go || !name)
+		return 0;
+	descriptor = ts_descriptor_of(
+		ts_current(btf), ts_go_descriptor_of(ts_read_word(BPF_CORE_READ(regs, ax) + go->connection + 8)), btf);
+	known = descriptor.sk ? ts_find_socket(descriptor.sk, descriptor.inode) : NULL;
+	if (!known)
+		return 0;
+	socket = known->id;
+	bpf_map_update_elem(&go_requests, &socket, &name, BPF_ANY);
+	return 0;
+}
+
+/*
+ * (*persistConn).writeLoop is entered, once for each connection, in a goroutine that whoever first needed the
+ * connection made: it will write for others too, so it is nobody's child.
+ */
+static __always_inline int on_http_writer(const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	__u64 now = bpf_ktime_get_ns();
+	__u64 name;
+
+	if (!thread)
+		return 0;
+	name = ts_go_context(thread, now);
+	if (name)
+		ts_tell_goroutine(thread->pid, name, 0, 0, now);
+	return 0;
+}
+
+#define TS_GO_PROBE(NAME, CALL)                                                                                        \
+	SEC("uprobe") int NAME(struct pt_regs *regs)                                                                   \
+	{                                                                                                              \
+		const bool btf = true;                                                                                 \
+		(void)regs;                                                                                            \
+		return CALL;                                                                                           \
+	}                                                                                                              \
+	SEC("uprobe") int NAME##_raw(struct pt_regs *regs)                                                             \
+	{                                                                                                              \
+		const bool btf = false;                                                                                \
+		(void)regs;                                                                                            \
+		return CALL;                                                                                           \
+	}
+
+TS_GO_PROBE(on_goroutine_made, on_goroutine(regs, btf))
+TS_GO_PROBE(on_http_request_made, on_http_request(regs, btf))
+TS_GO_PROBE(on_http_writer_made, on_http_writer(btf))

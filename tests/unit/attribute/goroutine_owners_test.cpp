@@ -1,0 +1,243 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "attribute/context_owners.hpp"
+
+namespace timesink::attribute {
+namespace {
+
+constexpr ProcessId kProcess{10};
+constexpr ThreadId kThread{11};
+/// What goroutines run: the same function each time, ended often enough to be believed; and another.
+constexpr std::uint32_t kTask = 100;
+constexpr std::uint32_t kWorker = 200;
+
+Instant us(std::int64_t at) {
+    return Instant(std::chrono::seconds(1) + std::chrono::microseconds(at));
+}
+ContextId goroutine(std::uint64_t number) {
+    return ContextId{number == 0 ? 0 : number | TS_CONTEXT_GOROUTINE};
+}
+ContextId birth(std::uint64_t address) {
+    return ContextId{address | TS_CONTEXT_BIRTH};
+}
+
+class GoroutineOwnersTest : public ::testing::Test {
+protected:
+    GoroutineOwnersTest() {
+        for (std::int64_t i = 0; i < 10; i++) {
+            told(-100 + i, birth(0x1000), {}, kTask);
+        }
+    }
+    void told(std::int64_t at, ContextId child, ContextId parent, std::uint32_t start) {
+        owners_.on(event::Lineage{us(at), kThread, kProcess, child, parent, start});
+    }
+    /// Made by `maker` at a g of its own.
+    void made(std::int64_t at, std::uint64_t child, std::uint64_t maker, std::uint32_t start = kTask) {
+        told(at, birth(0x10000 + child * 64), goroutine(maker), start);
+    }
+    /// Makes its first call.
+    void named(std::int64_t at, std::uint64_t child) { told(at, goroutine(child), birth(0x10000 + child * 64), 0); }
+    void begin(std::uint64_t id, std::int64_t at, std::uint64_t reader) {
+        auto live = std::make_unique<LiveUnit>();
+        live->unit.id = UnitId{id};
+        live->unit.socket = SocketId{id};
+        live->unit.process = kProcess;
+        live->unit.read_begin = live->activated = us(at);
+        live->unit.read_in = goroutine(reader);
+        owners_.began(*live);
+        units_[id] = std::move(live);
+    }
+    void end(std::uint64_t id, std::int64_t at, std::uint64_t writer) {
+        LiveUnit& live = *units_.at(id);
+        live.unit.end = us(at);
+        live.unit.answered_in = goroutine(writer);
+        known_ = owners_.ended(live, decisions_);
+    }
+    void send(std::uint64_t id, std::int64_t at, std::uint64_t sender) {
+        request::Exchange exchange;
+        exchange.id = ExchangeId{id};
+        exchange.process = kProcess;
+        exchange.sent_in = goroutine(sender);
+        exchange.sent = us(at);
+        Owner owner{{}, Evidence::ambiguous, 0};
+        if (!owners_.sent(exchange, owner, decisions_)) {
+            decisions_.push_back({exchange.id, owner});
+        }
+    }
+    std::pair<std::uint64_t, Evidence> owner(std::uint64_t exchange) {
+        owners_.finish(decisions_);
+        for (const auto& decision : decisions_) {
+            if (decision.exchange == ExchangeId{exchange}) {
+                return {number(decision.owner.unit), decision.owner.evidence};
+            }
+        }
+        return {0, Evidence::inferred};  // which nothing here gives
+    }
+    static std::pair<std::uint64_t, Evidence> of(std::uint64_t unit) { return {unit, Evidence::goroutine}; }
+    static std::pair<std::uint64_t, Evidence> nobodys(Evidence evidence) { return {0, evidence}; }
+
+    ContextOwners owners_;
+    bool known_ = false;  // of the unit that ended last, all that it sent
+    std::map<std::uint64_t, std::unique_ptr<LiveUnit>> units_;
+    std::vector<ContextOwners::Decision> decisions_;
+};
+
+TEST_F(GoroutineOwnersTest, AGoroutineServesOneRequestAfterAnother) {
+    begin(1, 0, 7);
+    begin(2, 1, 8);
+    send(1, 5, 7);
+    send(2, 6, 8);
+    end(1, 10, 7);
+    begin(3, 20, 7);
+    send(3, 25, 7);
+    end(3, 30, 7);
+    end(2, 40, 8);
+    EXPECT_TRUE(known_);
+    EXPECT_EQ(owner(1), of(1));
+    EXPECT_EQ(owner(2), of(2));
+    EXPECT_EQ(owner(3), of(3));
+}
+
+TEST_F(GoroutineOwnersTest, NetHttpReadsAheadInAChildOfTheConnections) {
+    begin(1, 0, 7);
+    made(1, 9, 7);
+    named(2, 9);
+    end(1, 10, 7);
+    begin(2, 11, 9);
+    send(1, 12, 7);
+    end(2, 20, 7);
+    EXPECT_EQ(owner(1), of(2));
+}
+
+TEST_F(GoroutineOwnersTest, ChildrenWorkForTheUnitInWhoseTimeTheyWereMade) {
+    begin(1, 0, 7);
+    begin(2, 0, 8);
+    made(1, 20, 7);
+    named(2, 20);  // which makes no call, but another goroutine
+    made(2, 21, 20);
+    named(3, 21);
+    send(1, 4, 21);
+    end(1, 10, 7);
+    end(2, 10, 8);
+    EXPECT_EQ(owner(1), of(1));
+}
+
+TEST_F(GoroutineOwnersTest, WhatTheUnitBeforeLeftBehindIsNotTheNextOnes) {
+    begin(1, 0, 7);
+    made(1, 20, 7);
+    end(1, 10, 7);
+    begin(2, 11, 7);
+    named(12, 20);
+    send(1, 13, 20);
+    end(2, 20, 7);
+    EXPECT_EQ(owner(1), nobodys(Evidence::none));
+}
+
+TEST_F(GoroutineOwnersTest, AGoroutineOfWhichNothingIsKnownOwnsNothing) {
+    begin(1, 0, 7);
+    begin(2, 0, 8);
+    send(1, 5, 30);
+    end(1, 10, 7);
+    end(2, 10, 8);
+    EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, AWorkerThatOutlivesItsMakersUnitIsNotBelieved) {
+    begin(1, 0, 7);
+    begin(2, 0, 8);
+    made(1, 20, 7, kWorker);
+    named(2, 20);
+    send(1, 5, 20);  // for the second
+    end(2, 8, 8);
+    end(1, 10, 7);
+    EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, AFunctionWhoseGoroutinesGoOnIsBelievedNoLonger) {
+    begin(1, 0, 7);
+    made(1, 20, 7);
+    named(1, 20);
+    end(1, 10, 7);
+    send(1, 12, 20);  // one of ten
+    begin(2, 20, 8);
+    made(21, 22, 8);
+    named(21, 22);
+    send(2, 22, 22);
+    end(2, 30, 8);
+    EXPECT_EQ(owner(2), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, AnEventLoopOwnsNothing) {
+    begin(1, 0, 7);
+    begin(2, 1, 7);
+    send(1, 5, 7);
+    end(1, 10, 7);
+    end(2, 11, 7);
+    begin(3, 20, 7);
+    send(2, 21, 7);
+    end(3, 30, 7);
+    EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+    EXPECT_EQ(owner(2), nobodys(Evidence::ambiguous)) << "what it was once, it may be again";
+}
+
+TEST_F(GoroutineOwnersTest, ReadByOneAndAnsweredByAnotherTellsNothing) {
+    begin(1, 0, 7);
+    begin(2, 0, 8);
+    send(1, 5, 9);
+    end(1, 10, 9);
+    EXPECT_FALSE(known_);
+    EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, AGoroutineForEachRequestIsItsRoot) {
+    begin(1, 0, 7);
+    begin(2, 0, 7);
+    made(1, 20, 7);
+    made(1, 21, 7);
+    named(2, 20);
+    named(2, 21);
+    send(1, 3, 20);
+    send(2, 3, 21);
+    end(1, 10, 20);
+    end(2, 11, 21);
+    EXPECT_EQ(owner(1), of(1));
+    EXPECT_EQ(owner(2), of(2));
+}
+
+TEST_F(GoroutineOwnersTest, AGThatIsUsedAgainIsAnotherGoroutine) {
+    begin(1, 0, 7);
+    begin(2, 0, 8);
+    told(1, birth(0x9000), goroutine(7), kTask);
+    told(2, goroutine(20), birth(0x9000), 0);
+    send(1, 3, 20);
+    told(4, birth(0x9000), goroutine(8), kTask);
+    told(5, goroutine(21), birth(0x9000), 0);
+    send(2, 6, 21);
+    send(3, 7, 20);
+    end(1, 10, 7);
+    end(2, 10, 8);
+    EXPECT_EQ(owner(1), of(1));
+    EXPECT_EQ(owner(2), of(2));
+    EXPECT_EQ(owner(3), of(1));
+}
+
+TEST_F(GoroutineOwnersTest, ALossLeavesWhatWasReadBeforeItInDoubt) {
+    const auto certain = [&](std::uint64_t sender) {
+        request::Exchange exchange;
+        exchange.process = kProcess;
+        exchange.sent_in = goroutine(sender);
+        exchange.sent = us(50);
+        return owners_.certain(exchange);
+    };
+    begin(1, 0, 7);
+    EXPECT_TRUE(certain(7));
+    owners_.lost(us(10));
+    EXPECT_FALSE(certain(7));
+    begin(2, 20, 7);
+    EXPECT_TRUE(certain(7));
+}
+
+}  // namespace
+}  // namespace timesink::attribute

@@ -1,0 +1,50 @@
+#include "live/golang.hpp"
+
+#include "live/elf_image.hpp"
+
+namespace timesink::live {
+
+namespace {
+
+ts_go config_of(const runtime::Go& go) {
+    return {.slot = go.slot,
+            .thread = go.layout.thread,
+            .number = go.layout.number,
+            .status = go.layout.status,
+            .start = go.layout.start,
+            .current = go.layout.current,
+            .thread_id = go.layout.thread_id,
+            .connection = go.layout.connection,
+            .prepared = go.prepared,
+            .births = 0,
+            .strange = 0,
+            .reserved = 0};
+}
+
+}  // namespace
+
+GoProcess find_go(std::uint32_t local_pid) {
+    GoProcess process;
+    // The program is mapped below its libraries and the loader. Go code in a library is not looked for: its threads are few.
+    const auto mappings = mappings_of(local_pid);
+    const auto elf = mappings.empty() ? std::nullopt : ElfImage::open(path_of(local_pid, mappings.front()));
+    const auto linked = elf ? elf->address_of(mappings.front().offset) : std::nullopt;
+    if (!linked) {
+        return process;
+    }
+    const auto examination = runtime::examine_go(elf->bytes(), mappings.front().begin - *linked, ProcessMemory(local_pid));
+    process.state = examination.state;
+    process.version = examination.version;
+    process.reason = examination.reason;
+    if (process.state != runtime::GoState::followed) {
+        return process;
+    }
+    const runtime::Go& found = examination.found;
+    process.config = config_of(found);
+    process.maker = function_at(local_pid, mappings, found.maker);
+    process.http_request = function_at(local_pid, mappings, found.http_request);
+    process.http_writer = function_at(local_pid, mappings, found.http_writer);
+    return process;
+}
+
+}  // namespace timesink::live

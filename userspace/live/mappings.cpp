@@ -1,0 +1,56 @@
+#include "live/mappings.hpp"
+
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "live/process_table.hpp"
+
+namespace timesink::live {
+
+std::vector<Mapping> mappings_of(std::uint32_t pid) {
+    std::vector<Mapping> mappings;
+    const std::string text = read_text(proc_path(pid, "maps"));
+    for (const auto line : split(text, '\n')) {
+        const auto fields = split(line, ' ');
+        if (fields.size() < 6 || fields[4] == "0") {
+            continue;
+        }
+        Mapping mapping;
+        mapping.range = fields[0];
+        char* rest = nullptr;
+        mapping.begin = std::strtoull(mapping.range.c_str(), &rest, 16);
+        mapping.end = *rest == '-' ? std::strtoull(rest + 1, nullptr, 16) : 0;
+        mapping.offset = std::strtoull(std::string(fields[2]).c_str(), nullptr, 16);
+        mapping.file = std::string(fields[3]) + " " + std::string(fields[4]);
+        mapping.path = line.substr(line.find('/') != std::string_view::npos ? line.find('/') : line.size());
+        mappings.push_back(std::move(mapping));
+    }
+    return mappings;
+}
+
+std::string path_of(std::uint32_t pid, const Mapping& mapping) {
+    const std::string exact = proc_path(pid, "map_files/" + mapping.range);
+    return access(exact.c_str(), R_OK) == 0 ? exact : proc_path(pid, "root") + mapping.path;
+}
+
+std::optional<MappedFunction> function_at(std::uint32_t pid, const std::vector<Mapping>& mappings, std::uint64_t address) {
+    const auto found = std::find_if(mappings.begin(), mappings.end(),
+                                    [&](const Mapping& mapping) { return address >= mapping.begin && address < mapping.end; });
+    if (found == mappings.end()) {
+        return std::nullopt;
+    }
+    return MappedFunction{path_of(pid, *found), address - found->begin + found->offset};
+}
+
+bool ProcessMemory::read(std::uint64_t address, std::span<std::byte> to) const {
+    const iovec local{to.data(), to.size()};
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
+    const iovec remote{reinterpret_cast<void*>(address), to.size()};
+    return process_vm_readv(pid_, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(to.size());
+}
+
+}  // namespace timesink::live
