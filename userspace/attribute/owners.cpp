@@ -177,6 +177,16 @@ void Owners::answered(const request::Exchange& exchange) {
     background_.erase(exchange.id);
 }
 
+bool Owners::serves(ThreadId thread) const {
+    const OnThread* const found = threads_.find(thread);
+    return found != nullptr && !found->active.empty();
+}
+
+UnitId Owners::alone_on(ThreadId thread) const {
+    const OnThread* const found = threads_.find(thread);
+    return found != nullptr && found->active.size() == 1 ? found->active.front()->unit.id : UnitId{};
+}
+
 void Owners::lost(Instant at) {
     in_doubt_until_ = std::max(in_doubt_until_, at + std::clamp(longest_unit_, kShortestDoubt, kLongestDoubt));
 }

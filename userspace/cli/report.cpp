@@ -49,6 +49,10 @@ Command add_report(CLI::App& program, const std::vector<std::string>&) {
                         "Only this route, e.g. 'GET /orders/{id}'; also folds "
                         "paths that it matches");
     add_presentation_options(*command, options->presentation);
+    command->add_option("--service", options->presentation.service,
+                        "Only this one of several services, by its name or port, e.g. ':8001'; --format json and md have all, and take it for "
+                        "the route's only");
+    add_evidence_option(*command, options->presentation.evidence);
     command
         ->add_option("--unit", options->presentation.unit,
                      "One request as a tree, by the id that --slowest, --format json or export gives")

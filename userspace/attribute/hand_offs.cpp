@@ -1,0 +1,219 @@
+#include "attribute/hand_offs.hpp"
+
+#include <algorithm>
+
+#include "attribute/system_calls.hpp"
+
+namespace timesink::attribute {
+
+namespace {
+
+constexpr double kBothEnds = 0.95;
+constexpr double kRightEnd = 0.85;
+constexpr double kLeftEnd = 0.8;
+
+/// Words are those of a process.
+std::uint64_t word_of(ProcessId process, std::int32_t address) {
+    return std::uint64_t{number(process)} << 32U | static_cast<std::uint32_t>(address);
+}
+
+/// A thread's end wakes those who join it (set_tid_address(2)).
+bool is_wake(std::int16_t syscall) {
+    constexpr std::int16_t kExit = 60;
+    return syscall == kExit || (syscall >= 0 && wait_kind(syscall) == WaitKind::futex);
+}
+
+}  // namespace
+
+void HandOffs::note(ThreadId thread, const Step& step) {
+    std::deque<Step>& past = past_[thread];
+    const auto place =
+        std::upper_bound(past.begin(), past.end(), step.at, [](Instant at, const Step& each) { return at < each.at; });
+    past.insert(place, step);
+    if (past.size() > kMostKept) {
+        past.pop_front();
+    }
+}
+
+/// Whether a wake-up at this word says who works for whom.
+bool HandOffs::tells(std::uint64_t word) const {
+    if (word == 0) {
+        return true;
+    }
+    const auto found = words_.find(word);
+    return found != words_.end() && !(found->second.several && found->second.by_serving && found->second.by_helpers);
+}
+
+void HandOffs::on(const event::OffCpu& off, const Owners& serving) {
+    if (off.woken <= off.off || off.syscall < 0 || wait_kind(off.syscall) != WaitKind::futex || off.fd == -1) {
+        return;
+    }
+    const std::uint64_t word = word_of(off.process, off.fd);
+    const bool waiter_serves = serving.serves(off.thread);
+    if (words_.size() >= kMostWords) {
+        words_.clear();
+    }
+    Word& known = words_[word];
+    known.several = known.several || (known.waiter != ThreadId{} && known.waiter != off.thread);
+    known.waiter = off.thread;
+    (waiter_serves ? known.by_serving : known.by_helpers) = true;
+    if (off.waker == off.thread || !is_wake(off.waker_syscall) || processes_.find(off.process) == processes_.end()) {
+        return;
+    }
+    const bool waker_serves = serving.serves(off.waker);
+    if (!waiter_serves) {
+        note(off.thread, {.at = off.woken, .kind = Kind::woken, .unit = serving.alone_on(off.waker), .word = word});
+    } else if (!waker_serves) {
+        note(off.waker,
+             {.at = off.woken, .kind = Kind::woke, .unit = serving.alone_on(off.thread), .word = word, .since = off.off});
+    }
+}
+
+void HandOffs::on(const event::Task& task, const Owners& serving) {
+    if (task.operation == TS_TASK_EXIT) {
+        gone_.push_back(task.thread);
+        if (gone_.size() > kMostGone) {
+            forget_gone();
+        }
+    } else if (task.operation == TS_TASK_FORK && task.process == task.parent_process) {
+        note(task.thread, {.at = task.at, .kind = Kind::woken, .unit = serving.alone_on(task.parent_thread)});
+    }
+}
+
+void HandOffs::forget_gone() {
+    for (const ThreadId thread : gone_) {
+        past_.erase(thread);
+    }
+    gone_.clear();
+}
+
+void HandOffs::began(const LiveUnit& live) {
+    processes_[live.unit.process].active.emplace(live.unit.read_begin, live.unit.id);
+}
+
+void HandOffs::sent(const request::Exchange& exchange, std::vector<Decision>& decisions) {
+    note(exchange.sent_by, {.at = exchange.sent, .kind = Kind::sent, .exchange = exchange.id});
+    std::vector<Waiting>& waiting = processes_[exchange.process].waiting;
+    waiting.push_back({exchange.id, exchange.sent_by, exchange.sent});
+    if (waiting.size() > kMostWaiting) {
+        decisions.push_back({waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
+        waiting.erase(waiting.begin());
+    }
+}
+
+void HandOffs::answered(const request::Exchange& exchange) {
+    const auto found = past_.find(exchange.sent_by);
+    if (found == past_.end()) {
+        return;
+    }
+    for (auto step = found->second.rbegin(); step != found->second.rend(); ++step) {
+        if (step->exchange == exchange.id) {
+            step->arrived = exchange.arrived;
+            return;
+        }
+    }
+}
+
+/// How sure it is that the exchange is this unit's; 0: not at all. The table in the header.
+double HandOffs::margin(const Waiting& waiting, UnitId unit) const {
+    const auto found = past_.find(waiting.thread);
+    if (found == past_.end()) {
+        return 0;
+    }
+    const std::deque<Step>& past = found->second;
+    const auto own =
+        std::find_if(past.begin(), past.end(), [&](const Step& step) { return step.exchange == waiting.exchange; });
+    if (own == past.end()) {
+        return 0;
+    }
+    UnitId left{};
+    bool first = true;
+    for (auto step = own; step != past.begin();) {
+        --step;
+        if (step->kind == Kind::sent) {
+            first = false;
+        } else if (step->kind == Kind::wrote || (tells(step->word) && step->kind == Kind::woke)) {
+            break;  // the task before this one
+        } else if (tells(step->word)) {
+            left = step->unit;
+            break;
+        }
+    }
+    bool last = true;
+    bool wrote = false;
+    std::set<UnitId> right;
+    for (auto step = std::next(own); step != past.end(); ++step) {
+        if (step->kind == Kind::sent) {
+            if (!right.empty()) {
+                break;
+            }
+            last = false;
+        } else if (step->kind == Kind::wrote) {
+            right.insert(step->unit);
+            wrote = true;
+            break;
+        } else if (!tells(step->word)) {
+            continue;
+        } else if (step->kind == Kind::woken) {
+            break;  // the task after this one
+        } else if (own->arrived != Instant{} && step->at >= own->arrived && step->since <= own->arrived) {
+            right.insert(step->unit);
+        }
+    }
+    const bool right_only = right.size() == 1 && right.count(unit) == 1;
+    if ((left == unit || (left == UnitId{} && wrote)) && right_only) {
+        return kBothEnds;
+    }
+    if (left == UnitId{} && right_only && last) {
+        return kRightEnd;
+    }
+    return left == unit && right.empty() && first ? kLeftEnd : 0;
+}
+
+void HandOffs::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
+    const auto found = processes_.find(live.unit.process);
+    if (found == processes_.end()) {
+        return;
+    }
+    InProcess& process = found->second;
+    process.active.erase({live.unit.read_begin, live.unit.id});
+    if (live.unit.answered_by != live.unit.thread && live.unit.first_response != Instant{}) {
+        note(live.unit.answered_by, {.at = live.unit.first_response, .kind = Kind::wrote, .unit = live.unit.id});
+    }
+    const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
+    std::erase_if(process.waiting, [&](const Waiting& waiting) {
+        if (waiting.sent < live.unit.read_begin || live.unit.exclusion == request::Exclusion::loss) {
+            // not in its time, or what is known of its time is not all
+        } else if (const double sure = margin(waiting, live.unit.id); sure > 0) {
+            decisions.push_back({waiting.exchange, {live.unit.id, Evidence::inferred, sure}});
+            return true;
+        }
+        if (waiting.sent < oldest) {
+            decisions.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+            return true;
+        }
+        return false;
+    });
+    if (process.active.empty() && process.waiting.empty()) {
+        processes_.erase(found);
+    }
+    if (processes_.empty()) {
+        forget_gone();
+    }
+}
+
+void HandOffs::lost() {
+    past_.clear();
+    words_.clear();
+}
+
+void HandOffs::finish(std::vector<Decision>& decisions) {
+    for (auto& [id, process] : processes_) {
+        for (const Waiting& waiting : process.waiting) {
+            decisions.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+        }
+    }
+    processes_.clear();
+}
+
+}  // namespace timesink::attribute

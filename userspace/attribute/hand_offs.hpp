@@ -1,0 +1,96 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "attribute/live_unit.hpp"
+#include "attribute/owners.hpp"
+#include "event/event.hpp"
+
+namespace timesink::attribute {
+
+/// Owners of what helper threads send while several units are in flight: evidence `inferred`, by who woke whom.
+///
+/// A helper is a thread that serves no unit itself. What it sends is tied to a unit at two ends:
+///  - *left*: it was waiting for work and was woken by a thread that served this unit (or was made by it);
+///  - *right*: after the reply it woke the thread that serves this unit, which had been waiting, or it wrote the unit's response.
+///
+///   left       | right              | which of the calls between    | margin
+///   -----------+--------------------+-------------------------------+-------
+///   this unit  | this unit          | all                           | 0.95
+///   not known  | wrote the response | all                           | 0.95
+///   not known  | this unit          | the last before the wake-up   | 0.85
+///   this unit  | none               | the first after the wake-up   | 0.8
+///   anything else: a pool that is busy takes its next task without a wake-up, so calls between may be another unit's: ambiguous
+///
+/// Only wake-ups out of futex waits by futex calls (or by a thread's end) count, and only at words that are no lock that everyone takes: where several
+/// threads wait while they serve units and others while they serve none (the GIL), a wake-up says nothing. In CPython each wait for a
+/// result has a word of its own and a queue has one for its helpers; in Java each thread has its own.
+/// Not by the wake-up alone: behind the GIL most wake-ups are between threads that have nothing to do with each other.
+class HandOffs {
+public:
+    static constexpr std::size_t kMostWaiting = 4096;     ///< of one process; beyond, the oldest are ambiguous
+    static constexpr std::size_t kMostKept = 256;         ///< of one thread's past
+    static constexpr std::size_t kMostGone = 4096;        ///< threads that have ended, and are not forgotten yet
+    static constexpr std::size_t kMostWords = 1U << 16U;  ///< beyond, what is known of them is learned again
+
+    struct Decision {
+        ExchangeId exchange{};
+        Owner owner;
+    };
+
+    /// `serving`: who serves which unit now.
+    void on(const event::OffCpu& off, const Owners& serving);
+    void on(const event::Task& task, const Owners& serving);
+    void began(const LiveUnit& live);
+    /// Appends what this decides: at the latest when all units that were in flight when an exchange was sent have ended.
+    void ended(const LiveUnit& live, std::vector<Decision>& decisions);
+    /// Sent by a helper while units were in flight: a decision will come.
+    void sent(const request::Exchange& exchange, std::vector<Decision>& decisions);
+    void answered(const request::Exchange& exchange);
+    /// Events were lost: who woke whom since is not known.
+    void lost();
+    void finish(std::vector<Decision>& decisions);
+
+private:
+    enum class Kind : std::uint8_t { woken, sent, woke, wrote };
+    /// What a thread did, in order of time.
+    struct Step {
+        Instant at{};
+        Kind kind{};
+        UnitId unit{};          // of woken, woke, wrote; zero: not known
+        std::uint64_t word{};   // waited at; zero: none was needed
+        Instant since{};        // of woke: the other waited since
+        ExchangeId exchange{};  // of sent
+        Instant arrived{};      // of sent: its reply; zero: not yet
+    };
+    struct Word {
+        ThreadId waiter{};
+        bool several = false;
+        bool by_serving = false;
+        bool by_helpers = false;
+    };
+    struct Waiting {
+        ExchangeId exchange{};
+        ThreadId thread{};
+        Instant sent{};
+    };
+    struct InProcess {
+        std::set<std::pair<Instant, UnitId>> active;
+        std::vector<Waiting> waiting;  // in order of sending
+    };
+
+    void note(ThreadId thread, const Step& step);
+    void forget_gone();
+    [[nodiscard]] bool tells(std::uint64_t word) const;
+    [[nodiscard]] double margin(const Waiting& waiting, UnitId unit) const;
+
+    std::map<ThreadId, std::deque<Step>> past_;
+    std::vector<ThreadId> gone_;  // their past may still be asked for
+    std::map<std::uint64_t, Word> words_;
+    std::map<ProcessId, InProcess> processes_;
+};
+
+}  // namespace timesink::attribute
