@@ -1,9 +1,10 @@
 """Owners on servers with thread pools that hand work to helper threads: tests/stacks/java_threads and flask_pool under load.
 
-    helpers.py [--servers flask,java] [--clients 1,8,16,64] [--requests N]
+    helpers.py [--servers flask,waitress,java] [--clients 1,8,16,64] [--requests N]
 
 One line per run: of what a request's own thread sent, and of what helper threads sent for it, how many timesink gave to the right request, to another, to
-nobody (ambiguous). Ends with 1 when one is wrong, or when one that the request's own thread sent is not right."""
+nobody (ambiguous). Ends with 1 when one is wrong, or when one that the request's own thread sent is not right; waitress reads requests on its
+main thread and serves them on others, so there more than 95 % are wanted."""
 
 import argparse
 import collections
@@ -35,7 +36,7 @@ NAMES = ("one", "three", "many", "helper", "double", "fan", "burn")
 
 
 def record(stack, server, options, clients):
-    service = java.Java(stack) if server == "java" else FlaskPool(stack)
+    service = java.Java(stack) if server == "java" else FlaskPool(stack, server="waitress" if server == "waitress" else "gunicorn")
     mix = stack.directory / "mix.json"
     mix.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in (NAMES if options.mix == "all" else options.mix.split("+"))]))
     runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix)
@@ -97,7 +98,7 @@ def percent(verdicts, kind, verdict):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--servers", default="flask,java")
+    parser.add_argument("--servers", default="flask,waitress,java")
     parser.add_argument("--clients", default="1,8,16,64")
     parser.add_argument("--mix", default="all")
     parser.add_argument("--requests", type=int, default=600)
@@ -108,22 +109,21 @@ def main(arguments):
         return SKIPPED
     exit_on_sigterm()
     failed = False
-    print(f"{'server':<6} {'clients':>7} {'own':>6} {'right':>9} {'wrong':>6} {'helper':>7} {'right':>9} {'wrong':>6} {'ambiguous':>10} {'left out':>9}")
+    print(f"{'server':<8} {'clients':>7} {'own':>6} {'right':>9} {'wrong':>6} {'helper':>7} {'right':>9} {'wrong':>6} {'ambiguous':>10} {'left out':>9}")
     for server in options.servers.split(","):
         for clients in map(int, options.clients.split(",")):
             with Stack("helpers") as stack:
                 requests, file = record(stack, server, options, clients)
                 verdicts, complaints = judge(requests, recorder.export(file))
-                if os.environ.get("TIMESINK_KEEP"):
-                    (stack.directory / "all-truth.json").write_text(json.dumps(requests))
-            print(f"{server:<6} {clients:>7} {verdicts['own']:>6} {percent(verdicts, 'own', 'right'):>9} {verdicts['own', 'wrong']:>6} {verdicts['helper']:>7} "
+            print(f"{server:<8} {clients:>7} {verdicts['own']:>6} {percent(verdicts, 'own', 'right'):>9} {verdicts['own', 'wrong']:>6} {verdicts['helper']:>7} "
                   f"{percent(verdicts, 'helper', 'right'):>9} {verdicts['helper', 'wrong']:>6} {percent(verdicts, 'helper', 'ambiguous'):>10} "
                   f"{verdicts['left out']:>9}", flush=True)
             for key in sorted((key for key in verdicts if isinstance(key, tuple) and len(key) == 3), key=str):
                 progress(f"  {key[0]} {key[1]} {key[2]}: {verdicts[key]}")
             for complaint in complaints[:options.complaints]:
                 progress("  " + complaint)
-            failed = failed or verdicts["own", "right"] < verdicts["own"] or verdicts["helper", "wrong"] + verdicts["helper", "missing"] > 0
+            wanted = 0.95 if server == "waitress" else 1
+            failed = failed or verdicts["own", "right"] < wanted * verdicts["own"] or verdicts["helper", "wrong"] + verdicts["helper", "missing"] > 0
     return 1 if failed else 0
 
 

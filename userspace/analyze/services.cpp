@@ -1,10 +1,40 @@
 #include "analyze/services.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <sstream>
+#include <string_view>
 #include <utility>
 
 namespace timesink::analyze {
+
+namespace {
+
+constexpr std::size_t kLongestName = 40;
+
+/// "python" and "java" tell nobody which service it is: of an interpreter, what it runs. `python -m X` is X; a script is called by its file
+/// name, without its folder.
+std::string program_name(const ProcessLine& process) {
+    std::istringstream words(process.command_line);
+    std::string word;
+    words >> word;
+    const std::string program = word.substr(word.rfind('/') + 1);
+    constexpr std::array<std::string_view, 5> kInterpreters = {"python", "node", "java", "ruby", "php"};
+    if (std::none_of(kInterpreters.begin(), kInterpreters.end(), [&](auto each) { return program.starts_with(each); })) {
+        return process.comm;
+    }
+    while (words >> word) {
+        if (word == "-cp" || word == "-classpath" || word == "-W" || word == "-X") {
+            words >> word;
+        } else if (word.front() != '-') {
+            return word.substr(word.rfind('/') + 1, kLongestName);
+        }
+    }
+    return process.comm;
+}
+
+}  // namespace
 
 std::size_t Services::index_of(const request::Unit& unit) {
     const bool is_unix = unit.server.port == 0;
@@ -85,7 +115,7 @@ ServiceLine Services::line(std::size_t index, const Run& run) const {
         const auto process = std::find_if(run.processes.begin(), run.processes.end(),
                                           [pid](const ProcessLine& each) { return each.pid == pid && !each.comm.empty(); });
         if (process != run.processes.end()) {
-            made.name = process->comm;
+            made.name = program_name(*process);
             break;
         }
     }

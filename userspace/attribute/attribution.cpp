@@ -158,7 +158,7 @@ void Attribution::ended(request::Unit&& unit) {
     ended_.push_back(live);
     contexts_.ended(*live, decisions_);
     carry_out();
-    hand_offs_.ended(*live, handed_off_);
+    hand_offs_.ended(*live, timelines_, handed_off_);
     carry_out_hand_offs();
 }
 

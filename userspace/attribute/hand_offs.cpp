@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kBothEnds = 0.95;
 constexpr double kRightEnd = 0.85;
-constexpr double kLeftEnd = 0.8;
 
 /// Words are those of a process.
 std::uint64_t word_of(ProcessId process, std::int32_t address) {
@@ -109,13 +108,14 @@ void HandOffs::answered(const request::Exchange& exchange) {
     for (auto step = found->second.rbegin(); step != found->second.rend(); ++step) {
         if (step->exchange == exchange.id) {
             step->arrived = exchange.arrived;
+            step->read = exchange.read_end;
             return;
         }
     }
 }
 
 /// How sure it is that the exchange is this unit's; 0: not at all. The table in the header.
-double HandOffs::margin(const Waiting& waiting, UnitId unit) const {
+double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& timelines) const {
     const auto found = past_.find(waiting.thread);
     if (found == past_.end()) {
         return 0;
@@ -127,20 +127,18 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit) const {
         return 0;
     }
     UnitId left{};
-    bool first = true;
     for (auto step = own; step != past.begin();) {
         --step;
-        if (step->kind == Kind::sent) {
-            first = false;
-        } else if (step->kind == Kind::wrote || (tells(step->word) && step->kind == Kind::woke)) {
+        if (step->kind == Kind::wrote || (tells(step->word) && step->kind == Kind::woke)) {
             break;  // the task before this one
-        } else if (tells(step->word)) {
+        } else if (step->kind == Kind::woken && tells(step->word)) {
             left = step->unit;
             break;
         }
     }
     bool last = true;
     bool wrote = false;
+    Instant woke{};
     std::set<UnitId> right;
     for (auto step = std::next(own); step != past.end(); ++step) {
         if (step->kind == Kind::sent) {
@@ -158,19 +156,22 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit) const {
             break;  // the task after this one
         } else if (own->arrived != Instant{} && step->at >= own->arrived && step->since <= own->arrived) {
             right.insert(step->unit);
+            woke = std::max(woke, step->at);
         }
     }
     const bool right_only = right.size() == 1 && right.count(unit) == 1;
     if ((left == unit || (left == UnitId{} && wrote)) && right_only) {
         return kBothEnds;
     }
-    if (left == UnitId{} && right_only && last) {
-        return kRightEnd;
+    const ThreadTimeline* const timeline = timelines.find(waiting.thread);
+    if (left != UnitId{} || !right_only || !last || timeline == nullptr || own->read == Instant{}) {
+        return 0;
     }
-    return left == unit && right.empty() && first ? kLeftEnd : 0;
+    const Interval finishing{own->read, std::max(own->read, woke)};
+    return finishing.length() - timeline->absence(finishing).off <= kFinishing ? kRightEnd : 0;
 }
 
-void HandOffs::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
+void HandOffs::ended(const LiveUnit& live, const Timelines& timelines, std::vector<Decision>& decisions) {
     const auto found = processes_.find(live.unit.process);
     if (found == processes_.end()) {
         return;
@@ -184,7 +185,7 @@ void HandOffs::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         if (waiting.sent < live.unit.read_begin || live.unit.exclusion == request::Exclusion::loss) {
             // not in its time, or what is known of its time is not all
-        } else if (const double sure = margin(waiting, live.unit.id); sure > 0) {
+        } else if (const double sure = margin(waiting, live.unit.id, timelines); sure > 0) {
             decisions.push_back({waiting.exchange, {live.unit.id, Evidence::inferred, sure}});
             return true;
         }

@@ -184,7 +184,9 @@ bool Owners::serves(ThreadId thread) const {
 
 UnitId Owners::alone_on(ThreadId thread) const {
     const OnThread* const found = threads_.find(thread);
-    return found != nullptr && found->active.size() == 1 ? found->active.front()->unit.id : UnitId{};
+    // An event loop reads for many; whom it works for when it wakes another is not told by what is in flight then.
+    const bool one = found != nullptr && !found->multiplexes && found->active.size() == 1;
+    return one ? found->active.front()->unit.id : UnitId{};
 }
 
 void Owners::lost(Instant at) {

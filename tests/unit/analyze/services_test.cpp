@@ -13,7 +13,8 @@ using test::ms;
 class ServicesTest : public ::testing::Test {
 protected:
     void add(std::uint16_t port, std::uint32_t process, Duration length, std::uint32_t network_namespace = 1) {
-        test::AccountBuilder builder(++units_, at(ms(static_cast<std::int64_t>(units_) * 1000)), "GET", "/");
+        ++units_;
+        test::AccountBuilder builder(units_, at(ms(static_cast<std::int64_t>(units_) * 1000)), "GET", "/");
         builder.unit().server.port = port;
         builder.unit().process = ProcessId{process};
         builder.unit().network_namespace = network_namespace;

@@ -51,6 +51,7 @@ protected:
         span.waker = waker;
         span.syscall = span.waker_syscall = kFutex;
         span.fd = word;
+        timelines_.on(span);
         hand_offs_.on(span, owners_);
     }
     /// Sent, and answered 20 µs later.
@@ -62,11 +63,12 @@ protected:
         exchange.sent = us(sent);
         hand_offs_.sent(exchange, decisions_);
         exchange.arrived = us(sent + 20);
+        exchange.read_end = us(sent + 21);
         hand_offs_.answered(exchange);
     }
     void end(std::size_t index) {
         owners_.ended(*units_[index], us(900));
-        hand_offs_.ended(*units_[index], decisions_);
+        hand_offs_.ended(*units_[index], timelines_, decisions_);
     }
     [[nodiscard]] Owner owner_of(std::uint64_t id) const {
         for (const HandOffs::Decision& decision : decisions_) {
@@ -83,6 +85,7 @@ protected:
     }
 
     Owners owners_;
+    Timelines timelines_;
     HandOffs hand_offs_;
     std::vector<std::unique_ptr<LiveUnit>> units_;
     std::vector<HandOffs::Decision> decisions_;
@@ -147,7 +150,7 @@ TEST_F(HandOffsTest, TwoWokenAfterOneCallAreAmbiguous) {
     EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
 }
 
-TEST_F(HandOffsTest, AThreadMadeForTheTaskIsItsMakers) {
+TEST_F(HandOffsTest, AThreadMadeForTheTaskWorksForItsMaker) {
     event::Task fork{};
     fork.operation = TS_TASK_FORK;
     fork.at = us(5);
@@ -156,9 +159,35 @@ TEST_F(HandOffsTest, AThreadMadeForTheTaskIsItsMakers) {
     fork.parent_thread = kSecond;
     hand_offs_.on(fork, owners_);
     call(1, 20);
+    call(2, 50);
+    woken(kSecond, kHelper, 15, 80, kResultOfSecond);
     end_all();
     EXPECT_EQ(owner_of(1).unit, UnitId{2});
-    EXPECT_LT(owner_of(1).margin, 0.9);
+    EXPECT_EQ(owner_of(2).unit, UnitId{2});
+}
+
+TEST_F(HandOffsTest, WhoWokeTheHelperMayHaveLostTheTaskToAnother) {
+    woken(kHelper, kFirst, 0, 10, kQueue);
+    call(1, 20);
+    end_all();
+    EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
+}
+
+TEST_F(HandOffsTest, ATaskWithoutACallMayHaveComeBetween) {
+    call(1, 20);
+    woken(kSecond, kHelper, 15, 300, kResultOfSecond);
+    end_all();
+    EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
+}
+
+TEST_F(HandOffsTest, WaitingForTheGilIsNotWorking) {
+    call(1, 20);
+    woken(kHelper, kFirst, 45, 280, kGil);
+    woken(kSecond, kHelper, 15, 300, kResultOfSecond);
+    woken(kOtherHelper, kFirst, 0, 301, kGil);
+    woken(kFirst, kOtherHelper, 0, 302, kGil);
+    end_all();
+    EXPECT_EQ(owner_of(1).unit, UnitId{2});
 }
 
 TEST_F(HandOffsTest, TheThreadThatWritesTheResponseWorkedForIt) {
