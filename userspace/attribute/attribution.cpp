@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "attribute/loop_walk.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
 
@@ -59,6 +60,19 @@ Duration hidden_time(const OwnedExchange& owned) {
         return {};
     }
     return std::max(Duration{}, owned.exchange.arrived_end - owned.exchange.sent - owned.on_path);
+}
+
+/// A thread had several calls of the unit open at once: it went on with others while it waited, as event loops do.
+bool has_calls_side_by_side(const LiveUnit& live) {
+    const auto& exchanges = live.exchanges;
+    for (std::size_t at = 1; at < exchanges.size(); ++at) {
+        const request::Exchange& before = exchanges[at - 1].exchange;
+        const request::Exchange& next = exchanges[at].exchange;
+        if (next.sent_by == before.sent_by && next.socket != before.socket && next.sent < before.read_end) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void forget_use(request::Unit& unit) {
@@ -156,7 +170,7 @@ void Attribution::ended(request::Unit&& unit) {
     owners_.ended(*live, at);
     propagated_.ended(live->unit);
     ended_.push_back(live);
-    contexts_.ended(*live, decisions_);
+    live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
     hand_offs_.ended(*live, timelines_, handed_off_);
     carry_out_hand_offs();
@@ -288,6 +302,9 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.evidence = known.evidence;
     owned.margin = known.margin;
     LiveUnit* const owner = find(owned.owner);
+    if (owned.evidence == Evidence::ambiguous) {
+        doubt(owned.exchange);
+    }
     if (owner == nullptr) {
         inside_.forget(owned.exchange.callee);
         sink_.stray(owned);
@@ -298,6 +315,15 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
         return a.exchange.id < b.exchange.id;
     });
     list.insert(place, std::move(owned));
+}
+
+/// It may be any unit's that was in flight in the process.
+void Attribution::doubt(const request::Exchange& exchange) {
+    for (const Entry& entry : units_) {
+        LiveUnit& live = *entry.live;
+        const bool in_flight = live.unit.read_begin <= exchange.sent && (!live.ended || live.unit.end >= exchange.sent);
+        live.in_doubt = live.in_doubt || (in_flight && live.unit.process == exchange.process);
+    }
 }
 
 void Attribution::lost(ThreadId thread) {
@@ -359,7 +385,12 @@ void Attribution::draw(LiveUnit& live) {
     }
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
-        Walk(live, timelines_, account.pieces).run();
+        const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
+        if (on_loop && !live.in_doubt) {
+            LoopWalk(live, timelines_, account.pieces).run();
+        } else {
+            Walk(live, timelines_, account.pieces).run();
+        }
         for (const Piece& piece : account.pieces) {
             account.by_cause[static_cast<std::size_t>(piece.cause)] += piece.span.length();
             if (piece.exchange == ExchangeId{}) {
