@@ -240,7 +240,12 @@ void Aggregate::finish_routes(Model& model) {
     routes_.settle();
     model.routes_folded = routes_.folded();
     for (auto& [key, sums] : routes_.lines()) {
-        RouteLine line{.service = services_.line_of(key.service), .partial = sums.partial, .kind = key.kind, .method = key.method, .route = key.route, .figures = {}};
+        RouteLine line{.service = services_.line_of(key.service),
+                       .partial = sums.partial,
+                       .kind = key.kind,
+                       .method = key.method,
+                       .route = key.route,
+                       .figures = {}};
         line.figures = sums.sums->finish();
         model.routes.push_back(std::move(line));
     }

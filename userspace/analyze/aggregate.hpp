@@ -26,13 +26,13 @@ namespace timesink::analyze {
 
 struct Options {
     attribute::EvidenceSet trusted = attribute::EvidenceSet().set();  ///< see attribute::Attribution
-    std::size_t slowest = 20;           ///< units kept whole, of the run
-    std::size_t slowest_of_route = 3;   ///< ditto, of each route
-    std::size_t sample = 32;            ///< ditto, drawn at random
-    std::optional<UnitId> keep_unit{};  ///< this one too
-    std::string focus_route{};          ///< its slowest units are kept with all their calls, `slowest` of them
-    std::size_t routes = 300;           ///< lines in the table; twice as many while it runs
-    std::size_t shapes = 500;           ///< ditto, of calls
+    std::size_t slowest = 20;                                         ///< units kept whole, of the run
+    std::size_t slowest_of_route = 3;                                 ///< ditto, of each route
+    std::size_t sample = 32;                                          ///< ditto, drawn at random
+    std::optional<UnitId> keep_unit{};                                ///< this one too
+    std::string focus_route{};  ///< its slowest units are kept with all their calls, `slowest` of them
+    std::size_t routes = 300;   ///< lines in the table; twice as many while it runs
+    std::size_t shapes = 500;   ///< ditto, of calls
     std::size_t shapes_of_route = 64;
 };
 

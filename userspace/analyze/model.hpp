@@ -136,17 +136,17 @@ struct Figures {
 
 /// One of several servers that a run saw: the processes that serve one port, and all ports that they serve.
 struct ServiceLine {
-    std::string name;                   ///< "gunicorn :8000"; unique within the run
-    bool other = false;                 ///< those that did not fit, together
-    std::vector<std::uint16_t> ports;   ///< ascending; none: unix sockets
-    std::vector<std::uint32_t> pids;    ///< that served units, ascending
+    std::string name;                  ///< "gunicorn :8000"; unique within the run
+    bool other = false;                ///< those that did not fit, together
+    std::vector<std::uint16_t> ports;  ///< ascending; none: unix sockets
+    std::vector<std::uint32_t> pids;   ///< that served units, ascending
     Figures figures;
 };
 
 struct RouteLine {
     std::size_t service = 0;  ///< in Model::services; 0 where there is one only
-    bool other = false;    ///< the routes that did not fit into the table, together
-    bool partial = false;  ///< seen first after others had been folded: some of its units may be in `other`
+    bool other = false;       ///< the routes that did not fit into the table, together
+    bool partial = false;     ///< seen first after others had been folded: some of its units may be in `other`
     request::UnitKind kind = request::UnitKind::request;
     std::string method;
     std::string route;
@@ -328,8 +328,8 @@ struct OwnCost {
 struct Model {
     Run run;
     Figures total;
-    /// By wall time, largest first. None where there is one only: `total` is it then. A request that one of them makes of another is
-    /// in the figures of both, so their sum (`total`) is no wall time of any client.
+    /// By wall time, largest first. None where there is one only: `total` is it then. A request that one of them makes of another
+    /// is in the figures of both, so their sum (`total`) is no wall time of any client.
     std::vector<ServiceLine> services;
     std::vector<RouteLine> routes;    ///< by wall time, largest first; `other` last
     std::uint64_t routes_folded = 0;  ///< lines that are in `other`; a route that came back after it was folded counts again

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t kLongestName = 40;
 
-/// "python" and "java" tell nobody which service it is: of an interpreter, what it runs. `python -m X` is X; a script is called by its file
-/// name, without its folder.
+/// "python" and "java" tell nobody which service it is: of an interpreter, what it runs. `python -m X` is X; a script is called
+/// by its file name, without its folder.
 std::string program_name(const ProcessLine& process) {
     std::istringstream words(process.command_line);
     std::string word;

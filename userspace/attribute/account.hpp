@@ -71,13 +71,13 @@ struct Inside {
 /// An exchange and what is known of its owner.
 struct OwnedExchange {
     request::Exchange exchange;
-    UnitId owner{};                      ///< zero: nobody's (background), or ambiguous
-    Evidence evidence = Evidence::none;  ///< none: no unit was in flight
-    double margin = 0;                   ///< 0…1; 1 for thread and context
-    bool contradicted = false;           ///< it carries the id of another unit than its owner; the stronger evidence stands
-    Bucket bucket = Bucket::provider;    ///< by rules
-    Duration on_path{};                  ///< of the owner's wall time that this exchange accounts for
-    Duration hidden{};                   ///< of its duration that others on the path cover
+    UnitId owner{};                        ///< zero: nobody's (background), or ambiguous
+    Evidence evidence = Evidence::none;    ///< none: no unit was in flight
+    double margin = 0;                     ///< 0…1; 1 for thread and context
+    bool contradicted = false;             ///< it carries the id of another unit than its owner; the stronger evidence stands
+    Bucket bucket = Bucket::provider;      ///< by rules
+    Duration on_path{};                    ///< of the owner's wall time that this exchange accounts for
+    Duration hidden{};                     ///< of its duration that others on the path cover
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
 };
 

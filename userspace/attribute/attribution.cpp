@@ -288,8 +288,8 @@ Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
     if (told == UnitId{} || !trusts(Evidence::propagated)) {
         return known;
     }
-    const bool stronger = known.evidence == Evidence::thread || known.evidence == Evidence::context ||
-                          known.evidence == Evidence::goroutine;
+    const bool stronger =
+        known.evidence == Evidence::thread || known.evidence == Evidence::context || known.evidence == Evidence::goroutine;
     // Nobody's by its context: it was left behind by a unit that has been answered, and the id is used again.
     const bool left_behind = known.evidence == Evidence::none && pending.by_context;
     owned.contradicted = left_behind || (known.unit != UnitId{} && known.unit != told);

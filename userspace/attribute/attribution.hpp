@@ -55,8 +55,8 @@ private:
         UnitId callee{};      // at its other end
         UnitId propagated{};  // whose id it carries
         bool undecided = false;
-        bool with_helper = false;  // sent by a helper thread: who woke whom may tell
-        bool by_context = false;  // what stands was decided by contexts
+        bool with_helper = false;                 // sent by a helper thread: who woke whom may tell
+        bool by_context = false;                  // what stands was decided by contexts
         std::unique_ptr<OwnedExchange> answered;  // waits for its owner
     };
 

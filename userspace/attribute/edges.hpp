@@ -8,8 +8,9 @@
 
 namespace timesink::attribute {
 
-/// Which exchange of one traced process is which unit of another: both ends of a connection are seen, so its two sockets have the same
-/// ends, mirrored. On loopback they are in the same network namespace, too; elsewhere addresses tell hosts and containers apart.
+/// Which exchange of one traced process is which unit of another: both ends of a connection are seen, so its two sockets have the
+/// same ends, mirrored. On loopback they are in the same network namespace, too; elsewhere addresses tell hosts and containers
+/// apart.
 ///
 /// An exchange that is open on that connection, and was sent before the unit's first byte was in the server's kernel, is the
 /// unit's. When there are several (pipelining, streams), the one whose first byte has the same position in the stream; none,
@@ -23,8 +24,8 @@ public:
     [[nodiscard]] ExchangeId began(const request::Unit& unit);
 
 private:
-    /// A hash of both ends: of addresses, ports and, on loopback, the namespace. 64 bits: two of ten thousand connections have the
-    /// same one once in 10^11 runs, and then the times must fit as well.
+    /// A hash of both ends: of addresses, ports and, on loopback, the namespace. 64 bits: two of ten thousand connections have
+    /// the same one once in 10^11 runs, and then the times must fit as well.
     enum class Ends : std::uint64_t {};
     struct Open {
         ExchangeId exchange{};
@@ -37,9 +38,9 @@ private:
     IdMap<Ends, std::vector<Open>> open_;
 };
 
-/// The accounts of callees, kept until those of their callers are drawn, and what they say about these. A callee's answer is written
-/// before its caller reads it, so callees are drawn first; the account of one that ended later is not waited for.
-/// Bounded by the exchanges in flight, and by kMostPieces for each.
+/// The accounts of callees, kept until those of their callers are drawn, and what they say about these. A callee's answer is
+/// written before its caller reads it, so callees are drawn first; the account of one that ended later is not waited for. Bounded
+/// by the exchanges in flight, and by kMostPieces for each.
 class InsideCalls {
 public:
     static constexpr std::size_t kMostPieces = 4096;  ///< of one callee; beyond, it is not opened

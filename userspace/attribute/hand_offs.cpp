@@ -121,8 +121,7 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& ti
         return 0;
     }
     const std::deque<Step>& past = found->second;
-    const auto own =
-        std::find_if(past.begin(), past.end(), [&](const Step& step) { return step.exchange == waiting.exchange; });
+    const auto own = std::find_if(past.begin(), past.end(), [&](const Step& step) { return step.exchange == waiting.exchange; });
     if (own == past.end()) {
         return 0;
     }

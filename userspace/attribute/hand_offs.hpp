@@ -22,21 +22,22 @@ namespace timesink::attribute {
 ///   this unit  | this unit          | all                           | 0.95
 ///   not known  | wrote the response | all                           | 0.95
 ///   not known  | this unit, at once | the last before the wake-up   | 0.85
-///   anything else: a pool that is busy takes its next task without a wake-up, and no one need wait for the end of a task: ambiguous
+///   anything else: a pool that is busy takes its next task without a wake-up, and no one need wait for the end of a task:
+///   ambiguous
 ///
 /// *At once*: the helper executed for at most kFinishing between the reply and the wake-up; a task without any call that came
-/// between would have to be shorter than that. The left end alone is not enough: another helper may have taken the task before the one
-/// that was woken for it got there (measured: 5 of 11 such calls were another's).
+/// between would have to be shorter than that. The left end alone is not enough: another helper may have taken the task before
+/// the one that was woken for it got there (measured: 5 of 11 such calls were another's).
 ///
-/// Only wake-ups out of futex waits by futex calls (or by a thread's end) count, and only at words that are no lock that everyone takes: where several
-/// threads wait while they serve units and others while they serve none (the GIL), a wake-up says nothing. In CPython each wait for a
-/// result has a word of its own and a queue has one for its helpers; in Java each thread has its own.
+/// Only wake-ups out of futex waits by futex calls (or by a thread's end) count, and only at words that are no lock that everyone
+/// takes: where several threads wait while they serve units and others while they serve none (the GIL), a wake-up says nothing.
+/// In CPython each wait for a result has a word of its own and a queue has one for its helpers; in Java each thread has its own.
 /// Not by the wake-up alone: behind the GIL most wake-ups are between threads that have nothing to do with each other.
 class HandOffs {
 public:
-    static constexpr std::size_t kMostWaiting = 4096;     ///< of one process; beyond, the oldest are ambiguous
-    static constexpr std::size_t kMostKept = 256;         ///< of one thread's past
-    static constexpr std::size_t kMostGone = 4096;        ///< threads that have ended, and are not forgotten yet
+    static constexpr std::size_t kMostWaiting = 4096;  ///< of one process; beyond, the oldest are ambiguous
+    static constexpr std::size_t kMostKept = 256;      ///< of one thread's past
+    static constexpr std::size_t kMostGone = 4096;     ///< threads that have ended, and are not forgotten yet
     static constexpr Duration kFinishing = std::chrono::microseconds(150);
     static constexpr std::size_t kMostWords = 1U << 16U;  ///< beyond, what is known of them is learned again
 

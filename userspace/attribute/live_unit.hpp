@@ -16,13 +16,13 @@ struct LiveUnit {
     std::vector<OwnedExchange> exchanges;  ///< answered ones, in order of sending
     /// When other units were in flight on the thread that read this one: then the thread's state says nothing about this unit.
     std::vector<Interval> shared;
-    ExchangeId caller{};    ///< see request::Unit
+    ExchangeId caller{};   ///< see request::Unit
     bool sharing = false;  ///< the last of `shared` is still open
     bool alone = true;     ///< no other unit of the process was in flight at any time: hand-offs between threads are this unit's
     bool ended = false;
     bool touched_by_loss = false;  ///< events were lost while it ran: it may be over without our knowing
     bool misses_messages = false;  ///< for a loss, calls of its own may be missing from it: it is left out
-    bool in_doubt = false;  ///< of something that was sent while it ran it is not known whether it was its own
+    bool in_doubt = false;         ///< of something that was sent while it ran it is not known whether it was its own
     bool drawn = false;
     std::unique_ptr<ThreadUse> use_at_begin;  ///< of its thread, while it runs; null: not known
 };

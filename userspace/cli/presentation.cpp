@@ -107,7 +107,8 @@ Result<std::string> render(const analyze::Model& model, const Presentation& pres
         return render_json(model, presentation);
     }
     if (presentation.format == "md") {
-        return report::render_markdown(model, {.service = presentation.service, .route = presentation.route, .slowest = presentation.slowest.value_or(0)});
+        return report::render_markdown(
+            model, {.service = presentation.service, .route = presentation.route, .slowest = presentation.slowest.value_or(0)});
     }
     return render_text(model, presentation);
 }

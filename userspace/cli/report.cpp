@@ -50,8 +50,7 @@ Command add_report(CLI::App& program, const std::vector<std::string>&) {
                         "paths that it matches");
     add_presentation_options(*command, options->presentation);
     command->add_option("--service", options->presentation.service,
-                        "Only this one of several services, by its name or port, e.g. ':8001'; --format json and md have all, and take it for "
-                        "the route's only");
+                        "Of several services only this one, by its name or port, e.g. ':8001'; json and md have all of them");
     add_evidence_option(*command, options->presentation.evidence);
     command
         ->add_option("--unit", options->presentation.unit,

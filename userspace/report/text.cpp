@@ -36,8 +36,7 @@ public:
         : model_(model), options_(options), service_(service), route_(route), page_(options) {}
 
     std::string draw() {
-        const Figures& figures =
-            route_ != nullptr ? route_->figures : service_ != nullptr ? service_->figures : model_.total;
+        const Figures& figures = route_ != nullptr ? route_->figures : service_ != nullptr ? service_->figures : model_.total;
         header(figures);
         if (figures.ledger.units == 0) {
             nothing();
@@ -374,10 +373,9 @@ Result<const RouteLine*> find_route(const Model& model, std::string_view wanted,
         if (found != nullptr && whole == exact) {
             const std::string title = terminal_safe(found->method + " " + found->route, false);
             return Error{"route " + terminal_safe(wanted, false) +
-                         (found->service != line.service
-                              ? ": several services have it; name one with --service '" +
-                                    terminal_safe(model.services[found->service].name, false) + "'"
-                              : ": several methods have it; name one ('" + title + "')")};
+                         (found->service != line.service ? ": several services have it; name one with --service '" +
+                                                               terminal_safe(model.services[found->service].name, false) + "'"
+                                                         : ": several methods have it; name one ('" + title + "')")};
         }
         found = &line;
         exact = whole;

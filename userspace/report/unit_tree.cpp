@@ -257,9 +257,13 @@ private:
 }  // namespace
 
 Result<std::string> render_slowest(const analyze::Model& model, std::size_t count, const TextOptions& options) {
-    const analyze::Figures* figures = &model.total;
+    const Result<const analyze::ServiceLine*> service = find_service(model, options.service);
+    if (!service) {
+        return service.error();
+    }
+    const analyze::Figures* figures = *service != nullptr ? &(*service)->figures : &model.total;
     if (!options.route.empty()) {
-        const Result<const analyze::RouteLine*> route = find_route(model, options.route);
+        const Result<const analyze::RouteLine*> route = find_route(model, options.route, *service);
         if (!route) {
             return route.error();
         }

@@ -25,7 +25,8 @@ protected:
     }
     Model finish() {
         Model model;
-        model.run.processes.push_back({.pid = 10, .parent = 0, .comm = "gateway", .command_line = {}, .runtime = {}, .runtime_version = {}});
+        model.run.processes.push_back(
+            {.pid = 10, .parent = 0, .comm = "gateway", .command_line = {}, .runtime = {}, .runtime_version = {}});
         services_.finish(model);
         return model;
     }

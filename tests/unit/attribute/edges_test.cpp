@@ -113,7 +113,8 @@ protected:
 
 TEST_F(InsideTest, WhatTheCalleeDidAndTheWayToIt) {
     inside_.expect(UnitId{9});
-    inside_.drawn(UnitId{9}, {piece(110, 120, Cause::backlog), piece(120, 170, Cause::db_server, 77), piece(170, 180, Cause::cpu)});
+    inside_.drawn(UnitId{9},
+                  {piece(110, 120, Cause::backlog), piece(120, 170, Cause::db_server, 77), piece(170, 180, Cause::cpu)});
     const auto inside = inside_.of(call(100), {piece(0, 100, Cause::cpu), piece(100, 200, Cause::provider_first_byte, 5)});
     ASSERT_NE(inside, nullptr);
     EXPECT_EQ(of(*inside, Cause::db_server), std::chrono::microseconds(50));
@@ -124,8 +125,9 @@ TEST_F(InsideTest, WhatTheCalleeDidAndTheWayToIt) {
 TEST_F(InsideTest, OnlyWhatIsOnThePathCounts) {
     inside_.expect(UnitId{9});
     inside_.drawn(UnitId{9}, {piece(110, 190, Cause::db_server, 77)});
-    const auto inside = inside_.of(call(40), {piece(100, 120, Cause::provider_first_byte, 5), piece(120, 170, Cause::db_server, 6),
-                                              piece(170, 190, Cause::provider_first_byte, 5), piece(190, 195, Cause::cpu)});
+    const auto inside =
+        inside_.of(call(40), {piece(100, 120, Cause::provider_first_byte, 5), piece(120, 170, Cause::db_server, 6),
+                              piece(170, 190, Cause::provider_first_byte, 5), piece(190, 195, Cause::cpu)});
     ASSERT_NE(inside, nullptr);
     EXPECT_EQ(of(*inside, Cause::db_server), std::chrono::microseconds(30));
     const Duration sum = std::accumulate(inside->by_cause.begin(), inside->by_cause.end(), inside->between);

@@ -18,7 +18,8 @@ protected:
         made.attributes.emplace_back("http.request.header.x-request-id", request_id);
         return made;
     }
-    [[nodiscard]] UnitId of(const std::string& request_id, ProcessId process = kServer, const std::string& correlation = {}) const {
+    [[nodiscard]] UnitId of(const std::string& request_id, ProcessId process = kServer,
+                            const std::string& correlation = {}) const {
         request::Exchange exchange;
         exchange.process = process;
         exchange.attributes.emplace_back("http.request.header.x-request-id", request_id);

@@ -44,14 +44,16 @@ TEST(Propagation, HeadersAndCommentsGiveTheSameId) {
     EXPECT_EQ(ids_of("http.request.header.traceparent", "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"), Ids{kTrace});
     EXPECT_EQ(ids_of("http.request.header.x-request-id", " ab-cd-ef-01 "), Ids{"id:ab-cd-ef-01"});
     EXPECT_EQ(ids_of("http.request.header.x-correlation-id", "ab-cd-ef-01"), Ids{"id:ab-cd-ef-01"});
-    EXPECT_EQ(propagated_ids({{"http.request.header.x-request-id", "ab-cd-ef-01"}, {"db.query.comment.request-id", "ab-cd-ef-01"}}),
-              Ids{"id:ab-cd-ef-01"});
+    EXPECT_EQ(
+        propagated_ids({{"http.request.header.x-request-id", "ab-cd-ef-01"}, {"db.query.comment.request-id", "ab-cd-ef-01"}}),
+        Ids{"id:ab-cd-ef-01"});
 }
 
 TEST(Propagation, WhatIsNoIdIsNone) {
     const std::string zeros = "00-" + std::string(32, '0') + "-b7ad6b7169203331-01";
-    for (const std::string& value : {zeros, std::string("00-xyz"), std::string(), std::string("00-0af7651916cd43dd8448eb211c8031"),
-                                     std::string("00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01")}) {
+    for (const std::string& value :
+         {zeros, std::string("00-xyz"), std::string(), std::string("00-0af7651916cd43dd8448eb211c8031"),
+          std::string("00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01")}) {
         EXPECT_EQ(ids_of("http.request.header.traceparent", value), Ids{}) << value;
     }
     EXPECT_EQ(ids_of("http.request.header.x-request-id", "1"), Ids{});
