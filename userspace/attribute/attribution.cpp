@@ -200,6 +200,7 @@ void Attribution::note_use(LiveUnit& live) {
 
 void Attribution::sent(const request::Exchange& exchange) {
     edges_.sent(exchange);
+    hand_offs_.saw(exchange);
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);

@@ -63,8 +63,12 @@ void HandOffs::on(const event::OffCpu& off, const Owners& serving) {
     if (!waiter_serves) {
         note(off.thread, {.at = off.woken, .kind = Kind::woken, .unit = serving.alone_on(off.waker), .word = word});
     } else if (!waker_serves) {
-        note(off.waker,
-             {.at = off.woken, .kind = Kind::woke, .unit = serving.alone_on(off.thread), .word = word, .since = off.off});
+        note(off.waker, {.at = off.woken,
+                         .kind = Kind::woke,
+                         .unit = serving.alone_on(off.thread),
+                         .word = word,
+                         .since = off.off,
+                         .other = off.thread});
     }
 }
 
@@ -90,8 +94,13 @@ void HandOffs::began(const LiveUnit& live) {
     processes_[live.unit.process].active.emplace(live.unit.read_begin, live.unit.id);
 }
 
+void HandOffs::saw(const request::Exchange& exchange) {
+    if (processes_.find(exchange.process) != processes_.end()) {
+        note(exchange.sent_by, {.at = exchange.sent, .kind = Kind::sent, .exchange = exchange.id, .socket = exchange.socket});
+    }
+}
+
 void HandOffs::sent(const request::Exchange& exchange, std::vector<Decision>& decisions) {
-    note(exchange.sent_by, {.at = exchange.sent, .kind = Kind::sent, .exchange = exchange.id});
     std::vector<Waiting>& waiting = processes_[exchange.process].waiting;
     waiting.push_back({exchange.id, exchange.sent_by, exchange.sent});
     if (waiting.size() > kMostWaiting) {
@@ -114,6 +123,35 @@ void HandOffs::answered(const request::Exchange& exchange) {
     }
 }
 
+bool HandOffs::sends_at_once(const Step& woke, const Timelines& timelines) const {
+    const auto found = past_.find(woke.other);
+    const ThreadTimeline* const timeline = timelines.find(woke.other);
+    if (found == past_.end() || timeline == nullptr) {
+        return false;
+    }
+    for (const Step& step : found->second) {
+        if (step.kind == Kind::sent && step.at >= woke.at) {
+            const Interval between{woke.at, step.at};
+            return between.length() - timeline->absence(between).off <= kTakingAConnection;
+        }
+    }
+    return false;
+}
+
+/// Whose thread woke the helper for what it was at in that step; zero: not known.
+UnitId HandOffs::left_of(const std::deque<Step>& past, std::size_t at) const {
+    while (at > 0) {
+        const Step& step = past[--at];
+        if (step.kind == Kind::wrote || (tells(step.word) && step.kind == Kind::woke)) {
+            return {};  // the task before this one
+        }
+        if (step.kind == Kind::woken && tells(step.word)) {
+            return step.unit;
+        }
+    }
+    return {};
+}
+
 /// How sure it is that the exchange is this unit's; 0: not at all. The table in the header.
 double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& timelines) const {
     const auto found = past_.find(waiting.thread);
@@ -125,18 +163,11 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& ti
     if (own == past.end()) {
         return 0;
     }
-    UnitId left{};
-    for (auto step = own; step != past.begin();) {
-        --step;
-        if (step->kind == Kind::wrote || (tells(step->word) && step->kind == Kind::woke)) {
-            break;  // the task before this one
-        } else if (step->kind == Kind::woken && tells(step->word)) {
-            left = step->unit;
-            break;
-        }
-    }
-    bool last = true;
+    const UnitId left = left_of(past, static_cast<std::size_t>(own - past.begin()));
+    const Step* last = &*own;
+    bool one_connection = true;
     bool wrote = false;
+    bool doubt = false;
     Instant woke{};
     std::set<UnitId> right;
     for (auto step = std::next(own); step != past.end(); ++step) {
@@ -144,7 +175,8 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& ti
             if (!right.empty()) {
                 break;
             }
-            last = false;
+            one_connection = one_connection && step->socket == own->socket;
+            last = &*step;
         } else if (step->kind == Kind::wrote) {
             right.insert(step->unit);
             wrote = true;
@@ -153,21 +185,29 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& ti
             continue;
         } else if (step->kind == Kind::woken) {
             break;  // the task after this one
+        } else if (sends_at_once(*step, timelines)) {
+            doubt = true;
         } else if (own->arrived != Instant{} && step->at >= own->arrived && step->since <= own->arrived) {
             right.insert(step->unit);
             woke = std::max(woke, step->at);
         }
     }
-    const bool right_only = right.size() == 1 && right.count(unit) == 1;
-    if ((left == unit || (left == UnitId{} && wrote)) && right_only) {
+    if (right.size() != 1 || right.count(unit) == 0 || (left != UnitId{} && left != unit)) {
+        return 0;
+    }
+    if (wrote) {
         return kBothEnds;
     }
     const ThreadTimeline* const timeline = timelines.find(waiting.thread);
-    if (left != UnitId{} || !right_only || !last || timeline == nullptr || own->read == Instant{}) {
+    const Interval finishing{last->read, std::max(last->read, woke)};
+    if (doubt || timeline == nullptr || last->read == Instant{} ||
+        finishing.length() - timeline->absence(finishing).off > kFinishing) {
         return 0;
     }
-    const Interval finishing{own->read, std::max(own->read, woke)};
-    return finishing.length() - timeline->absence(finishing).off <= kFinishing ? kRightEnd : 0;
+    if (left == unit) {
+        return one_connection ? kBothEnds : 0;
+    }
+    return last == &*own ? kRightEnd : 0;
 }
 
 void HandOffs::ended(const LiveUnit& live, const Timelines& timelines, std::vector<Decision>& decisions) {

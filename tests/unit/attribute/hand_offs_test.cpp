@@ -55,12 +55,20 @@ protected:
         hand_offs_.on(span, owners_);
     }
     /// Sent, and answered 20 µs later.
-    void call(std::uint64_t id, std::int64_t sent, ThreadId thread = kHelper) {
+    void call(std::uint64_t id, std::int64_t sent, ThreadId thread = kHelper, SocketId socket = SocketId{100}) {
         request::Exchange exchange;
         exchange.id = ExchangeId{id};
         exchange.process = kProcess;
         exchange.sent_by = thread;
+        exchange.socket = socket;
+        event::OffCpu reply{};
+        reply.thread = thread;
+        reply.process = kProcess;
+        reply.off = us(sent + 2);
+        reply.woken = reply.on = us(sent + 20);
+        timelines_.on(reply);
         exchange.sent = us(sent);
+        hand_offs_.saw(exchange);
         hand_offs_.sent(exchange, decisions_);
         exchange.arrived = us(sent + 20);
         exchange.read_end = us(sent + 21);
@@ -103,6 +111,16 @@ TEST_F(HandOffsTest, WhoWokeTheHelperAndWasWokenByItOwnsItsCalls) {
     EXPECT_GT(owner_of(1).margin, 0.9);
 }
 
+TEST_F(HandOffsTest, AnotherTaskOnAnotherConnectionMayHaveComeBetween) {
+    woken(kHelper, kFirst, 0, 10, kQueue);
+    call(1, 20);
+    call(2, 50, kHelper, SocketId{101});
+    woken(kFirst, kHelper, 15, 80, kResultOfFirst);
+    end_all();
+    EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
+    EXPECT_EQ(owner_of(2).unit, UnitId{1});
+}
+
 TEST_F(HandOffsTest, EndsThatSayDifferentThingsAreAmbiguous) {
     woken(kHelper, kFirst, 0, 10, kQueue);
     call(1, 20);
@@ -138,6 +156,14 @@ TEST_F(HandOffsTest, AWakeUpByTheGilSaysNothing) {
 TEST_F(HandOffsTest, OneWhoCameToWaitAfterTheReplyIsNotTheOwner) {
     call(1, 20);
     woken(kSecond, kHelper, 60, 80, kResultOfSecond);
+    end_all();
+    EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
+}
+
+TEST_F(HandOffsTest, WhoSendsAtOnceMayHaveWaitedForTheConnection) {
+    call(1, 20);
+    woken(kSecond, kHelper, 15, 50, kResultOfSecond);
+    call(2, 70, kSecond);
     end_all();
     EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
 }
