@@ -41,7 +41,7 @@ enum ts_call_shape {
 struct ts_call_row {
 	__u8 call_class;
 	__u8 shape;
-	__u8 takes_fd; /* the first argument is a descriptor */
+	__u8 takes_fd; /* the first argument is a descriptor, or goes where one would (futex) */
 };
 
 #pragma clang diagnostic push
@@ -93,7 +93,7 @@ static const struct ts_call_row ts_call_rows[TS_CALL_NUMBERS] = {
 	[61] = {TS_CLASS_TASK, TS_SHAPE_COUNTED, 0},		      /* wait4 */
 	[74] = {TS_CLASS_FILE_SYNC, TS_SHAPE_COUNTED, 1},	      /* fsync */
 	[75] = {TS_CLASS_FILE_SYNC, TS_SHAPE_COUNTED, 1},	      /* fdatasync */
-	[202] = {TS_CLASS_FUTEX, TS_SHAPE_COUNTED, 0},		      /* futex */
+	[202] = {TS_CLASS_FUTEX, TS_SHAPE_COUNTED, 1},		      /* futex: the word waited at, as a name */
 	[213] = {TS_CLASS_POLL, TS_SHAPE_COUNTED, 0},		      /* epoll_create */
 	[230] = {TS_CLASS_SLEEP, TS_SHAPE_COUNTED, 0},		      /* clock_nanosleep */
 	[231] = {TS_CLASS_TASK, TS_SHAPE_COUNTED, 0},		      /* exit_group */

@@ -19,13 +19,12 @@ WORKERS = 3
 SETTLE_SECONDS = 0.5  # the last response's events are on their way to the ring
 
 
-def load(port, log, *, clients, requests=0, seconds=0.0, mix="shop", seed=1, close=False, think_ms=0.0, background=False):
+def load(port, log, *, clients, requests=0, seconds=0.0, mix="shop", seed=1, close=False, think_ms=0.0, ids=False, background=False):
     """Runs the load generator; its own summary is returned, or the Popen where it is to run in the background."""
     arguments = [sys.executable, "-m", "testbed.load", "--port", port, "--clients", clients, "--mix", mix, "--seed", seed,
                  "--think-ms", think_ms, "--log", log]
     arguments += ["--requests", requests] if requests else ["--seconds", seconds]
-    if close:
-        arguments.append("--close")
+    arguments += ["--close"] * close + ["--ids"] * ids
     child = subprocess.Popen([str(word) for word in arguments], cwd=STACKS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
     return child if background else finish_load(child)

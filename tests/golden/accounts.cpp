@@ -10,11 +10,26 @@ using attribute::OwnedExchange;
 
 using golden::at;
 
+/// What the unit at the other end did meanwhile.
+std::string inside(const OwnedExchange& owned) {
+    if (!owned.inside) {
+        return {};
+    }
+    std::string text = " is unit " + std::to_string(number(owned.exchange.callee)) + ":";
+    for (std::size_t i = 0; i < attribute::kCauseCount; ++i) {
+        if (const Duration time = owned.inside->by_cause[i]; time != Duration{}) {
+            text += " " + std::string(name(static_cast<attribute::Cause>(i))) + " " + golden::milliseconds(time);
+        }
+    }
+    return text + " between " + golden::milliseconds(owned.inside->between);
+}
+
 std::string describe(const OwnedExchange& owned) {
     const auto& exchange = owned.exchange;
     return "call " + std::to_string(number(exchange.id)) + " " + exchange.protocol + " \"" + exchange.statement + "\" sent " +
            at(exchange.sent) + " " + std::string(name(owned.evidence)) + " on path " + golden::milliseconds(owned.on_path) +
-           " hidden " + golden::milliseconds(owned.hidden) + (exchange.complete ? "" : " incomplete");
+           " hidden " + golden::milliseconds(owned.hidden) + (exchange.complete ? "" : " incomplete") +
+           (owned.contradicted ? " contradicted" : "") + inside(owned);
 }
 
 /// One line a unit, one a piece, one a call.
@@ -28,6 +43,7 @@ public:
             lines.push_back(line + " left out");
             return;
         }
+        line += unit.caller == ExchangeId{} ? "" : " for call " + std::to_string(number(unit.caller));
         line += " wall " + golden::milliseconds(account.wall());
         if (unit.resources_known) {
             line += " cpu " + golden::milliseconds(unit.cpu) + " run queue " + golden::milliseconds(unit.run_queue);

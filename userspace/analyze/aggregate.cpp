@@ -20,7 +20,7 @@ constexpr std::size_t kMaximumWorkers = 4096;
 Aggregate::Aggregate(Options options)
     : options_(std::move(options)),
       facts_(timeline_),
-      total_(FigureSums::Limits{.calls = options_.shapes, .slowest = options_.slowest, .call_distributions = true}),
+      services_(FigureSums::Limits{.calls = options_.shapes, .slowest = options_.slowest, .call_distributions = true}),
       routes_(options_.routes),
       peers_(kMaximumPeers),
       reservoir_(options_.sample) {}
@@ -66,27 +66,28 @@ void Aggregate::account(const attribute::Account& account) {
         count_exchange(exchange);
     }
     unit_calls_.read(account);
-    total_->add(account, unit_calls_);
-    RouteSums& line = routes_.at(RouteView{unit.kind, unit.method, unit.route});
+    const std::size_t service = services_.index_of(unit);
+    services_.at(service).add(account, unit_calls_);
+    RouteSums& line = routes_.at(RouteView{service, unit.kind, unit.method, unit.route});
     if (!line.sums) {
         line.sums.emplace(route_limits(unit.route));
     }
     line.sums->add(account, unit_calls_);
-    keep_exemplars(account, *line.sums);
+    keep_exemplars(account, services_.at(service), *line.sums);
     facts_.served(unit.process, unit.server.port);
     const bool failed = unit.status >= 500 || (unit.status < 400 && !unit.error.empty());
     timeline_.ended(unit.end, account.wall(), failed);
 }
 
-void Aggregate::keep_exemplars(const attribute::Account& account, FigureSums& route) {
+void Aggregate::keep_exemplars(const attribute::Account& account, FigureSums& service, FigureSums& route) {
     KeptUnit kept;
     const bool focus = !options_.focus_route.empty() && account.unit.route == options_.focus_route;
     if (options_.keep_unit && *options_.keep_unit == account.unit.id) {
         wanted_ = kept = keep(account, kExchangesOfWanted);
     }
-    if (total_->slowest().wants(account)) {
+    if (service.slowest().wants(account)) {
         kept = kept ? kept : keep(account, kExchangesOfSlowest);
-        total_->slowest().add(kept);
+        service.slowest().add(kept);
     }
     if (route.slowest().wants(account)) {
         kept = kept ? kept : keep(account, focus ? kExchangesOfSlowest : kExchangesOfOthers);
@@ -121,6 +122,7 @@ void Aggregate::count_load(const attribute::Account& account) {
 void Aggregate::count_exchange(const attribute::OwnedExchange& owned) {
     EvidenceShare& share = coverage_.evidence[static_cast<std::size_t>(owned.evidence) % coverage_.evidence.size()];
     ++share.exchanges;
+    coverage_.contradicted += owned.contradicted ? 1 : 0;
     share.time += call_length(owned.exchange);
     if (owned.exchange.protocol == "unknown") {
         opaque(owned.exchange.remote, false).on_path += owned.on_path;
@@ -188,7 +190,11 @@ void Aggregate::statistics(const event::Merge::Statistics& statistics) {
 
 void Aggregate::merge_routes(const RouteName& final_name) {
     std::vector<KeptUnit> kept = reservoir_.units();
-    kept.insert(kept.end(), total_->slowest().units().begin(), total_->slowest().units().end());
+    for (std::size_t i = 0; i < services_.count(); ++i) {
+        const std::vector<KeptUnit>& slowest = services_.at(i).slowest().units();
+        kept.insert(kept.end(), slowest.begin(), slowest.end());
+    }
+    services_.join();
     if (wanted_) {
         kept.push_back(wanted_);
     }
@@ -202,7 +208,7 @@ void Aggregate::merge_routes(const RouteName& final_name) {
     };
     for (auto& [key, sums] : routes_.lines()) {
         const std::string name = final_name(key.method, key.route);
-        take(renamed.at(RouteView{key.kind, key.method, name}), std::move(sums));
+        take(renamed.at(RouteView{services_.representative(key.service), key.kind, key.method, name}), std::move(sums));
     }
     if (routes_.other()) {
         renamed.fold_away(std::move(*routes_.other()), routes_.folded());
@@ -237,7 +243,12 @@ void Aggregate::finish_routes(Model& model) {
     routes_.settle();
     model.routes_folded = routes_.folded();
     for (auto& [key, sums] : routes_.lines()) {
-        RouteLine line{.partial = sums.partial, .kind = key.kind, .method = key.method, .route = key.route, .figures = {}};
+        RouteLine line{.service = services_.line_of(key.service),
+                       .partial = sums.partial,
+                       .kind = key.kind,
+                       .method = key.method,
+                       .route = key.route,
+                       .figures = {}};
         line.figures = sums.sums->finish();
         model.routes.push_back(std::move(line));
     }
@@ -272,8 +283,8 @@ Model Aggregate::finish() {
     finish_coverage(model);
     facts_.finish(model);
     finish_load(model);
+    services_.finish(model);
     finish_routes(model);
-    model.total = total_->finish();
     model.series = timeline_.series();
     std::vector<KeptUnit> sample = reservoir_.units();
     std::sort(sample.begin(), sample.end(),

@@ -14,6 +14,7 @@
 #include "analyze/figure_sums.hpp"
 #include "analyze/model.hpp"
 #include "analyze/run_facts.hpp"
+#include "analyze/services.hpp"
 #include "analyze/timeline.hpp"
 #include "analyze/unit_calls.hpp"
 #include "attribute/account.hpp"
@@ -24,13 +25,14 @@
 namespace timesink::analyze {
 
 struct Options {
-    std::size_t slowest = 20;           ///< units kept whole, of the run
-    std::size_t slowest_of_route = 3;   ///< ditto, of each route
-    std::size_t sample = 32;            ///< ditto, drawn at random
-    std::optional<UnitId> keep_unit{};  ///< this one too
-    std::string focus_route{};          ///< its slowest units are kept with all their calls, `slowest` of them
-    std::size_t routes = 300;           ///< lines in the table; twice as many while it runs
-    std::size_t shapes = 500;           ///< ditto, of calls
+    attribute::EvidenceSet trusted = attribute::EvidenceSet().set();  ///< see attribute::Attribution
+    std::size_t slowest = 20;                                         ///< units kept whole, of the run
+    std::size_t slowest_of_route = 3;                                 ///< ditto, of each route
+    std::size_t sample = 32;                                          ///< ditto, drawn at random
+    std::optional<UnitId> keep_unit{};                                ///< this one too
+    std::string focus_route{};  ///< its slowest units are kept with all their calls, `slowest` of them
+    std::size_t routes = 300;   ///< lines in the table; twice as many while it runs
+    std::size_t shapes = 500;   ///< ditto, of calls
     std::size_t shapes_of_route = 64;
 };
 
@@ -61,17 +63,20 @@ public:
 
 private:
     struct RouteView {
+        std::size_t service = 0;
         request::UnitKind kind = request::UnitKind::request;
         std::string_view method;
         std::string_view route;
         friend auto operator<=>(const RouteView&, const RouteView&) = default;  // NOLINT(modernize-use-nullptr)
     };
     struct RouteKey {
+        std::size_t service;
         request::UnitKind kind;
         std::string method;
         std::string route;
-        explicit RouteKey(const RouteView& view) : kind(view.kind), method(view.method), route(view.route) {}
-        [[nodiscard]] RouteView view() const { return {kind, method, route}; }
+        explicit RouteKey(const RouteView& view)
+            : service(view.service), kind(view.kind), method(view.method), route(view.route) {}
+        [[nodiscard]] RouteView view() const { return {service, kind, method, route}; }
     };
     struct RouteLess {
         using is_transparent = void;
@@ -101,7 +106,7 @@ private:
     using Peers = BoundedLines<std::pair<std::string, bool>, Peer, std::less<>>;
 
     [[nodiscard]] FigureSums::Limits route_limits(std::string_view route) const;
-    void keep_exemplars(const attribute::Account& account, FigureSums& route);
+    void keep_exemplars(const attribute::Account& account, FigureSums& service, FigureSums& route);
     void count_exchange(const attribute::OwnedExchange& exchange);
     void count_load(const attribute::Account& account);
     OpaquePeer& opaque(const event::Endpoint& endpoint, bool incoming);
@@ -113,7 +118,7 @@ private:
     Timeline timeline_;
     RunFacts facts_;
     UnitCalls unit_calls_;
-    std::optional<FigureSums> total_;
+    Services services_;
     Routes routes_;
     Peers peers_;
     Coverage coverage_;

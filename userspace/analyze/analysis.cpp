@@ -33,16 +33,23 @@ private:
     attribute::AccountSink* second_;
 };
 
+/// Zero: not told.
+ProcessId process_member(const nlohmann::json& body, const char* name) {
+    const auto found = body.find(name);
+    const bool told = found != body.end() && found->is_number_unsigned() && found->get<std::uint64_t>() <= UINT32_MAX;
+    return told ? ProcessId{found->get<std::uint32_t>()} : ProcessId{};
+}
+
 }  // namespace
 
 /// Hands each event to the layers that it concerns, lower layers last: what a thread did is known before a message that it
 /// carried becomes a unit or an exchange.
 struct Analysis::Flow final : event::Consumer {
-    Flow(Options options, request::RoutePatterns patterns, attribute::AccountSink* accounts)
+    Flow(const Options& options, request::RoutePatterns patterns, attribute::AccountSink* accounts)
         : routes(std::move(patterns)),
-          aggregate(std::move(options)),
+          aggregate(options),
           fork(aggregate, accounts),
-          attribution(fork),
+          attribution(fork, options.trusted),
           tracker(attribution, routes),
           connections(tracker, aggregate),
           merge(*this) {}
@@ -65,6 +72,9 @@ struct Analysis::Flow final : event::Consumer {
     void on(const event::Loss& loss) override { attribution.on(loss); }
     void on(const event::Fact& fact) override {
         aggregate.fact(fact);
+        if (fact.name == "process") {
+            attribution.on_process(process_member(fact.body, "pid"), process_member(fact.body, "parent"));
+        }
         if (fact.name == "process" || fact.name == "runtime") {
             tell_runtime(fact.body);
         }
@@ -97,8 +107,8 @@ struct Analysis::Flow final : event::Consumer {
     Instant now{};
 };
 
-Analysis::Analysis(Options options, request::RoutePatterns routes, attribute::AccountSink* accounts)
-    : flow_(std::make_unique<Flow>(std::move(options), std::move(routes), accounts)) {}
+Analysis::Analysis(const Options& options, request::RoutePatterns routes, attribute::AccountSink* accounts)
+    : flow_(std::make_unique<Flow>(options, std::move(routes), accounts)) {}
 Analysis::~Analysis() = default;
 
 Status Analysis::push(std::span<const std::byte> records) {

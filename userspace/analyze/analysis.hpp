@@ -22,7 +22,7 @@ class Analysis {
 public:
     /// `routes`: the user's patterns, ahead of the folding rules. `accounts`: further receivers of every account and stray
     /// exchange, called after the aggregate, in order; not owned, may be null.
-    Analysis(Options options, request::RoutePatterns routes, attribute::AccountSink* accounts = nullptr);
+    Analysis(const Options& options, request::RoutePatterns routes, attribute::AccountSink* accounts = nullptr);
     ~Analysis();
     Analysis(const Analysis&) = delete;
     Analysis& operator=(const Analysis&) = delete;

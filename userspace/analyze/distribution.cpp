@@ -28,6 +28,9 @@ struct Distribution::Bins {
 
 Distribution::Distribution() = default;
 Distribution::~Distribution() = default;
+Distribution::Distribution(const Distribution& other) {
+    add(other);
+}
 Distribution::Distribution(Distribution&&) noexcept = default;
 Distribution& Distribution::operator=(Distribution&&) noexcept = default;
 

@@ -16,6 +16,8 @@ public:
 
     Distribution();
     ~Distribution();
+    Distribution(const Distribution& other);
+    Distribution& operator=(const Distribution&) = delete;
     Distribution(Distribution&&) noexcept;
     Distribution& operator=(Distribution&&) noexcept;
 

@@ -89,6 +89,9 @@ void FigureSums::add_call(UnitId unit, const CallFacts& call) {
     line.bytes_in += exchange.bytes_in;
     line.rows += exchange.rows;
     line.uncertain += owned.evidence == attribute::Evidence::inferred ? 1 : 0;
+    if (owned.inside) {
+        line.opened.add({1, owned.on_path, owned.inside->by_cause, owned.inside->between});
+    }
     line.connections += exchange.connect_began == Instant{} ? 0 : 1;
     line.setup += call.setup;
 }

@@ -55,6 +55,23 @@ void Resources::add(const Resources& other) {
     }
 }
 
+void Opened::add(const Opened& other) {
+    count += other.count;
+    on_path += other.on_path;
+    for (std::size_t i = 0; i < by_cause.size(); ++i) {
+        by_cause[i] += other.by_cause[i];
+    }
+    between += other.between;
+}
+
+Duration Opened::bucket(attribute::Bucket bucket) const {
+    Duration sum{};
+    for (std::size_t i = 0; i < by_cause.size(); ++i) {
+        sum += attribute::bucket_of(static_cast<attribute::Cause>(i)) == bucket ? by_cause[i] : Duration{};
+    }
+    return sum;
+}
+
 void CallLine::add(const CallLine& other_line) {
     count += other_line.count;
     units += other_line.units;
@@ -73,6 +90,7 @@ void CallLine::add(const CallLine& other_line) {
     bytes_in += other_line.bytes_in;
     rows += other_line.rows;
     uncertain += other_line.uncertain;
+    opened.add(other_line.opened);
     connections += other_line.connections;
     setup += other_line.setup;
     repeats += other_line.repeats;

@@ -55,6 +55,16 @@ struct Resources {
     void add(const Resources& other);
 };
 
+/// Calls that are units of another traced process: what these did. Invariant: by_cause and between sum exactly to on_path.
+struct Opened {
+    std::uint64_t count = 0;
+    Duration on_path{};
+    std::array<Duration, attribute::kCauseCount> by_cause{};  ///< of the callees' accounts
+    Duration between{};                                       ///< outside of the callees' windows
+    void add(const Opened& other);
+    [[nodiscard]] Duration bucket(attribute::Bucket bucket) const;
+};
+
 /// Outgoing calls of one shape: a statement, or a provider's host and route.
 struct CallLine {
     bool other = false;  ///< the shapes that did not fit into the table, together; the names below are empty
@@ -79,6 +89,7 @@ struct CallLine {
     std::uint64_t bytes_in = 0;
     std::uint64_t rows = 0;
     std::uint64_t uncertain = 0;        ///< calls whose owner is inferred
+    Opened opened;                      ///< calls whose other end is traced, too
     std::uint64_t connections = 0;      ///< calls that had to open one first
     Duration setup{};                   ///< on the path: connecting, and the start-up traffic of new connections
     std::uint64_t repeats = 0;          ///< calls that came after the answer to an equal one in the same unit
@@ -123,9 +134,19 @@ struct Figures {
     [[nodiscard]] std::uint64_t failed() const { return server_errors + protocol_errors; }
 };
 
+/// One of several servers that a run saw: the processes that serve one port, and all ports that they serve.
+struct ServiceLine {
+    std::string name;                  ///< "gunicorn :8000"; unique within the run
+    bool other = false;                ///< those that did not fit, together
+    std::vector<std::uint16_t> ports;  ///< ascending; none: unix sockets
+    std::vector<std::uint32_t> pids;   ///< that served units, ascending
+    Figures figures;
+};
+
 struct RouteLine {
-    bool other = false;    ///< the routes that did not fit into the table, together
-    bool partial = false;  ///< seen first after others had been folded: some of its units may be in `other`
+    std::size_t service = 0;  ///< in Model::services; 0 where there is one only
+    bool other = false;       ///< the routes that did not fit into the table, together
+    bool partial = false;     ///< seen first after others had been folded: some of its units may be in `other`
     request::UnitKind kind = request::UnitKind::request;
     std::string method;
     std::string route;
@@ -273,6 +294,7 @@ struct Coverage {
     std::uint64_t out_of_order = 0;
     std::array<std::uint64_t, 5> excluded{};  ///< units left out, indexed by request::Exclusion; [0] is 0
     std::uint64_t exchanges_excluded = 0;     ///< owned by these
+    std::uint64_t contradicted = 0;           ///< exchanges that carry the id of another unit than their owner
     std::array<EvidenceShare, 7> evidence{};  ///< exchanges by attribute::Evidence; `none`: no unit was in flight
     std::uint64_t connections = 0;
     std::uint64_t connections_older = 0;  ///< than the attach
@@ -307,6 +329,9 @@ struct OwnCost {
 struct Model {
     Run run;
     Figures total;
+    /// By wall time, largest first. None where there is one only: `total` is it then. A request that one of them makes of another
+    /// is in the figures of both, so their sum (`total`) is no wall time of any client.
+    std::vector<ServiceLine> services;
     std::vector<RouteLine> routes;    ///< by wall time, largest first; `other` last
     std::uint64_t routes_folded = 0;  ///< lines that are in `other`; a route that came back after it was folded counts again
     std::vector<Finding> findings;    ///< by gain, largest first; those without an estimate last

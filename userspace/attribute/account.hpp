@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +50,9 @@ std::string_view name(Cause cause);    ///< "db.server", "overhead.run_queue", �
 
 enum class Evidence : std::uint8_t { none, thread, context, goroutine, propagated, inferred, ambiguous };
 std::string_view name(Evidence evidence);
+inline constexpr std::size_t kEvidenceCount = 7;
+/// By Evidence.
+using EvidenceSet = std::bitset<kEvidenceCount>;
 
 /// A stretch of a unit's time with one cause. `exchange`: whose, where the cause is an exchange's; else zero.
 struct Piece {
@@ -56,15 +61,24 @@ struct Piece {
     ExchangeId exchange{};
 };
 
+/// What the unit at the other end of an exchange (exchange.callee) did in the time that the exchange accounts for. Invariant:
+/// by_cause and `between` sum exactly to the exchange's on_path.
+struct Inside {
+    std::array<Duration, kCauseCount> by_cause{};  ///< of the callee's account
+    Duration between{};                            ///< outside of the callee's window: the network, and this end's own way
+};
+
 /// An exchange and what is known of its owner.
 struct OwnedExchange {
     request::Exchange exchange;
-    UnitId owner{};                      ///< zero: nobody's (background), or ambiguous
-    Evidence evidence = Evidence::none;  ///< none: no unit was in flight
-    double margin = 0;                   ///< 0…1; 1 for thread and context
-    Bucket bucket = Bucket::provider;    ///< by rules
-    Duration on_path{};                  ///< of the owner's wall time that this exchange accounts for
-    Duration hidden{};                   ///< of its duration that others on the path cover
+    UnitId owner{};                        ///< zero: nobody's (background), or ambiguous
+    Evidence evidence = Evidence::none;    ///< none: no unit was in flight
+    double margin = 0;                     ///< 0…1; 1 for thread and context
+    bool contradicted = false;             ///< it carries the id of another unit than its owner; the stronger evidence stands
+    Bucket bucket = Bucket::provider;      ///< by rules
+    Duration on_path{};                    ///< of the owner's wall time that this exchange accounts for
+    Duration hidden{};                     ///< of its duration that others on the path cover
+    std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;

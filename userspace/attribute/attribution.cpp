@@ -95,6 +95,7 @@ void Attribution::on(const event::Call& call) {
 void Attribution::on(const event::OffCpu& off) {
     now_ = off.on;
     timelines_.on(off);
+    hand_offs_.on(off, owners_);
     if (off.woken > off.off) {
         owners_.idle(off.process, off.thread);
     }
@@ -109,10 +110,16 @@ void Attribution::runs(ProcessId process, std::string_view runtime) {
 void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
+    } else if (task.operation == TS_TASK_FORK) {
+        propagated_.descends(task.process, task.parent_process);
     }
     if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
         contexts_.ended(task.process);
     }
+    if (task.operation == TS_TASK_EXIT && number(task.thread) == number(task.process)) {
+        propagated_.gone(task.process);
+    }
+    hand_offs_.on(task, owners_);
 }
 
 void Attribution::on(const event::Loss& loss) {
@@ -123,6 +130,7 @@ void Attribution::on(const event::Loss& loss) {
     }
     owners_.lost(loss.last);
     contexts_.lost(loss.last);
+    hand_offs_.lost();
 }
 
 LiveUnit* Attribution::find(UnitId id) const {
@@ -146,11 +154,18 @@ void Attribution::began(const request::Unit& unit) {
         live->use_at_begin = take(spare_uses_);
         timeline->use_before_call(*live->use_at_begin);
     }
+    live->caller = edges_.began(unit);
+    if (Pending* const caller = live->caller == ExchangeId{} ? nullptr : pending_.find(live->caller)) {
+        caller->callee = unit.id;
+        inside_.expect(unit.id);
+    }
     live->touched_by_loss = lost_within({unit.begin, Instant::max()});
     LiveUnit& kept = *live;
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
     contexts_.began(kept);
+    propagated_.began(unit);
+    hand_offs_.began(kept);
 }
 
 void Attribution::ended(request::Unit&& unit) {
@@ -161,13 +176,17 @@ void Attribution::ended(request::Unit&& unit) {
     const Instant at = unit.complete ? unit.end : now_;
     live->unit.calls.swap(unit.calls);  // which has none yet: those keep their memory
     live->unit = std::move(unit);
+    live->unit.caller = live->caller;
     live->ended = true;
     note_use(*live);
     owners_.ended(*live, at);
     pools_.ended(live->unit.id, at);
+    propagated_.ended(live->unit);
     ended_.push_back(live);
     live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
+    hand_offs_.ended(*live, timelines_, handed_off_);
+    carry_out_hand_offs();
 }
 
 /// What its thread used since the begin, as far as it will be asked for; the memory for the begin is free then.
@@ -194,24 +213,61 @@ void Attribution::note_use(LiveUnit& live) {
 
 void Attribution::sent(const request::Exchange& exchange) {
     pools_.sent(exchange);
+    edges_.sent(exchange);
+    hand_offs_.saw(exchange);
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
-    pending.undecided = contexts_.sent(exchange, pending.owner, decisions_);
+    pending.propagated = propagated_.of(exchange);
+    pending.undecided = trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_);
     carry_out();
+    // A thread that serves no unit, while others do: who woke whom may tell more.
+    if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
+        !owners_.serves(exchange.sent_by)) {
+        pending_[exchange.id].with_helper = true;
+        hand_offs_.sent(exchange, handed_off_);
+        carry_out_hand_offs();
+    }
+}
+
+/// What contexts say is stronger, but what they do not know is known when the unit has ended, and must be its own by then.
+void Attribution::carry_out_hand_offs() {
+    for (const HandOffs::Decision& decision : handed_off_) {
+        Pending* const pending = pending_.find(decision.exchange);
+        if (pending == nullptr || !pending->with_helper) {
+            continue;
+        }
+        pending->with_helper = false;
+        if (decision.owner.unit != UnitId{}) {
+            pending->owner = decision.owner;
+            pending->undecided = false;
+        }
+        release(*pending);
+    }
+    handed_off_.clear();
+}
+
+/// Settles it, when it has been answered and nothing more will be known.
+void Attribution::release(Pending& pending) {
+    if (pending.undecided || pending.with_helper || !pending.answered) {
+        return;
+    }
+    const std::unique_ptr<OwnedExchange> answered = std::move(pending.answered);
+    const Owner owner = weigh(pending, *answered);
+    pending_.erase(answered->exchange.id);
+    settle(std::move(*answered), owner);
 }
 
 void Attribution::carry_out() {
     for (const ContextOwners::Decision& decision : decisions_) {
         Pending* const pending = pending_.find(decision.exchange);
-        if (pending == nullptr) {
+        if (pending == nullptr || !pending->undecided) {
             continue;
         }
         pending->owner = decision.owner;
         pending->undecided = false;
-        if (const std::unique_ptr<OwnedExchange> answered = std::move(pending->answered)) {
-            pending_.erase(decision.exchange);
-            settle(std::move(*answered), decision.owner);
-        }
+        pending->by_context = true;
+        pending->with_helper = pending->with_helper && decision.owner.evidence == Evidence::ambiguous;
+        release(*pending);
     }
     decisions_.clear();
 }
@@ -223,17 +279,38 @@ void Attribution::answered(request::Exchange&& exchange) {
     }
     owners_.answered(exchange);
     pools_.answered(exchange);
+    edges_.answered(exchange);
+    hand_offs_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
     owned.exchange = std::move(exchange);
-    if (found->undecided) {
+    owned.exchange.callee = found->callee;
+    if (found->undecided || found->with_helper) {
         found->answered = std::make_unique<OwnedExchange>(std::move(owned));
         return;
     }
-    const Owner owner = found->owner;
+    const Owner owner = weigh(*found, owned);
     pending_.erase(id);
     settle(std::move(owned), owner);
+}
+
+/// What counts of what is known: the stronger evidence. That the weaker one says another thing is noted.
+Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
+    Owner known = pending.owner;
+    if (known.evidence != Evidence::none && !trusts(known.evidence)) {
+        known = {{}, Evidence::ambiguous, 0};
+    }
+    const UnitId told = pending.propagated;
+    if (told == UnitId{} || !trusts(Evidence::propagated)) {
+        return known;
+    }
+    const bool stronger =
+        known.evidence == Evidence::thread || known.evidence == Evidence::context || known.evidence == Evidence::goroutine;
+    // Nobody's by its context: it was left behind by a unit that has been answered, and the id is used again.
+    const bool left_behind = known.evidence == Evidence::none && pending.by_context;
+    owned.contradicted = left_behind || (known.unit != UnitId{} && known.unit != told);
+    return stronger || left_behind ? known : Owner{told, Evidence::propagated, 1};
 }
 
 /// Puts an answered exchange where it belongs.
@@ -247,6 +324,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
         doubt(owned.exchange);
     }
     if (owner == nullptr) {
+        inside_.forget(owned.exchange.callee);
         sink_.stray(owned);
         return;
     }
@@ -301,6 +379,8 @@ void Attribution::advance(Instant at) {
 void Attribution::finish() {
     contexts_.finish(decisions_);
     carry_out();
+    hand_offs_.finish(handed_off_);
+    carry_out_hand_offs();
     advance(Instant::max());
 }
 
@@ -343,8 +423,13 @@ void Attribution::draw(LiveUnit& live) {
         }
         for (OwnedExchange& owned : live.exchanges) {
             owned.hidden = hidden_time(owned);
+            owned.inside = inside_.of(owned, account.pieces);
             account.hidden += owned.hidden;
         }
+        inside_.drawn(unit.id, account.pieces);
+    }
+    for (const OwnedExchange& owned : live.exchanges) {
+        inside_.forget(owned.exchange.callee);
     }
     if (unit.exclusion != request::Exclusion::none) {
         forget_use(unit);

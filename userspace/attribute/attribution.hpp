@@ -8,8 +8,11 @@
 #include "attribute/account.hpp"
 #include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
+#include "attribute/edges.hpp"
+#include "attribute/hand_offs.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
+#include "attribute/propagated_owners.hpp"
 #include "attribute/thread_timeline.hpp"
 #include "base/id_map.hpp"
 #include "base/ring.hpp"
@@ -22,7 +25,8 @@ namespace timesink::attribute {
 /// accounts on in the order in which units ended.
 class Attribution final : public request::Listener {
 public:
-    explicit Attribution(AccountSink& sink) : sink_(sink) {}
+    /// `trusted`: the evidence by which owners are taken as known; what only others know is ambiguous.
+    explicit Attribution(AccountSink& sink, EvidenceSet trusted = EvidenceSet().set()) : sink_(sink), trusted_(trusted) {}
 
     /// Of every event that concerns a thread, before net/ sees it.
     void on(const event::Call& call);
@@ -32,6 +36,8 @@ public:
     /// What a process runs was told ("go", "python", …).
     void runs(ProcessId process, std::string_view runtime);
     void on(const event::Loss& loss);
+    /// A process that was there before the attach; others tell of themselves by their fork.
+    void on_process(ProcessId process, ProcessId parent) { propagated_.descends(process, parent); }
     /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
     void advance(Instant at);
     void finish();
@@ -50,26 +56,40 @@ private:
     };
     struct Pending {
         Owner owner;
+        UnitId callee{};      // at its other end
+        UnitId propagated{};  // whose id it carries
         bool undecided = false;
+        bool with_helper = false;                 // sent by a helper thread: who woke whom may tell
+        bool by_context = false;                  // what stands was decided by contexts
         std::unique_ptr<OwnedExchange> answered;  // waits for its owner
     };
 
     /// Null: it is not there, or its account has been drawn.
     [[nodiscard]] LiveUnit* find(UnitId id) const;
+    [[nodiscard]] bool trusts(Evidence evidence) const { return trusted_.test(static_cast<std::size_t>(evidence)); }
+    [[nodiscard]] Owner weigh(const Pending& pending, OwnedExchange& owned) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
     void doubt(const request::Exchange& exchange);
     void carry_out();
+    void carry_out_hand_offs();
+    void release(Pending& pending);
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);
     void measure_use(LiveUnit& live) const;
     [[nodiscard]] bool lost_within(Interval interval) const;
 
     AccountSink& sink_;
+    EvidenceSet trusted_;
     Timelines timelines_;
     ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
+    PropagatedOwners propagated_;
+    Edges edges_;
+    InsideCalls inside_;
     std::vector<ContextOwners::Decision> decisions_;
+    HandOffs hand_offs_;
+    std::vector<HandOffs::Decision> handed_off_;
     std::vector<Entry> units_;
     Ring<LiveUnit*> ended_;  // in order of ending, accounts not yet drawn
     // Free for the next: a few thousand units come and go between two watermarks.

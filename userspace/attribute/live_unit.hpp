@@ -17,6 +17,7 @@ struct LiveUnit {
     std::vector<OwnedExchange> exchanges;  ///< answered ones, in order of sending
     /// When other units were in flight on the thread that read this one: then the thread's state says nothing about this unit.
     std::vector<Interval> shared;
+    ExchangeId caller{};   ///< see request::Unit
     bool sharing = false;  ///< the last of `shared` is still open
     bool alone = true;     ///< no other unit of the process was in flight at any time: hand-offs between threads are this unit's
     bool ended = false;

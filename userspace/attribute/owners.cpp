@@ -184,6 +184,18 @@ void Owners::answered(const request::Exchange& exchange) {
     background_.erase(exchange.id);
 }
 
+bool Owners::serves(ThreadId thread) const {
+    const OnThread* const found = threads_.find(thread);
+    return found != nullptr && !found->active.empty();
+}
+
+UnitId Owners::alone_on(ThreadId thread) const {
+    const OnThread* const found = threads_.find(thread);
+    // An event loop reads for many; whom it works for when it wakes another is not told by what is in flight then.
+    const bool one = found != nullptr && !found->multiplexes && found->active.size() == 1;
+    return one ? found->active.front()->unit.id : UnitId{};
+}
+
 void Owners::lost(Instant at) {
     in_doubt_until_ = std::max(in_doubt_until_, at + std::clamp(longest_unit_, kShortestDoubt, kLongestDoubt));
 }

@@ -35,6 +35,9 @@ public:
     [[nodiscard]] bool threads_tell(ProcessId process) const { return !lanes_.contains(process); }
     /// The thread went to wait: if nothing of a background job is outstanding, the job is taken as over.
     void idle(ProcessId process, ThreadId thread);
+    /// Whether units are in flight on the thread, and which, where it is one.
+    [[nodiscard]] bool serves(ThreadId thread) const;
+    [[nodiscard]] UnitId alone_on(ThreadId thread) const;
     /// Events were lost until `at`. Units in flight are marked already (LiveUnit::touched_by_loss).
     void lost(Instant at);
 

@@ -17,6 +17,7 @@ struct ExportOptions {
     std::string format = "jsonl";
     bool strict = false;
     std::vector<std::string> routes;
+    std::vector<std::string> evidence;
 };
 
 /// stdout in blocks of 64 KiB, with the same way of failing as every other output.
@@ -63,7 +64,9 @@ int run_export(const ExportOptions& options) {
     Output output;
     std::ostream stream(&output);
     report::JsonLines lines(stream, TIMESINK_VERSION);
-    analyze::Analysis analysis({}, std::move(routes).value(), &lines);
+    analyze::Options wanted;
+    wanted.trusted = evidence_of(options.evidence);
+    analyze::Analysis analysis(wanted, std::move(routes).value(), &lines);
     code = replay(*reader, "export", options.strict, [&](auto records) -> Status {
         if (output.code() != kDone) {
             return Error{};
@@ -94,6 +97,7 @@ Command add_export(CLI::App& program, const std::vector<std::string>&) {
     command->add_option("--route", options->routes, "Fold paths like this, e.g. '/orders/{id}'; may be repeated")
         ->expected(1)
         ->take_all();
+    add_evidence_option(*command, options->evidence);
     return {command, [options] { return run_export(*options); }};
 }
 

@@ -16,14 +16,20 @@ namespace timesink::cli {
 /// share.
 struct Presentation {
     std::string format = "text";         ///< text, json, md
+    std::string service;                 ///< only this one, of several
     std::string route;                   ///< only this one; also a pattern that folds
     std::optional<std::size_t> slowest;  ///< the N slowest units as trees
     std::optional<std::uint64_t> unit;   ///< one unit as a tree
+    std::vector<std::string> evidence;   ///< see add_evidence_option
     std::string recording;               ///< the file's name without its folder: the same live
                                          ///< and replayed
 };
 
 void add_presentation_options(CLI::App& command, Presentation& presentation);
+
+/// --evidence: by which kinds of evidence owners are taken as known. Empty: all.
+void add_evidence_option(CLI::App& command, std::vector<std::string>& kinds);
+attribute::EvidenceSet evidence_of(const std::vector<std::string>& kinds);
 
 /// What must be known before the first record, for the analysis to keep what
 /// will be shown.

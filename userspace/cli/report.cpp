@@ -49,6 +49,9 @@ Command add_report(CLI::App& program, const std::vector<std::string>&) {
                         "Only this route, e.g. 'GET /orders/{id}'; also folds "
                         "paths that it matches");
     add_presentation_options(*command, options->presentation);
+    command->add_option("--service", options->presentation.service,
+                        "Of several services only this one, by its name or port, e.g. ':8001'; json and md have all of them");
+    add_evidence_option(*command, options->presentation.evidence);
     command
         ->add_option("--unit", options->presentation.unit,
                      "One request as a tree, by the id that --slowest, --format json or export gives")

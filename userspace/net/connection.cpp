@@ -34,6 +34,7 @@ Connection::Connection(const event::Socket& socket, bool before_attach, MessageS
     summary_.process = socket.process;
     summary_.role = role_of(socket);
     summary_.family = socket.family;
+    summary_.network_namespace = socket.network_namespace;
     summary_.local = socket.local;
     summary_.remote = socket.remote;
     summary_.opened_before_attach = before_attach;
@@ -54,6 +55,7 @@ void Connection::introduce(const event::Socket& socket) {
         return;
     }
     summary_.family = socket.family;
+    summary_.network_namespace = socket.network_namespace;
     summary_.local = socket.local;
     summary_.remote = socket.remote;
     summary_.role = summary_.role == Role::unknown ? role_of(socket) : summary_.role;

@@ -17,6 +17,7 @@ struct ConnectionSummary {
     ProcessId process{};
     Role role = Role::unknown;
     std::uint16_t family = 0;
+    std::uint32_t network_namespace = 0;  ///< inode number; zero: not known
     event::Endpoint local;
     event::Endpoint remote;
     std::string protocol;  ///< OTel name; empty: no bytes moved; "unknown": no parser understood them

@@ -56,6 +56,11 @@ void write_unit(JsonWriter& json, const Account& account) {
     json.member("id", number(unit.id)).member("kind", name(unit.kind)).member("protocol", unit.protocol);
     json.member("method", unit.method).member("path", unit.path).member("route", unit.route);
     json.member("status", unit.status).member_or_null("error", unit.error);
+    if (unit.caller == ExchangeId{}) {
+        json.key("caller_exchange").null();
+    } else {
+        json.member("caller_exchange", number(unit.caller));
+    }
     write_endpoint(json, "client", unit.client);
     write_endpoint(json, "server", unit.server);
     json.member("pid", std::uint64_t{number(unit.process)}).member("tid", std::uint64_t{number(unit.thread)});
@@ -120,6 +125,21 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
         json.member("owner", number(owned.owner));
     }
     json.member("evidence", attribute::name(owned.evidence)).member("margin", owned.margin);
+    json.member("contradicted", owned.contradicted);
+    if (exchange.callee == UnitId{}) {
+        json.key("callee_unit").null();
+    } else {
+        json.member("callee_unit", number(exchange.callee));
+    }
+    json.key("callee");
+    if (owned.inside) {
+        json.open('{');
+        write_buckets(json, owned.inside->by_cause);
+        write_causes(json, owned.inside->by_cause);
+        json.member("between_ns", owned.inside->between).close('}');
+    } else {
+        json.null();
+    }
     json.member("bucket", attribute::name(owned.bucket));
     json.member("on_path_ns", owned.on_path).member("hidden_ns", owned.hidden);
 }

@@ -163,6 +163,7 @@ private:
         Duration first_byte{};
         Duration connect{};
         std::uint64_t calls = 0;
+        analyze::Opened opened;
         const CallLine* most = nullptr;
     };
 
@@ -177,6 +178,7 @@ private:
             sum.first_byte += call.cause(Cause::provider_first_byte);
             sum.connect += call.cause(Cause::provider_connect);
             sum.calls += call.count;
+            sum.opened.add(call.opened);
             if (sum.most == nullptr || call.on_path > sum.most->on_path) {
                 sum.most = &call;
             }
@@ -184,6 +186,36 @@ private:
         std::vector<std::pair<std::string, HostSum>> order(sums.begin(), sums.end());
         std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second.time > b.second.time; });
         return order;
+    }
+
+    /// Below a host that is traced as well: what it did meanwhile. Sums to the host's time, but for what is not worth a line.
+    void inside(const HostSum& sum) {
+        if (sum.opened.count == 0) {
+            return;
+        }
+        const TimeScale scale = TimeScale::of(per_unit(figures_.ledger.wall));
+        for (std::size_t i = 0; i < attribute::kBucketCount; ++i) {
+            const auto bucket = static_cast<Bucket>(i);
+            const Duration time = sum.opened.bucket(bucket);
+            if (!worth(time)) {
+                continue;
+            }
+            std::string note;
+            for (std::size_t c = 0; c < attribute::kCauseCount; ++c) {
+                const Duration part = sum.opened.by_cause[c];
+                if (attribute::bucket_of(static_cast<Cause>(c)) == bucket && share_of(part, time) >= 0.1) {
+                    note += (note.empty() ? "" : " · ") + std::string(title(static_cast<Cause>(c))) + " " +
+                            scale.fixed(per_unit(part)) + " " + std::string(scale.unit);
+                }
+            }
+            add(2, "its " + std::string(title(bucket)), time, note);
+        }
+        if (worth(sum.opened.between)) {
+            add(2, "on the way", sum.opened.between, "the network between, and this end");
+        }
+        if (const Duration rest = sum.time - sum.opened.on_path; worth(rest)) {
+            add(2, "not followed", rest, noun(sum.calls - sum.opened.count, "call") + " whose other end was not seen");
+        }
     }
 
     void hosts() {
@@ -207,6 +239,7 @@ private:
             part("connect", sum.connect);
             part("first byte", sum.first_byte);
             add(1, safe_(entry.first), sum.time, note, times(sum.calls));
+            inside(sum);
         }
         if (worth(rest)) {
             add(1, "others", rest, order.size() > shown ? noun(order.size() - shown, "host") : std::string());

@@ -43,6 +43,14 @@ void write_call(JsonWriter& json, const analyze::CallLine& call, bool quantiles)
     write_causes(json, call.by_cause);
     json.member("bytes_out", call.bytes_out).member("bytes_in", call.bytes_in).member("rows", call.rows);
     json.member("inferred", call.uncertain).member("connections", call.connections).member("setup_ns", call.setup);
+    if (call.opened.count > 0) {
+        json.key("opened").open('{').member("count", call.opened.count).member("on_path_ns", call.opened.on_path);
+        write_buckets(json, call.opened.by_cause);
+        write_causes(json, call.opened.by_cause);
+        json.member("between_ns", call.opened.between).close('}');
+    } else {
+        json.key("opened").null();
+    }
     json.member("repeats", call.repeats).member("repeats_on_path_ns", call.repeats_on_path);
     json.member("units_repeating", call.units_repeating).close('}');
 }
@@ -148,6 +156,24 @@ void write_run(JsonWriter& json, const Model& model) {
     json.close('}').close('}');
 }
 
+void write_services(JsonWriter& json, const Model& model) {
+    json.key("services").open('[');
+    for (const analyze::ServiceLine& service : model.services) {
+        json.open('{').member("name", service.name).member("other", service.other).key("ports").open('[');
+        for (const std::uint16_t port : service.ports) {
+            json.number(std::uint64_t{port});
+        }
+        json.close(']').key("pids").open('[');
+        for (const std::uint32_t pid : service.pids) {
+            json.number(std::uint64_t{pid});
+        }
+        json.close(']');
+        write_figures(json, service.figures, false);
+        json.close('}');
+    }
+    json.close(']');
+}
+
 void write_findings(JsonWriter& json, const Model& model) {
     const Safe raw = [](std::string_view text) { return std::string(text); };
     json.key("findings").open('[');
@@ -188,7 +214,8 @@ void write_coverage(JsonWriter& json, const Model& model) {
         json.key(attribute::name(static_cast<attribute::Evidence>(i))).open('{');
         json.member("exchanges", share.exchanges).member("time_ns", share.time).close('}');
     }
-    json.close('}').key("connections").open('{').member("seen", coverage.connections);
+    json.close('}').member("contradicted", coverage.contradicted);
+    json.key("connections").open('{').member("seen", coverage.connections);
     json.member("older_than_attach", coverage.connections_older).member("bytes_moved", coverage.bytes_moved);
     json.member("bytes_not_captured", coverage.bytes_not_captured).member("bytes_lost", coverage.bytes_lost);
     json.member("lost_sync", coverage.lost_sync).member("retransmits", coverage.retransmits).close('}');
@@ -239,7 +266,11 @@ void write_series(JsonWriter& json, const analyze::Series& series) {
 Result<std::string> render_json(const Model& model, const JsonOptions& options) {
     const analyze::RouteLine* only = nullptr;
     if (!options.route.empty()) {
-        const Result<const analyze::RouteLine*> found = find_route(model, options.route);
+        const Result<const analyze::ServiceLine*> service = find_service(model, options.service);
+        if (!service) {
+            return service.error();
+        }
+        const Result<const analyze::RouteLine*> found = find_route(model, options.route, *service);
         if (!found) {
             return found.error();
         }
@@ -255,10 +286,16 @@ Result<std::string> render_json(const Model& model, const JsonOptions& options) 
     write_run(json, model);
     json.key("total").open('{');
     write_figures(json, model.total, true);
-    json.close('}').key("routes").open('[');
+    json.close('}');
+    write_services(json, model);
+    json.key("routes").open('[');
     for (const analyze::RouteLine& line : model.routes) {
         if (only == nullptr || only == &line) {
-            json.open('{').member("other", line.other).member("partial", line.partial).member("kind", name(line.kind));
+            json.open('{');
+            if (!model.services.empty()) {
+                json.member("service", model.services[line.service].name);
+            }
+            json.member("other", line.other).member("partial", line.partial).member("kind", name(line.kind));
             json.member("method", line.method).member("route", line.route);
             write_figures(json, line.figures, false);
             json.close('}');

@@ -11,6 +11,7 @@
 namespace timesink::report {
 
 struct JsonOptions {
+    std::string service{};         ///< whose route it is, where several services have it
     std::string route{};           ///< as TextOptions::route: "routes" has that one alone
     std::size_t slowest = 20;      ///< exemplars written in full under "slowest"
     std::optional<UnitId> unit{};  ///< written in full under "unit"

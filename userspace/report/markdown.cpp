@@ -115,7 +115,8 @@ void routes(std::string& out, const Model& model) {
     for (std::size_t i = 0; i < std::min(model.routes.size(), kMostRoutes); ++i) {
         const Figures& f = model.routes[i].figures;
         std::vector<std::string> cells = {
-            route_title(model.routes[i], model.routes_folded, safe()),
+            (model.services.empty() || model.routes[i].other ? "" : safe()(model.services[model.routes[i].service].name) + " ") +
+                route_title(model.routes[i], model.routes_folded, safe()),
             grouped(f.ledger.units),
             seconds > 0 ? three_digits(static_cast<double>(f.ledger.units) / seconds) : std::string(kNotMeasured),
             duration(f.latency.mean()),
@@ -185,7 +186,11 @@ void unit(std::string& out, const analyze::Exemplar& exemplar) {
 Result<std::string> render_markdown(const Model& model, const MarkdownOptions& options) {
     const RouteLine* only = nullptr;
     if (!options.route.empty()) {
-        const Result<const RouteLine*> found = find_route(model, options.route);
+        const Result<const analyze::ServiceLine*> service = find_service(model, options.service);
+        if (!service) {
+            return service.error();
+        }
+        const Result<const RouteLine*> found = find_route(model, options.route, *service);
         if (!found) {
             return found.error();
         }
@@ -199,7 +204,15 @@ Result<std::string> render_markdown(const Model& model, const MarkdownOptions& o
     if (figures.ledger.units == 0) {
         out += "No finished request.\n\n";
     } else {
-        account(out, model, figures);
+        for (const analyze::ServiceLine& service : model.services) {
+            if (only == nullptr) {
+                out += "# " + joined(service_items(model, service, safe()), " · ") + "\n\n";
+                account(out, model, service.figures);
+            }
+        }
+        if (only != nullptr || model.services.empty()) {
+            account(out, model, figures);
+        }
         findings(out, model, figures, only);
         if (only == nullptr) {
             routes(out, model);

@@ -8,6 +8,7 @@
 namespace timesink::report {
 
 struct MarkdownOptions {
+    std::string service{};    ///< whose route it is, where several services have it
     std::string route{};      ///< as TextOptions::route
     std::size_t slowest = 0;  ///< units as tables of their own, at the end
 };

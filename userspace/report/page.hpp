@@ -15,6 +15,7 @@ struct TextOptions {
     bool ascii = false;       ///< the locale is not UTF-8, or --ascii
     bool colour = false;      ///< stdout is a terminal and NO_COLOR is not set
     std::string recording{};  ///< name of the file, for the hint in the last line; empty: no hint
+    std::string service{};    ///< only this one: its name, or ":8000"; empty: all
     std::string route{};      ///< only this one: "GET /orders/{id}", or "/orders/{id}" where that is enough
 };
 

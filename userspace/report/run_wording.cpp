@@ -38,9 +38,29 @@ std::string process_text(const Model& model, const Safe& safe) {
     return text;
 }
 
+/// How many, how often, how many failed.
+std::vector<std::string> rate_items(const Model& model, const analyze::Figures& figures) {
+    std::vector<std::string> items = {noun(figures.ledger.units, unit_noun(model))};
+    if (figures.ledger.units > 0 && model.run.length() > Duration{}) {
+        const double seconds = static_cast<double>(model.run.length().count()) / 1e9;
+        items.push_back(three_digits(static_cast<double>(figures.ledger.units) / seconds) + " /s");
+    }
+    if (figures.ledger.units > 0) {
+        items.push_back(percent(share_of(figures.failed(), figures.ledger.units)) + " errors");
+    }
+    return items;
+}
+
 }  // namespace
 
 std::vector<std::string> header_items(const Model& model, const analyze::Figures& figures, const Safe& safe) {
+    if (!model.services.empty()) {
+        std::vector<std::string> items = {noun(model.services.size(), "service"),
+                                          run_length(model.run.length()) + (model.run.detached ? "" : " (cut off)")};
+        const std::vector<std::string> rest = rate_items(model, figures);
+        items.insert(items.end(), rest.begin(), rest.end());
+        return items;
+    }
     std::vector<std::string> items = {target_name(model, safe)};
     if (const std::string processes = process_text(model, safe); !processes.empty()) {
         items.push_back(processes);
@@ -53,14 +73,19 @@ std::vector<std::string> header_items(const Model& model, const analyze::Figures
         items.push_back(ports + (model.run.ports.size() > 3 ? " +" + std::to_string(model.run.ports.size() - 3) : ""));
     }
     items.push_back(run_length(model.run.length()) + (model.run.detached ? "" : " (cut off)"));
-    items.push_back(noun(figures.ledger.units, unit_noun(model)));
-    if (figures.ledger.units > 0 && model.run.length() > Duration{}) {
-        const double seconds = static_cast<double>(model.run.length().count()) / 1e9;
-        items.push_back(three_digits(static_cast<double>(figures.ledger.units) / seconds) + " /s");
+    const std::vector<std::string> rest = rate_items(model, figures);
+    items.insert(items.end(), rest.begin(), rest.end());
+    return items;
+}
+
+std::vector<std::string> service_items(const Model& model, const analyze::ServiceLine& service, const Safe& safe) {
+    std::vector<std::string> items = {safe(service.name)};
+    if (!service.pids.empty()) {
+        const std::size_t more = service.pids.size() - 1;
+        items.push_back("pid " + std::to_string(service.pids.front()) + (more > 0 ? " +" + std::to_string(more) : ""));
     }
-    if (figures.ledger.units > 0) {
-        items.push_back(percent(share_of(figures.failed(), figures.ledger.units)) + " errors");
-    }
+    const std::vector<std::string> rest = rate_items(model, service.figures);
+    items.insert(items.end(), rest.begin(), rest.end());
     return items;
 }
 
@@ -88,6 +113,9 @@ std::string owners_text(const analyze::Coverage& coverage) {
         } else if (share.exchanges > 0) {
             text += std::string(attribute::name(evidence)) + " " + percent_short(share_of(share.exchanges, all)) + " · ";
         }
+    }
+    if (coverage.contradicted > 0) {
+        text += " · " + noun(coverage.contradicted, "call") + " with another request's id";
     }
     return text;
 }

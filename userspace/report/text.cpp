@@ -18,6 +18,7 @@ using analyze::Figures;
 using analyze::Finding;
 using analyze::Model;
 using analyze::RouteLine;
+using analyze::ServiceLine;
 using attribute::Bucket;
 
 constexpr std::size_t kMostFindings = 5;
@@ -31,14 +32,17 @@ std::string share_cell(Duration part, Duration whole) {
 /// One text report: draws the sections on its page.
 class Report {
 public:
-    Report(const Model& model, const TextOptions& options, const RouteLine* route)
-        : model_(model), options_(options), route_(route), page_(options) {}
+    Report(const Model& model, const TextOptions& options, const ServiceLine* service, const RouteLine* route)
+        : model_(model), options_(options), service_(service), route_(route), page_(options) {}
 
     std::string draw() {
-        const Figures& figures = route_ != nullptr ? route_->figures : model_.total;
+        const Figures& figures = route_ != nullptr ? route_->figures : service_ != nullptr ? service_->figures : model_.total;
         header(figures);
         if (figures.ledger.units == 0) {
             nothing();
+        } else if (route_ == nullptr && service_ == nullptr && !model_.services.empty()) {
+            services();
+            findings(figures);
         } else {
             draw_account(page_, model_, figures);
             beside(figures);
@@ -47,7 +51,7 @@ public:
             if (route_ != nullptr) {
                 calls(figures);
             } else {
-                routes();
+                routes(service_);
             }
         }
         trust();
@@ -61,6 +65,9 @@ private:
         page_.flow("timesink  ", header_items(model_, figures, safe), " · ");
         if (route_ != nullptr) {
             page_.line("only      " + cut(route_title(*route_, 0, safe), page_.width() - 10));
+        }
+        if (service_ != nullptr) {
+            page_.line("of        " + cut(safe(service_->name), page_.width() - 10));
         }
         page_.line();
     }
@@ -77,6 +84,25 @@ private:
             page_.line("  The target moved no byte on a socket in this time.");
         }
         page_.line();
+    }
+
+    /// Each server by itself: what one asks of another is in both accounts.
+    void services() {
+        constexpr std::size_t kMostServices = 8;
+        const std::size_t shown = std::min(model_.services.size(), kMostServices);
+        for (std::size_t i = 0; i < shown; ++i) {
+            const ServiceLine& service = model_.services[i];
+            const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+            page_.flow("SERVICE   ", service_items(model_, service, safe), " · ");
+            draw_account(page_, model_, service.figures);
+            beside(service.figures);
+            page_.line();
+            routes(&service);
+        }
+        if (shown < model_.services.size()) {
+            page_.line("and " + noun(model_.services.size() - shown, "more service") + ": --service NAME, or --format json");
+            page_.line();
+        }
     }
 
     /// What happened outside the account: overlapped calls, and the client's wait before the window.
@@ -135,24 +161,43 @@ private:
         }
     }
 
-    void routes() {
+    /// Of one service, or of all.
+    void routes(const ServiceLine* service) {
         const Safe safe = [&](std::string_view text) { return page_.safe(text); };
-        const auto is_partial = [](const RouteLine& line) { return line.partial; };
-        const bool partial = std::any_of(model_.routes.begin(), model_.routes.end(), is_partial);
+        const auto is_partial = [](const RouteLine* line) { return line->partial; };
+        std::vector<const RouteLine*> lines;
+        for (const RouteLine& line : model_.routes) {
+            if (service == nullptr || (!line.other && &model_.services[line.service] == service)) {
+                lines.push_back(&line);
+            }
+        }
+        const bool partial = std::any_of(lines.begin(), lines.end(), is_partial);
         const std::size_t below = partial ? 7 : 6;  // heading, blank line, HOW SURE and OWN COST
         const std::size_t left = options_.height > page_.lines() + below ? options_.height - page_.lines() - below : 0;
         const std::size_t most = std::max(left, kFewestRoutes);
-        std::size_t shown = model_.routes.size();
+        std::size_t shown = lines.size();
         if (shown > most) {
             shown = most - 1;
         }
         std::vector<RouteRow> rows;
         for (std::size_t i = 0; i < shown; ++i) {
-            const RouteLine& line = model_.routes[i];
+            const RouteLine& line = *lines[i];
             rows.push_back(
                 {(line.partial ? "* " : "  ") + route_title(line, model_.routes_folded, safe), line.partial, &line.figures});
         }
-        draw(rows, shown);
+        Duration rest{};
+        for (std::size_t i = shown; i < lines.size(); ++i) {
+            rest += lines[i]->figures.ledger.wall;
+        }
+        draw(rows);
+        if (shown < lines.size()) {
+            const Duration whole = service == nullptr ? model_.total.ledger.wall : service->figures.ledger.wall;
+            page_.line("  and " + noun(lines.size() - shown, "more line") + " with " + percent_short(share_of(rest, whole)) +
+                       " of the time: --format json has them");
+        }
+        if (std::any_of(rows.begin(), rows.end(), [](const RouteRow& row) { return row.partial; })) {
+            page_.line("  * some of its requests may be in “other”: there were more routes than the table holds");
+        }
         page_.line();
     }
 
@@ -162,7 +207,7 @@ private:
         const Figures* figures;
     };
 
-    void draw(const std::vector<RouteRow>& rows, std::size_t shown) {
+    void draw(const std::vector<RouteRow>& rows) {
         double largest = 0;
         for (const RouteRow& row : rows) {
             largest = std::max(largest, static_cast<double>(row.figures->latency.mean().count()));
@@ -206,17 +251,6 @@ private:
         for (const std::string& line : table.lines(page_.width())) {
             page_.line(first ? page_.painted(Paint::heading, line) : line);
             first = false;
-        }
-        if (shown < model_.routes.size()) {
-            Duration rest{};
-            for (std::size_t i = shown; i < model_.routes.size(); ++i) {
-                rest += model_.routes[i].figures.ledger.wall;
-            }
-            page_.line("  and " + noun(model_.routes.size() - shown, "more line") + " with " +
-                       percent_short(share_of(rest, model_.total.ledger.wall)) + " of the time: --format json has them");
-        }
-        if (std::any_of(rows.begin(), rows.end(), [](const RouteRow& row) { return row.partial; })) {
-            page_.line("  * some of its requests may be in “other”: there were more routes than the table holds");
         }
     }
 
@@ -301,28 +335,50 @@ private:
 
     const Model& model_;
     const TextOptions& options_;
+    const ServiceLine* service_;
     const RouteLine* route_;
     Page page_;
 };
 
 }  // namespace
 
-Result<const RouteLine*> find_route(const Model& model, std::string_view wanted) {
+Result<const ServiceLine*> find_service(const Model& model, std::string_view wanted) {
+    if (wanted.empty()) {
+        return static_cast<const ServiceLine*>(nullptr);
+    }
+    std::string names;
+    for (const ServiceLine& service : model.services) {
+        const bool by_port = std::any_of(service.ports.begin(), service.ports.end(),
+                                         [&](std::uint16_t port) { return ":" + std::to_string(port) == wanted; });
+        if (service.name == wanted || by_port) {
+            return &service;
+        }
+        names += (names.empty() ? "" : ", ") + terminal_safe(service.name, false);
+    }
+    return Error{"service " + terminal_safe(wanted, false) + ": not in this run, which has " +
+                 (names.empty() ? "one service only" : names)};
+}
+
+Result<const RouteLine*> find_route(const Model& model, std::string_view wanted, const ServiceLine* service) {
     const RouteLine* found = nullptr;
+    bool exact = false;
     for (const RouteLine& line : model.routes) {
-        if (line.other) {
+        if (line.other || (service != nullptr && &model.services[line.service] != service)) {
             continue;
         }
-        if (line.method + " " + line.route == wanted) {
-            return &line;
+        const bool whole = line.method + " " + line.route == wanted;
+        if (!whole && (exact || line.route != wanted)) {
+            continue;
         }
-        if (line.route == wanted) {
-            if (found != nullptr) {
-                return Error{"route " + terminal_safe(wanted, false) + ": several methods have it; name one ('" +
-                             terminal_safe(found->method + " " + found->route, false) + "')"};
-            }
-            found = &line;
+        if (found != nullptr && whole == exact) {
+            const std::string title = terminal_safe(found->method + " " + found->route, false);
+            return Error{"route " + terminal_safe(wanted, false) +
+                         (found->service != line.service ? ": several services have it; name one with --service '" +
+                                                               terminal_safe(model.services[found->service].name, false) + "'"
+                                                         : ": several methods have it; name one ('" + title + "')")};
         }
+        found = &line;
+        exact = whole;
     }
     if (found == nullptr) {
         return Error{"route " + terminal_safe(wanted, false) + ": none of the " + std::to_string(model.routes.size()) +
@@ -332,15 +388,19 @@ Result<const RouteLine*> find_route(const Model& model, std::string_view wanted)
 }
 
 Result<std::string> render_text(const Model& model, const TextOptions& options) {
+    const Result<const ServiceLine*> service = find_service(model, options.service);
+    if (!service) {
+        return service.error();
+    }
     const RouteLine* route = nullptr;
     if (!options.route.empty()) {
-        const Result<const RouteLine*> found = find_route(model, options.route);
+        const Result<const RouteLine*> found = find_route(model, options.route, *service);
         if (!found) {
             return found.error();
         }
         route = *found;
     }
-    return Report(model, options, route).draw();
+    return Report(model, options, *service, route).draw();
 }
 
 }  // namespace timesink::report

@@ -13,6 +13,11 @@ namespace timesink::report {
 Result<std::string> render_text(const analyze::Model& model, const TextOptions& options);
 
 /// The line of options.route: "METHOD /route", or "/route" where only one method has it.
-Result<const analyze::RouteLine*> find_route(const analyze::Model& model, std::string_view wanted);
+/// `service`: only of this one; null: of all, where several of them may have it.
+Result<const analyze::RouteLine*> find_route(const analyze::Model& model, std::string_view wanted,
+                                             const analyze::ServiceLine* service = nullptr);
+
+/// By its name, or by one of its ports (":8000"). Null: `wanted` is empty. Error: there is none of that name.
+Result<const analyze::ServiceLine*> find_service(const analyze::Model& model, std::string_view wanted);
 
 }  // namespace timesink::report

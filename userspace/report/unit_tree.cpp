@@ -153,6 +153,19 @@ private:
         return text;
     }
 
+    /// What the other end did, where it is traced.
+    [[nodiscard]] std::string there(const attribute::OwnedExchange& owned, const TimeScale& scale) const {
+        std::string text = "└ unit " + std::to_string(number(owned.exchange.callee)) + " there: ";
+        const analyze::Opened opened{1, owned.on_path, owned.inside->by_cause, owned.inside->between};
+        for (std::size_t i = 0; i < attribute::kBucketCount; ++i) {
+            const auto bucket = static_cast<Bucket>(i);
+            if (const Duration time = opened.bucket(bucket); time > Duration{}) {
+                text += std::string(title(bucket)) + " " + scale.fixed(ns(time)) + " · ";
+            }
+        }
+        return text + "on the way " + scale.fixed(ns(opened.between));
+    }
+
     /// Size, evidence and what went wrong: at the right edge.
     [[nodiscard]] std::string tail(const UnitStep& step) const {
         if (step.call == nullptr) {
@@ -221,6 +234,10 @@ private:
             const bool last = i + 1 == all.size() && !cut_off;
             page_.line((last ? "└─ " : "├─ ") + starts[i] + "  " + lengths[i] + "  " + on_path[i] + "  " +
                        page_.painted(paint, text));
+            if (step.call != nullptr && step.call->inside) {
+                page_.line((last ? "   " : "│  ") + std::string(used - 3, ' ') +
+                           page_.painted(Paint::faint, cut(there(*step.call, scale), room)));
+            }
         }
         if (cut_off) {
             page_.line("└─ cut off here: " + noun(exemplar_.exchanges_omitted, "more call") +
@@ -240,9 +257,13 @@ private:
 }  // namespace
 
 Result<std::string> render_slowest(const analyze::Model& model, std::size_t count, const TextOptions& options) {
-    const analyze::Figures* figures = &model.total;
+    const Result<const analyze::ServiceLine*> service = find_service(model, options.service);
+    if (!service) {
+        return service.error();
+    }
+    const analyze::Figures* figures = *service != nullptr ? &(*service)->figures : &model.total;
     if (!options.route.empty()) {
-        const Result<const analyze::RouteLine*> route = find_route(model, options.route);
+        const Result<const analyze::RouteLine*> route = find_route(model, options.route, *service);
         if (!route) {
             return route.error();
         }

@@ -24,6 +24,9 @@ struct Exchange {
     event::Endpoint local;
     event::Endpoint remote;
     SocketId socket{};
+    std::uint32_t network_namespace = 0;  ///< of the socket; zero: not known
+    std::uint64_t position = 0;           ///< of its first byte in the stream
+    UnitId callee{};                      ///< the unit of a traced process that it is at its other end; zero: none
     ProcessId process{};
     ThreadId sent_by{};       ///< the thread whose call carried the first byte
     ContextId sent_in{};      ///< the context current in that call; zero: not known

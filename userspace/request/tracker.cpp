@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "request/propagation.hpp"
+
 namespace timesink::request {
 
 namespace {
@@ -82,6 +84,8 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     unit.client = connection.remote();
     unit.server = connection.local();
     unit.socket = connection.id();
+    unit.network_namespace = connection.summary().network_namespace;
+    unit.position = head.begin;
     unit.process = first_byte.process;
     unit.thread = first_byte.thread;
     unit.read_in = first_byte.context;
@@ -121,6 +125,8 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.local = connection.local();
     exchange.remote = connection.remote();
     exchange.socket = connection.id();
+    exchange.network_namespace = connection.summary().network_namespace;
+    exchange.position = head.begin;
     exchange.process = first_byte.process;
     exchange.sent_by = first_byte.thread;
     exchange.sent_in = first_byte.context;
@@ -176,6 +182,7 @@ void Tracker::name_statement(Exchange& exchange, const proto::Head& head) {
         }
         return;
     }
+    read_comment_ids(head.target, exchange.attributes);
     const StatementShape& shape = shapes_.sql(head.target, head.target_truncated);
     exchange.statement = shape.text;
     exchange.fingerprint = shape.fingerprint;

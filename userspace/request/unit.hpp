@@ -67,6 +67,9 @@ struct Unit {
     event::Endpoint client;
     event::Endpoint server;
     SocketId socket{};
+    std::uint32_t network_namespace = 0;  ///< of the socket; zero: not known
+    std::uint64_t position = 0;           ///< of its first byte in the stream
+    ExchangeId caller{};                  ///< the exchange of a traced process whose other end it is; zero: none
     ProcessId process{};
     ThreadId thread{};          ///< that read the request
     ContextId read_in{};        ///< the context current in the call that read its first byte; zero: not known

@@ -39,7 +39,7 @@ using __s32 = std::int32_t;
 #endif
 
 #define TS_ABI_MAJOR 1
-#define TS_ABI_MINOR 1 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE */
+#define TS_ABI_MINOR 2 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -184,7 +184,8 @@ struct ts_off_cpu {
 	__u32 waker_tid; /* thread on whose CPU the wake-up ran; may be a mere bystander of an interrupt. 0: unknown */
 	__s16 waker_syscall; /* the call that this thread was in when it woke us, if it is a target thread; else -1 */
 	__s16 syscall;	     /* the call that we were in; -1: none (user mode: a page fault when blocked) */
-	__s32 fd;	     /* first argument of that call where it is a descriptor; else -1 */
+	__s32 fd;	     /* first argument of that call where it is a descriptor; of futex, the low 32 bits of the
+			      * address waited at (1.2; earlier -1); else -1 */
 	__u8 state;	     /* enum ts_off_cpu_state */
 	__u8 flags;	     /* enum ts_off_cpu_flag */
 	__u16 reserved;

@@ -1,6 +1,6 @@
 """A closed loop of N HTTP clients in one thread, which notes for every request what the client saw.
 
-    load.py --port P --clients N (--requests M | --seconds S) --mix FILE|NAME [--seed K] [--close] [--think-ms T] [--log FILE]
+    load.py --port P --clients N (--requests M | --seconds S) --mix FILE|NAME [--seed K] [--close] [--ids] [--think-ms T] [--log FILE]
 
 The mix is a list of [weight, method, path, body bytes]; `{n}` in a path is replaced by a random id. The same seed gives every client
 the same sequence of requests. Latency is from the call that sends the request to the arrival of the response's last byte in
@@ -69,10 +69,18 @@ class Client:
         if self.sock is None:
             self.connect()
         self.held, self.head_end, self.length, self.received, self.status, self.keep = b"", -1, None, 0, 0, True
+        if self.options.ids:
+            head += self.random.choice((self.trace, self.identity))()
         # One call, so that head and small body are one segment.
         message = head.encode() + b"\r\n" + b"x" * body
         self.started = time.monotonic_ns()
         self.sock.sendall(message)
+
+    def trace(self):
+        return f"traceparent: 00-{self.random.getrandbits(127) + 1:032x}-{self.random.getrandbits(63) + 1:016x}-01\r\n"
+
+    def identity(self):
+        return f"X-Request-ID: {self.random.getrandbits(127):032x}\r\n"
 
     def more(self):
         """Reads what is there; returns True when the response is complete."""
@@ -203,6 +211,7 @@ def read_options(arguments):
     parser.add_argument("--mix", default="shop")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--close", action="store_true", help="a connection per request")
+    parser.add_argument("--ids", action="store_true", help="each request carries a traceparent or an X-Request-ID")
     parser.add_argument("--think-ms", type=float, default=0)
     parser.add_argument("--log", type=pathlib.Path)
     options = parser.parse_args(arguments)

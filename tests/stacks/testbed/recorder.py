@@ -66,9 +66,9 @@ def run(*arguments, check=True):
     return ran
 
 
-def export(file):
+def export(file, *options):
     """All objects of the export, in order."""
-    return [json.loads(line) for line in run("export", file, "--format", "jsonl").stdout.splitlines() if line]
+    return [json.loads(line) for line in run("export", file, "--format", "jsonl", *options).stdout.splitlines() if line]
 
 
 def report(file):

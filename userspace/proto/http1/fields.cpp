@@ -79,11 +79,12 @@ void for_each_element(std::string_view list, Each each) {
 }  // namespace
 
 const Fields::Known* Fields::Known::find(std::string_view name) {
-    static constexpr std::array<Known, 11> kKnown = {{
+    static constexpr std::array<Known, 12> kKnown = {{
         {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
         {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
         {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
         {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
+        {"x-correlation-id", Meaning::kept, "http.request.header.x-correlation-id", "http.response.header.x-correlation-id"},
         {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
         {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
         {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
