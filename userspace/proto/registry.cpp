@@ -1,4 +1,5 @@
 #include "proto/http1/http1.hpp"
+#include "proto/http2/http2.hpp"
 #include "proto/parser.hpp"
 #include "proto/postgres/postgres.hpp"
 #include "proto/redis/redis.hpp"
@@ -8,6 +9,7 @@ namespace timesink::proto {
 std::span<const Protocol> registry() {
     static constexpr Protocol kProtocols[] = {
         {"http", http1::detect, http1::make},
+        {"http", http2::detect, http2::make},
         {"postgresql", postgres::detect, postgres::make},
         {"redis", redis::detect, redis::make},
     };

@@ -39,6 +39,10 @@ void remove(Map& from, typename Map::iterator at, std::vector<typename Map::node
     }
 }
 
+std::uint64_t bytes_of(const proto::End& end, std::uint64_t begin) {
+    return end.bytes > 0 ? end.bytes : end.end - begin;
+}
+
 std::string_view path_of(std::string_view target) {
     return target.substr(0, target.find('?'));
 }
@@ -214,7 +218,9 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
     exchange.read_by = first_byte.thread;
     exchange.touched_by_loss = exchange.touched_by_loss || !first_byte.arrival_known;
     // Behind others on this connection: the server could not begin before it had answered them.
-    exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
+    if (head.answers_in_order) {
+        exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
+    }
     append(exchange.attributes, head.attributes);
 }
 
@@ -237,7 +243,7 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     Unit& unit = at.unit;
     append(unit.attributes, end.attributes);
     if (end.direction == proto::Direction::request) {
-        unit.bytes_in = end.end - at.request_begin;
+        unit.bytes_in = bytes_of(end, at.request_begin);
         unit.request_arrived = last_byte.arrived;
         unit.read_end = last_byte.exited;
         return;
@@ -245,7 +251,7 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     if (unit.read_end == Instant{}) {  // answered before the request was whole
         unit.bytes_in = connection.position(proto::Direction::request) - at.request_begin;
     }
-    unit.bytes_out = end.end - at.response_begin;
+    unit.bytes_out = bytes_of(end, at.response_begin);
     unit.answered_by = last_byte.thread;
     unit.answered_in = last_byte.context;
     unit.end = last_byte.exited;
@@ -269,11 +275,11 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
     Exchange& exchange = at.exchange;
     append(exchange.attributes, end.attributes);
     if (end.direction == proto::Direction::request) {
-        exchange.bytes_out = end.end - at.request_begin;
+        exchange.bytes_out = bytes_of(end, at.request_begin);
         exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
         return;
     }
-    exchange.bytes_in = end.end - at.response_begin;
+    exchange.bytes_in = bytes_of(end, at.response_begin);
     exchange.rows = end.rows;
     exchange.complete = end.complete && at.answering && last_byte.known;
     if (last_byte.known) {
