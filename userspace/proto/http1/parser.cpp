@@ -54,8 +54,8 @@ private:
     Turns<Asked> turns_;
     std::unique_ptr<Parser> successor_;  ///< HTTP/2, once the connection was upgraded to it: everything is its
     bool understood_ = false;            ///< a start line was seen
-    bool not_mine_ = false;    ///< never was HTTP/1, or is no more
-    bool rejected_ = false;    ///< never was
+    bool not_mine_ = false;              ///< never was HTTP/1, or is no more
+    bool rejected_ = false;              ///< never was
 };
 
 Parsed Http1::parse(const Chunk& chunk, Sink& sink) {
