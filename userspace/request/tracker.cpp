@@ -39,6 +39,15 @@ void remove(Map& from, typename Map::iterator at, std::vector<typename Map::node
     }
 }
 
+bool speaks_sql(std::string_view protocol) {
+    return protocol == "postgresql" || protocol == "mysql" || protocol == "sqlite";
+}
+
+/// Whose messages are about keys that are named like paths.
+bool names_keys(std::string_view protocol) {
+    return protocol == "redis" || protocol == "memcached" || protocol == "rabbitmq";
+}
+
 std::uint64_t bytes_of(const proto::End& end, std::uint64_t begin) {
     return end.bytes > 0 ? end.bytes : end.end - begin;
 }
@@ -151,7 +160,7 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
     std::string key;
     std::string script;
     for (const auto& attribute : head.attributes) {
-        if (attribute.first == "redis.key") {
+        if (attribute.first == "redis.key" || attribute.first == "memcached.key" || attribute.first == "amqp.key") {
             key = attribute.second;  // may hold a value: only its shape goes on
         } else if (attribute.first == "redis.script") {
             script = attribute.second;
@@ -162,12 +171,15 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
     if (exchange.protocol == "http") {
         exchange.statement = fold_path(path_of(head.target));
         exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + exchange.statement);
-    } else if (exchange.protocol == "redis") {
+    } else if (names_keys(exchange.protocol)) {
         const StatementShape shape = shape_of_redis(exchange.operation, key, script);
         exchange.statement = shape.text;
         exchange.fingerprint = shape.fingerprint;
-    } else {
+    } else if (speaks_sql(exchange.protocol)) {
         name_statement(exchange, head);
+    } else {  // the parser has left out what is a value
+        exchange.statement = head.target;
+        exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(head.target);
     }
 }
 
