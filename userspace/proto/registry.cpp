@@ -1,6 +1,7 @@
 #include "proto/amqp/amqp.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
+#include "proto/kafka/kafka.hpp"
 #include "proto/memcached/memcached.hpp"
 #include "proto/mongodb/mongodb.hpp"
 #include "proto/mysql/mysql.hpp"
@@ -19,6 +20,7 @@ std::span<const Protocol> registry() {
         {"mysql", mysql::detect, mysql::make},
         {"rabbitmq", amqp::detect, amqp::make},
         {"memcached", memcached::detect, memcached::make},
+        {"kafka", kafka::detect, kafka::make},
         {"redis", redis::detect, redis::make},
     };
     return kProtocols;

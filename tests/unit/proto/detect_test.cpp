@@ -7,6 +7,7 @@
 #include "proto/amqp/amqp.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
+#include "proto/kafka/kafka.hpp"
 #include "proto/memcached/memcached.hpp"
 #include "proto/mongodb/mongodb.hpp"
 #include "proto/mysql/mysql.hpp"
@@ -67,6 +68,8 @@ const Sample kSamples[] = {
     {"a publish", amqp::detect, Direction::request,
      raw("\1\0\1\0\0\0\x0a\0\x3c\0\x28\0\0\0\1q\0\xce\2\0\1\0\0\0\x0e\0\x3c\0\0\0\0\0\0\0\0\0\1\0\0\xce\3\0\1\0\0\0\1x\xce")},
     {"an ack", amqp::detect, Direction::response, raw("\1\0\1\0\0\0\x0d\0\x3c\0\x50\0\0\0\0\0\0\0\1\0\xce")},
+    {"a request", kafka::detect, Direction::request, raw("\0\0\0\x0e\0\3\0\1\0\0\0\7\0\4shop")},
+    {"a request's begin", kafka::detect, Direction::request, raw("\0\0\1\0\0\0\0\x09\0\0\0\7\0\x08producer\0\0")},
     {"a get", memcached::detect, Direction::request, "get user:7\r\n"},
     {"a set", memcached::detect, Direction::request, "set user:7 0 60 5\r\nhello\r\n"},
     {"a meta get", memcached::detect, Direction::request, "mg user:7 v t\r\n"},
