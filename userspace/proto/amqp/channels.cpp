@@ -139,7 +139,10 @@ void Channels::answer(Method said, std::uint16_t number, std::string_view payloa
 
 void Channels::confirm(Channel& of, std::string_view payload, bool refused, std::uint64_t begin, std::uint64_t end, Sink& sink) {
     const Confirmation confirmation = confirmation_of(payload);
-    if (!confirmation.known) {
+    if (!confirmation.known) {  // which ones it confirmed will never be told
+        const std::optional<Content> uploading = std::exchange(of.from_client, std::nullopt);
+        give_up(of, end, sink);
+        of.from_client = uploading;
         return;
     }
     // Tag 0, multiple: all of them.

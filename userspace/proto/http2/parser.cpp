@@ -84,6 +84,9 @@ Parsed Http2::parse(const Chunk& chunk, Sink& sink) {
     if (not_mine_) {
         return {0, Verdict::not_mine};
     }
+    if (chunk.direction == Direction::response) {
+        streams_.heard(way.frames.seen());
+    }
     if (way.frames.is_lost() && chunk.ends_call) {
         finish_by_length(way, chunk.position + chunk.bytes.size(), sink);
     }

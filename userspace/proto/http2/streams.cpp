@@ -167,7 +167,7 @@ void Streams::give_up(Map::iterator at, Sink& sink) {
     const Stream& stream = at->second;
     sink.end({.direction = Direction::response,
               .correlation = stream.correlation,
-              .end = stream.response_seen,
+              .end = stream.response_seen > 0 ? stream.response_seen : heard_,
               .bytes = stream.response_bytes,
               .body_bytes = stream.response_body,
               .error = stream.responded ? "" : "lost",

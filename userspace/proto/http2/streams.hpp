@@ -50,6 +50,8 @@ public:
     void reset(std::uint32_t id, Direction by, std::uint64_t begin, std::uint64_t end, std::uint32_t code, Sink& sink);
     /// Frames from the server were lost.
     void doubt();
+    /// Bytes of the server were there up to this position.
+    void heard(std::uint64_t position) { heard_ = position; }
     /// No more bytes of that direction.
     void finish(Direction direction, std::uint64_t position, Sink& sink);
     /// The one stream whose response is being sent, when it is the only one that has begun and knows its length; else 0.
@@ -65,6 +67,7 @@ private:
 
     std::uint64_t correlation_of_zero_;
     std::uint32_t latest_ = 0;
+    std::uint64_t heard_ = 0;
     Map streams_;
 };
 
