@@ -98,6 +98,12 @@ const Case kCases[] = {
       server(message(2, 1, int32(2013) + int32(50) + "\2yyyy", 2012))},
      {" -> body=13"}},
     {"attached before a reply", {server(found(3)), client(find(4)), server(found(4))}, {kFind + " -> body=48"}},
+    {"a number that comes again before its reply is over",
+     {client(ask(1, number("ping", 1))), server(answer(1, number("ok", 1)).substr(0, 30)), client(ask(1, number("ping", 1))),
+      server(answer(1, number("ok", 1)).substr(30) + answer(1, number("ok", 1)))},
+     {"ping ping (housekeeping) -> body=18", "ping ping (housekeeping) -> body=18"},
+     Closes::no,
+     false},
     {"closed in the middle", {client(find(1)), server(found(1).substr(0, 40))}, {kFind}, Closes::by_server},
     {"not MongoDB", {client("GET / HTTP/1.1\r\nHost: h\r\n\r\n")}, {"not mine"}},
 };

@@ -129,69 +129,47 @@ Method method_of(std::string_view payload) {
 }
 
 Place place_of(Method asked, std::string_view payload) {
+    /// Arguments in their order: 2 and 9: as many bytes; x: the exchange, r: the routing key, q: the queue, s: another short
+    /// string.
+    struct Layout {
+        Method method;
+        std::string_view arguments;
+        std::uint8_t no_wait;  ///< in the bits behind them; 0: there is no such bit
+    };
+    static constexpr std::array<Layout, 12> kLayouts = {{
+        {methods::kBasicPublish, "2xr", 0},
+        {methods::kBasicDeliver, "s9xr", 0},
+        {methods::kBasicGet, "2q", 0},
+        {method(60, 20), "2qs", 8},   // basic.consume
+        {method(60, 30), "s", 1},     // basic.cancel
+        {method(50, 10), "2q", 16},   // queue.declare
+        {method(50, 20), "2qxs", 1},  // queue.bind
+        {method(50, 30), "2q", 1},    // queue.purge
+        {method(50, 40), "2q", 4},    // queue.delete
+        {method(40, 10), "2xs", 16},  // exchange.declare
+        {method(40, 20), "2x", 2},    // exchange.delete
+        {methods::kConfirmSelect, "", 1},
+    }};
+    Place place;
+    const auto found =
+        std::find_if(kLayouts.begin(), kLayouts.end(), [asked](const Layout& layout) { return layout.method == asked; });
+    if (found == kLayouts.end()) {
+        return place;
+    }
     Reader reader(payload);
     (void)reader.take(4);
-    Place place;
-    switch (asked) {
-        case methods::kBasicPublish:
-            (void)reader.take(2);
-            place.exchange = short_string(reader);
-            place.routing_key = short_string(reader);
-            return place;
-        case methods::kBasicDeliver:
-            (void)short_string(reader);  // the consumer's tag
-            (void)reader.take(8 + 1);
-            place.exchange = short_string(reader);
-            place.routing_key = short_string(reader);
-            return place;
-        case methods::kBasicGet:
-        case method(60, 20):  // basic.consume
-            (void)reader.take(2);
-            place.queue = short_string(reader);
-            if (asked == method(60, 20)) {
-                (void)short_string(reader);
-                place.no_wait = (reader.byte() & 8) != 0;
-            }
-            return place;
-        case method(50, 10):  // queue.declare
-            (void)reader.take(2);
-            place.queue = short_string(reader);
-            place.no_wait = (reader.byte() & 16) != 0;
-            return place;
-        case method(50, 20):  // queue.bind
-            (void)reader.take(2);
-            place.queue = short_string(reader);
-            place.exchange = short_string(reader);
-            (void)short_string(reader);
-            place.no_wait = (reader.byte() & 1) != 0;
-            return place;
-        case method(50, 30):  // queue.purge
-        case method(50, 40):  // queue.delete
-            (void)reader.take(2);
-            place.queue = short_string(reader);
-            place.no_wait = (reader.byte() & (asked == method(50, 30) ? 1 : 4)) != 0;
-            return place;
-        case method(40, 10):  // exchange.declare
-            (void)reader.take(2);
-            place.exchange = short_string(reader);
-            (void)short_string(reader);
-            place.no_wait = (reader.byte() & 16) != 0;
-            return place;
-        case method(40, 20):  // exchange.delete
-            (void)reader.take(2);
-            place.exchange = short_string(reader);
-            place.no_wait = (reader.byte() & 2) != 0;
-            return place;
-        case method(60, 30):  // basic.cancel
-            (void)short_string(reader);
-            place.no_wait = (reader.byte() & 1) != 0;
-            return place;
-        case methods::kConfirmSelect:
-            place.no_wait = (reader.byte() & 1) != 0;
-            return place;
-        default:
-            return place;
+    for (const char argument : found->arguments) {
+        if (argument == '2' || argument == '9') {
+            (void)reader.take(static_cast<std::uint64_t>(argument - '0'));
+            continue;
+        }
+        std::string text = short_string(reader);
+        if (argument != 's') {
+            (argument == 'x' ? place.exchange : argument == 'q' ? place.queue : place.routing_key) = std::move(text);
+        }
     }
+    place.no_wait = found->no_wait != 0 && (reader.byte() & found->no_wait) != 0;
+    return place;
 }
 
 Confirmation confirmation_of(std::string_view payload) {

@@ -43,7 +43,6 @@ private:
     Frames response_{Direction::response, kHeaderBytes};
     std::optional<End> asking_;
     std::optional<End> answering_;
-    std::uint64_t answers_ = 0;  ///< the correlation id of the response in progress
     Numbered<Asked> numbered_;
     bool understood_ = false;
     bool not_mine_ = false;
@@ -108,13 +107,14 @@ void Kafka::request(const Frame& frame, Sink& sink) {
 }
 
 void Kafka::response(const Frame& frame, Sink& sink) {
-    answers_ = Reader(frame.header.substr(kLengthBytes)).big<4>();
-    const auto* const open = numbered_.find(answers_);
+    const std::uint64_t answers = Reader(frame.header.substr(kLengthBytes)).big<4>();
+    const auto* const open = numbered_.find(answers);
     if (open == nullptr) {
         return;
     }
     const Correlation correlation = open->correlation;
     const Asked asked = open->asked;
+    numbered_.remove(answers);  // the number may come again before this response is over
     numbered_.give_up_before(correlation, [&](Correlation lost) { give_up(lost, sink); });
     const Response told = response_of(asked.api, asked.version, frame.payload, frame.whole());
     sink.head({.direction = Direction::response, .correlation = correlation, .begin = frame.begin});
@@ -136,9 +136,6 @@ void Kafka::over(Direction direction, std::uint64_t end, bool complete, Sink& si
     }
     open->end = end;
     open->complete = open->complete && complete;
-    if (direction == Direction::response) {
-        numbered_.remove(answers_);
-    }
     sink.end(*open);
     open.reset();
 }

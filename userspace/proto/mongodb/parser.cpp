@@ -26,7 +26,6 @@ private:
     /// A message in progress that is told of.
     struct Open {
         Correlation correlation{};
-        std::uint32_t number = 0;
         End end;
         bool told = false;
     };
@@ -94,7 +93,7 @@ void Mongodb::request(const Frame& frame, const Header& header, Sink& sink) {
     if (!command.collection.empty()) {
         head.attributes.emplace_back("db.collection.name", std::move(command.collection));
     }
-    asking_ = {head.correlation, header.id, {}, true};
+    asking_ = {head.correlation, {}, true};
     sink.head(head);
 }
 
@@ -107,7 +106,8 @@ void Mongodb::reply(const Frame& frame, const Header& header, Sink& sink) {
     // A server reads the next command of a connection when it has answered the one before.
     numbered_.give_up_before(correlation, [&](Correlation lost) { give_up(lost, sink); });
     Reply reply = reply_of(header, frame.payload, frame.whole());
-    answering_ = {correlation, header.answers, {}, true};
+    numbered_.remove(header.answers);  // the number may come again before this reply is over
+    answering_ = {correlation, {}, true};
     answering_.end = End{.direction = Direction::response,
                          .body_bytes = frame.payload_bytes(),
                          .rows = reply.rows,
@@ -129,9 +129,6 @@ void Mongodb::over(Direction direction, std::uint64_t end, bool complete, Sink& 
     open.end.correlation = open.correlation;
     open.end.end = end;
     open.end.complete = open.end.complete && complete;
-    if (direction == Direction::response) {
-        numbered_.remove(open.number);
-    }
     sink.end(open.end);
 }
 

@@ -7,6 +7,8 @@
 namespace timesink::proto::mysql {
 namespace {
 
+constexpr std::uint64_t kLongestLogin = std::uint64_t{64} * 1024;
+
 /// Of a packet: how much is known.
 struct First {
     std::uint64_t length;
@@ -40,7 +42,7 @@ Match detect_command(const First& first) {
     if (first.sequence == 1) {
         const bool new_enough =
             first.payload.size() < 2 || (static_cast<unsigned char>(first.payload[1]) & kProtocol41 >> 8) != 0;
-        const bool may = first.length >= 32 && first.length < 64 * 1024 && new_enough;
+        const bool may = first.length >= 32 && first.length < kLongestLogin && new_enough;
         return is_login(first.payload, first.length) ? Match::yes : may && first.payload.size() < 32 ? Match::maybe : Match::no;
     }
     if (first.sequence != 0 || first.length == 0) {

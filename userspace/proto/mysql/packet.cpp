@@ -79,7 +79,7 @@ Greeting greeting_of(std::string_view payload) {
 
 bool is_login(std::string_view payload, std::uint64_t length) {
     constexpr std::size_t kFixed = 32;
-    if (length < kFixed || payload.size() < kFixed || length > 64 * 1024) {
+    if (length < kFixed || payload.size() < kFixed || length > std::uint64_t{64} * 1024) {
         return false;
     }
     const std::uint32_t capabilities = login_of(payload.substr(0, kFixed)).capabilities;
