@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
@@ -53,6 +54,7 @@ private:
     /// Null: it is not there, or its account has been drawn.
     [[nodiscard]] LiveUnit* find(UnitId id) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
+    void doubt(const request::Exchange& exchange);
     void carry_out();
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);
@@ -61,6 +63,7 @@ private:
 
     AccountSink& sink_;
     Timelines timelines_;
+    ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
     std::vector<ContextOwners::Decision> decisions_;
