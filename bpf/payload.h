@@ -8,7 +8,7 @@
 
 #include "ring.h"
 
-#define TS_SEGMENTS 16
+#define TS_SEGMENTS 64
 #define TS_HEAD_MAX 16384
 #define TS_TAIL_MAX 256
 #define TS_PAYLOAD_AT_MOST (sizeof(struct ts_call) + TS_CLASS_COUNT * sizeof(struct ts_call_count))

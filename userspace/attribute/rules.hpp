@@ -5,7 +5,7 @@
 namespace timesink::attribute {
 
 /// Which bucket an exchange falls into, by what it is: database protocols are db; HTTP bodies in bulk (image, video, audio,
-/// octet-stream of kBulkBytes or more) are transfer; other HTTP, and what could not be decoded, is provider.
+/// octet-stream of kBulkBytes or more) are transfer; other HTTP, brokers, and what could not be decoded, is provider.
 inline constexpr std::uint64_t kBulkBytes = std::uint64_t{64} * 1024;
 Bucket bucket_of(const request::Exchange& exchange);
 

@@ -39,7 +39,11 @@ struct Head {
     bool target_truncated = false;  ///< the capture ended inside the target
     bool housekeeping = false;      ///< start-up, authentication, pool clean-up, keep-alive pings: not the application's
     bool expects_response = true;
-    /// Responses. status: HTTP code; 0 elsewhere. error: empty for success, else SQLSTATE, RESP error prefix, "truncated", …
+    /// The other end answers the requests of a connection one after the other. False: it works on several at once, so that a
+    /// request never waits for the answer to another.
+    bool answers_in_order = true;
+    /// Responses. status: HTTP code; 0 elsewhere, and where it is in a table of HTTP/2 that is older than the attach. error:
+    /// empty for success, else SQLSTATE, RESP error prefix, "truncated", …
     int status = 0;
     std::string error{};
     Attributes attributes{};
@@ -53,7 +57,7 @@ struct Head {
             text->clear();
         }
         target_truncated = housekeeping = false;
-        expects_response = true;
+        expects_response = answers_in_order = true;
         status = 0;
         attributes.clear();
     }
@@ -66,6 +70,7 @@ struct End {
     Direction direction = Direction::request;
     Correlation correlation{};
     std::uint64_t end = 0;         ///< position after its last byte
+    std::uint64_t bytes = 0;       ///< on the wire, where other messages' bytes lie between its own; 0: all from begin to end
     std::uint64_t body_bytes = 0;  ///< of the payload proper: HTTP body (decoded from chunks), result rows
     std::uint64_t rows = 0;        ///< SQL: rows returned or changed, where told
     std::string error{};           ///< as in Head, when it is known only now

@@ -1,4 +1,10 @@
+#include "proto/amqp/amqp.hpp"
 #include "proto/http1/http1.hpp"
+#include "proto/http2/http2.hpp"
+#include "proto/kafka/kafka.hpp"
+#include "proto/memcached/memcached.hpp"
+#include "proto/mongodb/mongodb.hpp"
+#include "proto/mysql/mysql.hpp"
 #include "proto/parser.hpp"
 #include "proto/postgres/postgres.hpp"
 #include "proto/redis/redis.hpp"
@@ -8,7 +14,13 @@ namespace timesink::proto {
 std::span<const Protocol> registry() {
     static constexpr Protocol kProtocols[] = {
         {"http", http1::detect, http1::make},
+        {"http", http2::detect, http2::make},
         {"postgresql", postgres::detect, postgres::make},
+        {"mongodb", mongodb::detect, mongodb::make},
+        {"mysql", mysql::detect, mysql::make},
+        {"rabbitmq", amqp::detect, amqp::make},
+        {"memcached", memcached::detect, memcached::make},
+        {"kafka", kafka::detect, kafka::make},
         {"redis", redis::detect, redis::make},
     };
     return kProtocols;

@@ -41,6 +41,19 @@ void remove(Map& from, typename Map::iterator at, std::vector<typename Map::node
     }
 }
 
+bool speaks_sql(std::string_view protocol) {
+    return protocol == "postgresql" || protocol == "mysql" || protocol == "sqlite";
+}
+
+/// Whose messages are about keys that are named like paths.
+bool names_keys(std::string_view protocol) {
+    return protocol == "redis" || protocol == "memcached" || protocol == "rabbitmq";
+}
+
+std::uint64_t bytes_of(const proto::End& end, std::uint64_t begin) {
+    return end.bytes > 0 ? end.bytes : end.end - begin;
+}
+
 std::string_view path_of(std::string_view target) {
     return target.substr(0, target.find('?'));
 }
@@ -154,7 +167,7 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
     std::string key;
     std::string script;
     for (const auto& attribute : head.attributes) {
-        if (attribute.first == "redis.key") {
+        if (attribute.first == "redis.key" || attribute.first == "memcached.key" || attribute.first == "amqp.key") {
             key = attribute.second;  // may hold a value: only its shape goes on
         } else if (attribute.first == "redis.script") {
             script = attribute.second;
@@ -165,12 +178,15 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
     if (exchange.protocol == "http") {
         exchange.statement = fold_path(path_of(head.target));
         exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + exchange.statement);
-    } else if (exchange.protocol == "redis") {
+    } else if (names_keys(exchange.protocol)) {
         const StatementShape shape = shape_of_redis(exchange.operation, key, script);
         exchange.statement = shape.text;
         exchange.fingerprint = shape.fingerprint;
-    } else {
+    } else if (speaks_sql(exchange.protocol)) {
         name_statement(exchange, head);
+    } else {  // the parser has left out what is a value
+        exchange.statement = head.target;
+        exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(head.target);
     }
 }
 
@@ -223,7 +239,9 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
     exchange.read_by = first_byte.thread;
     exchange.touched_by_loss = exchange.touched_by_loss || !first_byte.arrival_known;
     // Behind others on this connection: the server could not begin before it had answered them.
-    exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
+    if (head.answers_in_order) {
+        exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
+    }
     append(exchange.attributes, head.attributes);
 }
 
@@ -246,7 +264,7 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     Unit& unit = at.unit;
     append(unit.attributes, end.attributes);
     if (end.direction == proto::Direction::request) {
-        unit.bytes_in = end.end - at.request_begin;
+        unit.bytes_in = bytes_of(end, at.request_begin);
         unit.request_arrived = last_byte.arrived;
         unit.read_end = last_byte.exited;
         return;
@@ -254,7 +272,7 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     if (unit.read_end == Instant{}) {  // answered before the request was whole
         unit.bytes_in = connection.position(proto::Direction::request) - at.request_begin;
     }
-    unit.bytes_out = end.end - at.response_begin;
+    unit.bytes_out = bytes_of(end, at.response_begin);
     unit.answered_by = last_byte.thread;
     unit.answered_in = last_byte.context;
     unit.end = last_byte.exited;
@@ -278,11 +296,11 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
     Exchange& exchange = at.exchange;
     append(exchange.attributes, end.attributes);
     if (end.direction == proto::Direction::request) {
-        exchange.bytes_out = end.end - at.request_begin;
+        exchange.bytes_out = bytes_of(end, at.request_begin);
         exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
         return;
     }
-    exchange.bytes_in = end.end - at.response_begin;
+    exchange.bytes_in = bytes_of(end, at.response_begin);
     exchange.rows = end.rows;
     exchange.complete = end.complete && at.answering && last_byte.known;
     if (last_byte.known) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -80,7 +81,13 @@ private:
 
 using Make = std::unique_ptr<Parser> (*)();
 
-/// All of it. `probe`: an exchange (a request's step, a response's step) that must be understood again after a gap.
+/// An exchange (a request's step, a response's step) that must be understood again after a gap; asked for in several rounds, for
+/// protocols whose messages have numbers.
+using Probe = std::function<std::vector<Step>(int round)>;
+
+/// All of it.
+void run_case(const Case& test, Make make, const Probe& probe);
+/// The same probe in all rounds.
 void run_case(const Case& test, Make make, const std::vector<Step>& probe);
 
 /// The first of these alone, for tests that look at what came out.

@@ -3,10 +3,10 @@
 #include <string_view>
 #include <utility>
 
-#include "proto/http1/body.hpp"
-#include "proto/http1/fields.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http1/start_line.hpp"
+#include "proto/http1/stream.hpp"
+#include "proto/http2/http2.hpp"
 #include "proto/lines.hpp"
 #include "proto/turns.hpp"
 
@@ -16,43 +16,6 @@ namespace {
 constexpr std::uint64_t kLongestHeader = std::uint64_t{256} * 1024;
 constexpr std::string_view kLastChunk = "\r\n0\r\n\r\n";
 constexpr std::string_view kHeaderEnd = "\r\n\r\n";
-
-struct Asked {
-    bool is_head = false;
-    bool is_connect = false;
-};
-
-/// One direction of the connection.
-///
-/// | state      | bytes                                        | gap                                   |
-/// |------------|----------------------------------------------|---------------------------------------|
-/// | between    | empty lines skipped; else -> start_line      | -> lost                               |
-/// | start_line | valid -> header; else lost or not_mine       | -> lost                               |
-/// | header     | empty line -> body, or between when bodiless | Head with what is known, -> lost      |
-/// | body       | its end -> between; bad framing -> lost      | within the known length: goes on; else -> lost |
-/// | lost       | start line at the begin of a call -> header; last chunk at the end of a call -> between | stays |
-struct Stream {
-    explicit Stream(Direction way) : direction(way), fields(way) {}
-
-    enum class State : std::uint8_t { between, start_line, header, body, lost };
-
-    Direction direction;
-    State state = State::between;
-    LineReader line;
-    Fields fields;
-    Body body;
-    Head head;  ///< of the message in progress
-    std::uint64_t header_bytes = 0;
-    bool open = false;               ///< its Head was given, its End was not
-    bool answers = false;            ///< a response whose request is known
-    bool in_call = false;            ///< the last byte seen was not the last of its system call
-    bool candidate = false;          ///< lost: `line` may become a start line
-    bool resumed = false;            ///< lost: the next byte follows a gap
-    bool awaits_last_chunk = false;  ///< lost within one call's chunked body: its last chunk may still be seen
-    bool awaits_header_end = false;  ///< lost within one call's header of a request that has no body
-    std::uint64_t seen = 0;          ///< position after the last byte told of
-    std::string tail;                ///< lost: the last contiguous bytes, as many as kLastChunk has
-};
 
 class Http1 final : public Parser {
 public:
@@ -64,6 +27,7 @@ private:
     using State = Stream::State;
     using Bytes = std::span<const std::byte>;
     /// Each takes bytes that begin at `position` and returns how many.
+    Parsed after_upgrade(const Chunk& chunk, std::size_t taken, Sink& sink);
     std::size_t step(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
     std::size_t between(Stream& stream, Bytes bytes, std::uint64_t position);
     std::size_t start_line(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
@@ -88,12 +52,16 @@ private:
     Stream request_{Direction::request};
     Stream response_{Direction::response};
     Turns<Asked> turns_;
-    bool understood_ = false;  ///< a start line was seen
-    bool not_mine_ = false;    ///< never was HTTP/1, or is no more
-    bool rejected_ = false;    ///< never was
+    std::unique_ptr<Parser> successor_;  ///< HTTP/2, once the connection was upgraded to it: everything is its
+    bool understood_ = false;            ///< a start line was seen
+    bool not_mine_ = false;              ///< never was HTTP/1, or is no more
+    bool rejected_ = false;              ///< never was
 };
 
 Parsed Http1::parse(const Chunk& chunk, Sink& sink) {
+    if (successor_ != nullptr) {
+        return successor_->parse(chunk, sink);
+    }
     Stream& stream = stream_of(chunk.direction);
     if (chunk.direction == Direction::response && !chunk.bytes.empty()) {
         turns_.hear();
@@ -104,11 +72,14 @@ Parsed Http1::parse(const Chunk& chunk, Sink& sink) {
     }
     stream.resumed = false;
     std::size_t taken = 0;
-    while (taken < chunk.bytes.size() && !not_mine_) {
+    while (taken < chunk.bytes.size() && !not_mine_ && successor_ == nullptr) {
         taken += step(stream, chunk.bytes.subspan(taken), chunk.position + taken, sink);
     }
     if (not_mine_) {
         return {rejected_ ? 0 : taken, Verdict::not_mine};
+    }
+    if (successor_ != nullptr) {
+        return after_upgrade(chunk, taken, sink);
     }
     stream.in_call = !chunk.ends_call;
     stream.seen = chunk.position + taken;
@@ -116,6 +87,16 @@ Parsed Http1::parse(const Chunk& chunk, Sink& sink) {
         search_at_call_end(stream, chunk.position + taken, sink);
     }
     return {taken, Verdict::ok};
+}
+
+/// The rest of the chunk in which the connection became HTTP/2.
+Parsed Http1::after_upgrade(const Chunk& chunk, std::size_t taken, Sink& sink) {
+    if (taken == chunk.bytes.size()) {
+        return {taken, Verdict::ok};
+    }
+    const Parsed rest =
+        successor_->parse({chunk.direction, chunk.position + taken, chunk.bytes.subspan(taken), chunk.ends_call}, sink);
+    return {taken + rest.consumed, rest.verdict};
 }
 
 std::size_t Http1::step(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink) {
@@ -292,6 +273,12 @@ void Http1::frame_response(Stream& stream, std::uint64_t position, Sink& sink) {
     const int status = stream.head.status;
     const Asked* asked = turns_.answering();
     const bool tunnel = asked != nullptr && asked->is_connect && status >= 200 && status < 300;
+    if (status == 101 && fields.upgrade() == "h2c" && asked != nullptr) {
+        // RFC 7540 section 3.2: the answer itself comes as stream 1 of the HTTP/2 that follows.
+        stream.state = State::between;
+        successor_ = http2::make_upgraded(turns_.answering_correlation());
+        return;
+    }
     const bool bodiless = (asked != nullptr && asked->is_head) || tunnel || status == 101 || status == 204 || status == 304;
     announce(stream, sink);
     Body::Kind kind = Body::Kind::until_close;
@@ -428,6 +415,9 @@ void Http1::search_at_call_end(Stream& stream, std::uint64_t position, Sink& sin
 }
 
 void Http1::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sink& sink) {
+    if (successor_ != nullptr) {
+        return successor_->gap(direction, begin, end, sink);
+    }
     Stream& stream = stream_of(direction);
     if (not_mine_ || end <= begin) {
         return;
@@ -460,6 +450,9 @@ void Http1::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sin
 }
 
 void Http1::finish(Direction direction, std::uint64_t position, Sink& sink) {
+    if (successor_ != nullptr) {
+        return successor_->finish(direction, position, sink);
+    }
     Stream& stream = stream_of(direction);
     if (not_mine_) {
         return;

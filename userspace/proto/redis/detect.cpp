@@ -18,6 +18,9 @@ Match detect_command(std::string_view text, std::span<const std::byte> bytes) {
         const bool is_http = text.substr(0, end).find(" HTTP/") != std::string_view::npos;
         return end != std::string_view::npos && is_remarkable(name) && !is_http ? Match::yes : Match::no;
     }
+    if (text.size() > 1 && (text[1] < '0' || text[1] > '9')) {
+        return Match::no;  // lengths of binary protocols may begin with this byte
+    }
     Value value;
     CommandReader reader;
     value.begin();

@@ -1,0 +1,194 @@
+"""The clients of the protocol tests: each makes calls and writes its own account of them.
+
+    clients.py PROTOCOL PORT TRUTH READY
+
+Connects, makes READY, waits for READY.go, makes its calls on the connections that it has and on new ones, writes TRUTH: a JSON object a line, {name, begin,
+end, error, status, rows}, times in ns of CLOCK_MONOTONIC. `name` is operation, a space, and the shape that is to be found."""
+
+import asyncio
+import json
+import pathlib
+import sys
+import time
+
+ROUNDS = 100
+
+
+class Account:
+    def __init__(self):
+        self.calls = []
+
+    def call(self, name, function, error=None, status=None, rows=None):
+        begin = time.monotonic_ns()
+        try:
+            return function()
+        except Exception:
+            if error is None:
+                raise
+        finally:
+            self.add(name, begin, error, status, rows)
+
+    def add(self, name, begin, error=None, status=None, rows=None):
+        self.calls.append({"name": name, "begin": begin, "end": time.monotonic_ns(), "error": error, "status": status, "rows": rows})
+
+
+def http2(port, ready, account):
+    import httpx
+    settings = {"base_url": f"http://127.0.0.1:{port}", "http1": False, "http2": True, "timeout": 30}
+
+    def rounds(http, count):
+        for number in range(count):
+            account.call("GET /items/{id}", lambda: http.get(f"/items/{number}?secret=1"), status=200)
+            account.call("POST /upload", lambda: http.post("/upload", content=b"z" * 3000), status=200)
+            account.call("GET /missing", lambda: http.get("/missing"), status=404)
+            account.call("GET /slow", lambda: http.get("/slow"), status=200)
+            if number % 10 == 0:
+                account.call("GET /stream", lambda: http.get("/stream"), status=200)
+                account.call("GET /big", lambda: http.get("/big").content, status=200)
+
+    async def streams(count):
+        """Many at once on one connection. Small ones: of a read of 64 KiB, 4 KiB are seen, and what answers others in the rest is lost."""
+        async with httpx.AsyncClient(**settings) as http:
+            async def one(number):
+                for path, shape, status in ((f"/items/{number}", "/items/{id}", 200), ("/slow", "/slow", 200), ("/missing", "/missing", 404)):
+                    begin = time.monotonic_ns()
+                    await http.get(path)
+                    account.add("GET " + shape, begin, status=status)
+            await one(0)
+            for _ in range(count):
+                await asyncio.gather(*(one(number) for number in range(8)))
+
+    old = httpx.Client(**settings)
+    old.get("/items/0")
+    ready()
+    rounds(old, ROUNDS)
+    with httpx.Client(**settings) as new:
+        rounds(new, 10)
+    old.close()
+    asyncio.run(streams(20))
+
+
+def http2_server(port, ready, account):
+    """The names are the server's: paths, not routes."""
+    import httpx
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", http1=False, http2=True, timeout=30) as http:
+        http.get("/items/0")
+        ready()
+        for number in range(ROUNDS):
+            account.call(f"GET /fresh/{number}", lambda: http.get(f"/fresh/{number}"), status=200)
+            account.call("GET /missing", lambda: http.get("/missing"), status=404)
+
+
+def grpc(port, ready, account):
+    import grpc as library
+    channel = library.insecure_channel(f"127.0.0.1:{port}")
+    library.channel_ready_future(channel).result(30)
+    get, listing = channel.unary_unary("/test.Things/Get"), channel.unary_stream("/test.Things/List")
+    ready()
+    for _ in range(ROUNDS):
+        account.call("POST /test.Things/Get", lambda: get(b"x"), status=200)
+        account.call("POST /test.Things/Get", lambda: get(b"bad"), status=200, error="NOT_FOUND")
+        account.call("POST /test.Things/List", lambda: list(listing(b"x")), status=200)
+    channel.close()
+
+
+def mysql(port, ready, account):
+    import pymysql
+
+    def connect():
+        return pymysql.connect(host="127.0.0.1", port=port, user="root", autocommit=True, local_infile=False)
+
+    def rounds(connection, count):
+        cursor = connection.cursor()
+        for number in range(count):
+            account.call("INSERT INSERT INTO t VALUES (?)", lambda: cursor.execute("INSERT INTO t VALUES (%s, %s)", (next(ids), "secret")), rows=1)
+            account.call("SELECT SELECT * FROM t WHERE id = ?", lambda: cursor.execute("SELECT * FROM t WHERE id = %s", (1,)), rows=1)
+            account.call("INSERT INSERT INTO t VALUES (?)", lambda: cursor.execute("INSERT INTO t VALUES (1, 'again')"), error="1062")
+            account.call("SELECT SELECT * FROM none", lambda: cursor.execute("SELECT * FROM none"), error="1146")
+            if number % 10 == 0:
+                account.call("SELECT SELECT seq, REPEAT(?) FROM seq_1_to_1000",
+                             lambda: cursor.execute("SELECT seq, REPEAT('x', 100) FROM seq_1_to_1000"))
+
+    ids = iter(range(2, 1_000_000))
+    old = connect()
+    start = old.cursor()
+    start.execute("CREATE DATABASE shop")
+    old.select_db("shop")
+    start.execute("CREATE TABLE t (id INT PRIMARY KEY, name TEXT)")
+    start.execute("INSERT INTO t VALUES (1, 'one')")
+    ready()
+    rounds(old, ROUNDS)
+    new = connect()
+    new.select_db("shop")
+    rounds(new, ROUNDS)
+
+
+def memcached(port, ready, account):
+    from pymemcache.client.base import Client
+    client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False)
+    client.set("word", b"x")
+    ready()
+    for number in range(ROUNDS):
+        account.call("set set user:{id}", lambda: client.set(f"user:{number}", b"x" * (10 if number % 10 else 50_000)))
+        account.call("get get user:{id}", lambda: client.get(f"user:{number}"), rows=1)
+        account.call("get get missing", lambda: client.get("missing"), rows=0)
+        account.call("incr incr n", lambda: client.incr("n", 1))
+        account.call("delete delete user:{id}", lambda: client.delete(f"user:{number}"))
+        account.call("incr incr word", lambda: client.incr("word", 1), error="CLIENT_ERROR")
+
+
+def mongodb(port, ready, account):
+    import pymongo
+    client = pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=20000", directConnection=True)
+    things = client.shop.things
+    things.insert_one({"_id": -1, "name": "x"})
+    ready()
+    for number in range(ROUNDS):
+        account.call("insert insert things", lambda: things.insert_one({"_id": number, "name": "secret"}), rows=1)
+        account.call("find find things filter: {_id}", lambda: things.find_one({"_id": number}))
+        account.call("update update things q: {_id} u: {$set: {name}}", lambda: things.update_one({"_id": number}, {"$set": {"name": "y"}}), rows=1)
+        account.call("delete delete things q: {_id}", lambda: things.delete_one({"_id": number}), rows=1)
+        account.call("insert insert things", lambda: things.insert_one({"_id": -1}), error="11000")
+
+
+def rabbitmq(port, ready, account):
+    import pika
+    connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port))
+    channel = connection.channel()
+    ready()
+    channel = connection.channel()
+    channel.confirm_delivery()
+    account.call("queue.declare queue.declare jobs", lambda: channel.queue_declare("jobs"))
+    for number in range(ROUNDS):
+        account.call("publish publish jobs", lambda: channel.basic_publish("", "jobs", b"secret" * (1 if number % 10 else 30_000)))
+        account.call("basic.get basic.get jobs", lambda: channel.basic_get("jobs", auto_ack=True))
+        account.call("basic.get basic.get jobs", lambda: channel.basic_get("jobs", auto_ack=True))
+    connection.close()
+
+
+def kafka(port, ready, account):
+    from kafka import KafkaProducer
+    producer = KafkaProducer(bootstrap_servers=f"127.0.0.1:{port}", acks="all", linger_ms=0)
+    producer.send("jobs", b"first").get(30)
+    ready()
+    for _ in range(ROUNDS):
+        account.call("Produce Produce jobs", lambda: producer.send("jobs", b"secret").get(30))
+    producer.close()
+
+
+def main(protocol, port, truth, ready):
+    account = Account()
+
+    def wait():
+        pathlib.Path(ready).touch()
+        while not pathlib.Path(ready + ".go").exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+
+    globals()[protocol](int(port), wait, account)
+    pathlib.Path(truth).write_text("".join(json.dumps(call) + "\n" for call in account.calls))
+    time.sleep(0.3)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,151 @@
+"""The servers of the protocol tests, throw-away and on free ports of loopback."""
+
+import dataclasses
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from testbed.processes import Process, StackError, free_port
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Missing(Exception):
+    """Something that this test needs is not installed."""
+
+
+@dataclasses.dataclass
+class Started:
+    process: Process
+    port: int
+    is_subject: bool = False  # recorded is the server, not the client
+    options: tuple = ()       # of record
+
+
+def wait_for(holds, process, what, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if not process.running() or time.monotonic() > deadline:
+            raise StackError(f"{what}:\n{process.tail()}")
+        time.sleep(0.02)
+
+
+def need(*modules):
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise Missing(f"the Python package {module} is not installed (scripts/setup)")
+
+
+def program(name, *places):
+    found = shutil.which(name) or next((path for path in places if os.path.exists(path)), None)
+    if found is None:
+        raise Missing(f"{name} is not installed")
+    return found
+
+
+def http2(stack, subject=False):
+    """hypercorn with h2: prior knowledge over TCP."""
+    need("hypercorn", "h2", "httpx")
+    port = free_port()
+    server = stack.start("hypercorn", [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--keep-alive", "60", "service:app"],
+                         environment={"PYTHONPATH": HERE}).wait_for_port(port)
+    return Started(server, port, subject)
+
+
+def http2_server(stack):
+    return http2(stack, subject=True)
+
+
+def grpc(stack):
+    need("grpc")
+    port = free_port()
+    server = stack.start("grpc", [sys.executable, HERE / "service.py", port]).wait_for_port(port)
+    return Started(server, port)
+
+
+def mysql(stack):
+    need("pymysql")
+    server, install = program("mariadbd", "/usr/sbin/mariadbd"), program("mariadb-install-db")
+    port = free_port()
+    data = stack.directory / "mysql"
+    data.mkdir()
+    user = "mysql" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(data, user, user)
+    common = ["--no-defaults", f"--datadir={data}"]
+    made = subprocess.run([install, *common, "--auth-root-authentication-method=normal", "--skip-test-db", *([f"--user={user}"] if user else [])],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if made.returncode != 0:
+        raise StackError(f"mariadb-install-db failed:\n{made.stdout}{made.stderr}")
+    process = stack.start("mariadbd", [server, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={data}/s", "--local-infile=1",
+                                       "--innodb-flush-log-at-trx-commit=0"], user=user).wait_for_port(port)
+    return Started(process, port)
+
+
+def memcached(stack):
+    need("pymemcache")
+    port = free_port()
+    arguments = [program("memcached"), "-l", "127.0.0.1", "-p", port, *(["-u", "nobody"] if os.geteuid() == 0 else [])]
+    return Started(stack.start("memcached", arguments).wait_for_port(port), port)
+
+
+def mongodb(stack):
+    """FerretDB where it is installed; MongoDB itself is not to be had, so else a double that answers the driver's commands."""
+    need("pymongo")
+    port = free_port()
+    ferret = shutil.which("ferretdb")
+    if ferret:
+        arguments = [ferret, "--handler=sqlite", f"--sqlite-url=file:{stack.directory}/", f"--listen-addr=127.0.0.1:{port}",
+                     "--telemetry=disable", f"--state-dir={stack.directory}", "--debug-addr=-"]
+    else:
+        arguments = [sys.executable, HERE / "mongodb_double.py", port]
+    return Started(stack.start("mongodb", arguments).wait_for_port(port), port)
+
+
+def rabbitmq(stack):
+    need("pika")
+    server = program("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the one in the PATH, which stays in front of it
+    port, distribution, mapper = free_port(), free_port(), free_port()
+    home = stack.directory / "rabbitmq"
+    home.mkdir()
+    user = "rabbitmq" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(home, user, user)
+    (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\nloopback_users = none\n")
+    # A port mapper of its own, in the foreground: the one that the node would start stays behind.
+    stack.start("epmd", [program("epmd"), "-address", "127.0.0.1", "-port", mapper], user=user).wait_for_port(mapper)
+    process = stack.start("rabbitmq", [server], user=user, environment={
+        "HOME": home, "RABBITMQ_MNESIA_BASE": home, "RABBITMQ_LOG_BASE": home, "RABBITMQ_CONFIG_FILE": home / "rabbitmq.conf",
+        "RABBITMQ_NODENAME": f"timesink{port}@localhost", "RABBITMQ_ENABLED_PLUGINS_FILE": home / "plugins", "RABBITMQ_DIST_PORT": distribution,
+        "ERL_EPMD_PORT": mapper, "ERL_EPMD_ADDRESS": "127.0.0.1",
+        # The script then becomes the node, and does not wait beside it.
+        "RABBITMQ_ALLOW_INPUT": "1",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+    }).wait_for_port(port, 120)
+    return Started(process, port)
+
+
+def kafka(stack):
+    """Kafka in KRaft mode, from a directory with its jars (KAFKA_JARS); too big to be installed for a test."""
+    need("kafka")
+    jars = os.environ.get("KAFKA_JARS")
+    if not jars:
+        raise Missing("KAFKA_JARS does not name a directory with Kafka's jars")
+    java, port, controller = program("java"), free_port(), free_port()
+    settings = stack.directory / "server.properties"
+    settings.write_text(f"process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n"
+                        f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n"
+                        f"log.dirs={stack.directory}/kafka\noffsets.topic.replication.factor=1\ngroup.initial.rebalance.delay.ms=0\n")
+    made = subprocess.run([java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", settings],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if made.returncode != 0:
+        raise StackError(f"Kafka's storage was not made:\n{made.stdout}{made.stderr}")
+    process = stack.start("kafka", [java, "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka", settings]).wait_for_port(port, 120)
+    return Started(process, port)
+
+
+START = {start.__name__: start for start in (http2, http2_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka)}

@@ -1,0 +1,56 @@
+"""What the HTTP/2 and gRPC clients call. As a program: a gRPC server on the port given; as a module: an ASGI application."""
+
+import asyncio
+import sys
+import time
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"].endswith("shutdown"):
+                return
+    size, body = 0, True
+    while body:
+        message = await receive()
+        size += len(message.get("body", b""))
+        body = message.get("more_body", False)
+    kind = scope["path"].split("/")[1]
+    if kind == "slow":
+        await asyncio.sleep(0.01)
+    status = 404 if kind == "missing" else 200
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), (b"x-request-id", b"r")]})
+    if kind == "stream":
+        for _ in range(5):
+            await send({"type": "http.response.body", "body": b"x" * 100, "more_body": True})
+            await asyncio.sleep(0.001)
+    await send({"type": "http.response.body", "body": b"y" * (200_000 if kind == "big" else size)})
+
+
+def serve(port):
+    from concurrent import futures
+
+    import grpc
+
+    def unary(request, context):
+        time.sleep(0.001)
+        if request == b"bad":
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such thing")
+        return request + b"!"
+
+    def stream(request, _):
+        for number in range(5):
+            yield request + str(number).encode()
+
+    handlers = {"Get": grpc.unary_unary_rpc_method_handler(unary), "List": grpc.unary_stream_rpc_method_handler(stream)}
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Things", handlers),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -1,0 +1,262 @@
+#include "proto/kafka/message.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "proto/reader.hpp"
+
+namespace timesink::proto::kafka {
+namespace {
+
+constexpr std::uint16_t kProduce = 0;
+constexpr std::uint16_t kFetch = 1;
+constexpr std::uint16_t kFlexibleProduce = 9;  // the first version with compact lengths and tagged fields (KIP-482)
+constexpr std::uint16_t kFlexibleFetch = 12;
+constexpr std::uint16_t kNamelessTopics = 13;  // of both: topics have ids only (KIP-516)
+constexpr std::size_t kMostTopics = 4;
+constexpr std::uint16_t kLastVersion = 20;
+
+/// Names by api key; an empty one is of brokers among themselves, or not known.
+constexpr std::array<std::string_view, 76> kNames = {"Produce",
+                                                     "Fetch",
+                                                     "ListOffsets",
+                                                     "Metadata",
+                                                     "",
+                                                     "",
+                                                     "",
+                                                     "",
+                                                     "OffsetCommit",
+                                                     "OffsetFetch",
+                                                     "FindCoordinator",
+                                                     "JoinGroup",
+                                                     "Heartbeat",
+                                                     "LeaveGroup",
+                                                     "SyncGroup",
+                                                     "DescribeGroups",
+                                                     "ListGroups",
+                                                     "SaslHandshake",
+                                                     "ApiVersions",
+                                                     "CreateTopics",
+                                                     "DeleteTopics",
+                                                     "DeleteRecords",
+                                                     "InitProducerId",
+                                                     "OffsetForLeaderEpoch",
+                                                     "AddPartitionsToTxn",
+                                                     "AddOffsetsToTxn",
+                                                     "EndTxn",
+                                                     "",
+                                                     "TxnOffsetCommit",
+                                                     "DescribeAcls",
+                                                     "CreateAcls",
+                                                     "DeleteAcls",
+                                                     "DescribeConfigs",
+                                                     "AlterConfigs",
+                                                     "AlterReplicaLogDirs",
+                                                     "DescribeLogDirs",
+                                                     "SaslAuthenticate",
+                                                     "CreatePartitions",
+                                                     "CreateDelegationToken",
+                                                     "RenewDelegationToken",
+                                                     "ExpireDelegationToken",
+                                                     "DescribeDelegationToken",
+                                                     "DeleteGroups",
+                                                     "ElectLeaders",
+                                                     "IncrementalAlterConfigs",
+                                                     "AlterPartitionReassignments",
+                                                     "ListPartitionReassignments",
+                                                     "OffsetDelete",
+                                                     "DescribeClientQuotas",
+                                                     "AlterClientQuotas",
+                                                     "DescribeUserScramCredentials",
+                                                     "AlterUserScramCredentials",
+                                                     "",
+                                                     "",
+                                                     "",
+                                                     "",
+                                                     "",
+                                                     "UpdateFeatures",
+                                                     "",
+                                                     "",
+                                                     "DescribeCluster",
+                                                     "DescribeProducers",
+                                                     "",
+                                                     "",
+                                                     "UnregisterBroker",
+                                                     "DescribeTransactions",
+                                                     "ListTransactions",
+                                                     "",
+                                                     "ConsumerGroupHeartbeat",
+                                                     "ConsumerGroupDescribe",
+                                                     "",
+                                                     "GetTelemetrySubscriptions",
+                                                     "PushTelemetry",
+                                                     "",
+                                                     "ListClientMetricsResources",
+                                                     "DescribeTopicPartitions"};
+
+/// Lengths and counts: fixed, or in the compact form of flexible versions, where 0 is null and others are one more.
+class Fields {
+public:
+    Fields(std::string_view bytes, bool flexible) : reader_(bytes), flexible_(flexible) {}
+
+    std::uint64_t variable() {
+        std::uint64_t value = 0;
+        for (unsigned shift = 0; shift < 35; shift += 7) {
+            const std::uint64_t byte = reader_.byte();
+            value |= (byte & 0x7f) << shift;
+            if ((byte & 0x80) == 0) {
+                break;
+            }
+        }
+        return value;
+    }
+    std::string_view text() {
+        if (flexible_) {
+            const std::uint64_t size = variable();
+            return size > 0 ? reader_.take(size - 1) : std::string_view{};
+        }
+        const std::uint64_t size = reader_.big<2>();
+        return size < 0x8000 ? reader_.take(size) : std::string_view{};
+    }
+    std::uint64_t count() {
+        const std::uint64_t number = flexible_ ? variable() : reader_.big<4>();
+        return flexible_ ? number - std::min<std::uint64_t>(number, 1) : number < 0x8000'0000 ? number : 0;
+    }
+    void skip_bytes() { (void)reader_.take(count()); }
+    void tags() {
+        if (flexible_) {
+            for (std::uint64_t left = std::min<std::uint64_t>(variable(), 16); left > 0; --left) {
+                (void)variable();
+                (void)reader_.take(variable());
+            }
+        }
+    }
+    Reader& fixed() { return reader_; }
+    [[nodiscard]] bool ok() const { return reader_.ok(); }
+
+private:
+    Reader reader_;
+    bool flexible_;
+};
+
+void add_topic(std::string_view topic, std::vector<std::string>& topics) {
+    if (!topic.empty() && topic.size() <= 249 && is_printable(topic)) {  // the longest that Kafka allows
+        topics.emplace_back(topic);
+    }
+}
+
+void topics_of_produce(std::uint16_t version, Fields& fields, Request& request) {
+    if (version >= 3) {
+        (void)fields.text();  // transactional id
+    }
+    const std::uint64_t acks = fields.fixed().big<2>();
+    request.answered = acks != 0 || !fields.ok();
+    (void)fields.fixed().take(4);  // time-out
+    const std::uint64_t count = fields.count();
+    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(count, kMostTopics) && fields.ok() && version < kNamelessTopics;
+         ++topic) {
+        add_topic(fields.text(), request.topics);
+        for (std::uint64_t left = fields.count(); left > 0 && fields.ok(); --left) {
+            (void)fields.fixed().take(4);
+            fields.skip_bytes();
+            fields.tags();
+        }
+        fields.tags();
+    }
+}
+
+void topics_of_fetch(std::uint16_t version, Fields& fields, Request& request) {
+    const std::size_t ahead =
+        (version < 15 ? 4 : 0) + 8 + (version >= 3 ? 4 : 0) + (version >= 4 ? 1 : 0) + (version >= 7 ? 8 : 0);
+    const std::size_t partition = 4 + (version >= 9 ? 4 : 0) + 8 + (version >= 12 ? 4 : 0) + (version >= 5 ? 8 : 0) + 4;
+    (void)fields.fixed().take(ahead);
+    const std::uint64_t count = fields.count();
+    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(count, kMostTopics) && fields.ok() && version < kNamelessTopics;
+         ++topic) {
+        add_topic(fields.text(), request.topics);
+        for (std::uint64_t left = fields.count(); left > 0 && fields.ok(); --left) {
+            (void)fields.fixed().take(partition);
+            fields.tags();
+        }
+        fields.tags();
+    }
+}
+
+bool is_flexible(std::uint16_t api, std::uint16_t version) {
+    return (api == kProduce && version >= kFlexibleProduce) || (api == kFetch && version >= kFlexibleFetch);
+}
+
+}  // namespace
+
+std::string_view api_name(std::uint16_t api) {
+    return api < kNames.size() ? kNames[api] : std::string_view{};
+}
+
+bool is_housekeeping(std::uint16_t api) {
+    constexpr std::array<std::uint16_t, 12> kDrivers = {3, 10, 11, 12, 13, 14, 17, 18, 22, 36, 68, 71};
+    return std::find(kDrivers.begin(), kDrivers.end(), api) != kDrivers.end();
+}
+
+RequestHeader request_header(std::string_view payload) {
+    Reader reader(payload);
+    RequestHeader header;
+    header.api = static_cast<std::uint16_t>(reader.big<2>());
+    header.version = static_cast<std::uint16_t>(reader.big<2>());
+    header.correlation = static_cast<std::uint32_t>(reader.big<4>());
+    const bool numbers =
+        reader.ok() && !api_name(header.api).empty() && header.version <= kLastVersion && header.correlation < 0x8000'0000;
+    const std::uint64_t size = reader.big<2>();
+    const bool null = size == 0xffff;
+    const std::string_view client = null ? std::string_view{} : reader.take_some(size);
+    header.client = client;
+    header.valid = numbers && (null || size <= 255) && is_printable(client);
+    return header;
+}
+
+Request request_of(const RequestHeader& header, std::string_view payload) {
+    Request request;
+    Fields fields(payload, false);
+    (void)fields.fixed().take(8);
+    (void)fields.text();  // the client's name is never compact
+    const bool flexible = is_flexible(header.api, header.version);
+    Fields body(fields.fixed().rest(), flexible);
+    body.tags();
+    if (header.api == kProduce) {
+        topics_of_produce(header.version, body, request);
+    } else if (header.api == kFetch) {
+        topics_of_fetch(header.version, body, request);
+    }
+    return request;
+}
+
+Response response_of(std::uint16_t api, std::uint16_t version, std::string_view payload, bool whole) {
+    Response response;
+    if (api != kProduce && api != kFetch) {
+        return response;
+    }
+    Fields fields(payload, is_flexible(api, version));
+    fields.tags();
+    std::uint64_t error = 0;
+    if (api == kFetch && version >= 7) {
+        (void)fields.fixed().take(4);  // throttled for
+        error = fields.fixed().big<2>();
+    } else {
+        if (api == kFetch && version >= 1) {
+            (void)fields.fixed().take(4);
+        }
+        if (fields.count() > 0) {
+            version >= kNamelessTopics ? (void)fields.fixed().take(16) : (void)fields.text();
+            if (fields.count() > 0) {
+                (void)fields.fixed().take(4);  // the partition
+                error = fields.fixed().big<2>();
+            }
+        }
+    }
+    response.known = fields.ok() || whole;
+    if (fields.ok() && error != 0) {
+        response.error = error == 0xffff ? "-1" : std::to_string(error);
+    }
+    return response;
+}
+
+}  // namespace timesink::proto::kafka
