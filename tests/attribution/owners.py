@@ -1,5 +1,6 @@
 """Owners on event loops: the service of tests/stacks/loop under load, its own account of who sent what beside timesink's.
 
+    owners.py --runtime node [--frameworks http] [--drivers pg] …      Node, see node_owners.py
     owners.py [--loops asyncio] [--drivers asyncpg,psycopg] [--pools 4,10] [--clients 1,8,16,64] [--mix all|NAME] [--python PATH]
 
 Prints one line per run: of the exchanges that the service knows the sender of, how many timesink gave to the right request, to another, to nobody
@@ -9,6 +10,7 @@ import argparse
 import bisect
 import collections
 import json
+import pathlib
 import sys
 import time
 
@@ -109,7 +111,8 @@ def run(options, loop, driver, pool, clients, mix):
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--loops", default="asyncio")
-    parser.add_argument("--drivers", default="asyncpg,psycopg")
+    parser.add_argument("--runtime", choices=("python", "node"), default="python")
+    parser.add_argument("--drivers")
     parser.add_argument("--pools", default="4,10")
     parser.add_argument("--clients", default="1,8,16,64")
     parser.add_argument("--mix", default="all")
@@ -117,8 +120,22 @@ def main(arguments):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--complaints", type=int, default=5)
+    node = parser.add_argument_group("node")
+    node.add_argument("--frameworks", default="http")
+    node.add_argument("--client", choices=("undici", "agent"), default="undici")
+    node.add_argument("--node", help="the program that serves")
+    node.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
+    node.add_argument("--warm-up", type=int, default=60)
+    node.add_argument("--calibration", action="store_true")
+    node.add_argument("--keep", type=pathlib.Path, help="directory for the recordings and their truth")
+    node.add_argument("--again", type=pathlib.Path, help="judges what is in such a directory")
     options = parser.parse_args(arguments)
     exit_on_sigterm()
+    if options.runtime == "node":
+        import node_owners
+        options.drivers = options.drivers or "pg"
+        return 1 if node_owners.main(options) else 0
+    options.drivers = options.drivers or "asyncpg,psycopg"
     wrong = 0
     print(f"{'loop':<8} {'driver':<8} {'pool':>4} {'clients':>7} {'exchanges':>9} {'right':>9} {'wrong':>6} {'missing':>7} {'ambiguous':>9} {'left out':>8}")
     for loop in options.loops.split(","):
