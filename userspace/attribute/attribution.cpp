@@ -72,6 +72,7 @@ void forget_use(request::Unit& unit) {
 void Attribution::on(const event::Call& call) {
     now_ = call.exited;
     timelines_.on(call);
+    loops_.on(call);
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -85,6 +86,8 @@ void Attribution::on(const event::OffCpu& off) {
 void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
+        loops_.exited(task.thread);
+        carry_out();
     }
     if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
         contexts_.ended(task.process);
@@ -98,6 +101,8 @@ void Attribution::on(const event::Loss& loss) {
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
+    loops_.lost();
+    carry_out();
     contexts_.lost(loss.last);
 }
 
@@ -125,6 +130,7 @@ void Attribution::began(const request::Unit& unit) {
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
     contexts_.began(kept);
+    loops_.began(unit);
 }
 
 void Attribution::ended(request::Unit&& unit) {
@@ -132,6 +138,7 @@ void Attribution::ended(request::Unit&& unit) {
     if (live == nullptr) {
         return;
     }
+    loops_.ended(unit);
     const Instant at = unit.complete ? unit.end : now_;
     live->unit.calls.swap(unit.calls);  // which has none yet: those keep their memory
     live->unit = std::move(unit);
@@ -168,24 +175,31 @@ void Attribution::note_use(LiveUnit& live) {
 void Attribution::sent(const request::Exchange& exchange) {
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
-    pending.undecided = contexts_.sent(exchange, pending.owner, decisions_);
+    pending.undecided = contexts_.sent(exchange, pending.owner, decisions_) || loops_.sent(exchange, pending.owner);
     carry_out();
 }
 
 void Attribution::carry_out() {
     for (const ContextOwners::Decision& decision : decisions_) {
-        Pending* const pending = pending_.find(decision.exchange);
-        if (pending == nullptr) {
-            continue;
-        }
-        pending->owner = decision.owner;
-        pending->undecided = false;
-        if (const std::unique_ptr<OwnedExchange> answered = std::move(pending->answered)) {
-            pending_.erase(decision.exchange);
-            settle(std::move(*answered), decision.owner);
-        }
+        decide(decision.exchange, decision.owner);
     }
     decisions_.clear();
+    for (const LoopOwners::Decision& decision : loops_.take()) {
+        decide(decision.exchange, decision.owner);
+    }
+}
+
+void Attribution::decide(ExchangeId exchange, const Owner& owner) {
+    Pending* const pending = pending_.find(exchange);
+    if (pending == nullptr) {
+        return;
+    }
+    pending->owner = owner;
+    pending->undecided = false;
+    if (const std::unique_ptr<OwnedExchange> answered = std::move(pending->answered)) {
+        pending_.erase(exchange);
+        settle(std::move(*answered), owner);
+    }
 }
 
 void Attribution::answered(request::Exchange&& exchange) {
@@ -194,6 +208,7 @@ void Attribution::answered(request::Exchange&& exchange) {
         return;
     }
     owners_.answered(exchange);
+    loops_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
@@ -225,6 +240,8 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
 }
 
 void Attribution::lost(ThreadId thread) {
+    loops_.lost(thread);
+    carry_out();
     for (const Entry& entry : units_) {
         LiveUnit* const live = entry.live.get();
         if (!live->ended && live->unit.thread == thread) {
@@ -234,7 +251,10 @@ void Attribution::lost(ThreadId thread) {
 }
 
 void Attribution::advance(Instant at) {
-    while (!ended_.empty() && ended_.front()->unit.end < at) {
+    loops_.advance(at);
+    carry_out();
+    const Instant known = std::min(at, loops_.horizon());
+    while (!ended_.empty() && ended_.front()->unit.end < known) {
         LiveUnit& live = *ended_.front();
         ended_.pop_front();
         draw(live);
@@ -257,6 +277,7 @@ void Attribution::advance(Instant at) {
 
 void Attribution::finish() {
     contexts_.finish(decisions_);
+    loops_.finish();
     carry_out();
     advance(Instant::max());
 }

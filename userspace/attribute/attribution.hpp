@@ -7,6 +7,7 @@
 #include "attribute/account.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/live_unit.hpp"
+#include "attribute/loop_owners.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/thread_timeline.hpp"
 #include "base/id_map.hpp"
@@ -54,6 +55,7 @@ private:
     [[nodiscard]] LiveUnit* find(UnitId id) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
     void carry_out();
+    void decide(ExchangeId exchange, const Owner& owner);
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);
     void measure_use(LiveUnit& live) const;
@@ -63,6 +65,7 @@ private:
     Timelines timelines_;
     Owners owners_;
     ContextOwners contexts_;
+    LoopOwners loops_;
     std::vector<ContextOwners::Decision> decisions_;
     std::vector<Entry> units_;
     Ring<LiveUnit*> ended_;  // in order of ending, accounts not yet drawn

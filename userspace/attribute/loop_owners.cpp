@@ -1,0 +1,241 @@
+#include "attribute/loop_owners.hpp"
+
+#include <algorithm>
+
+namespace timesink::attribute {
+
+namespace {
+
+constexpr std::size_t kMostRoutes = 4096;
+constexpr std::size_t kMostPools = 256;
+
+/// epoll_wait and its like since the record before. A close may be preceded by an epoll_ctl of its own.
+bool waited(const event::Call& call) {
+    return call.operation != TS_OPERATION_CLOSE && std::any_of(call.counts.begin(), call.counts.end(), [](const ts_call_count& count) {
+               return count.call_class == TS_CLASS_POLL && count.calls > 0;
+           });
+}
+
+infer::Shape shape_of(const request::Exchange& exchange, infer::PoolId pool) {
+    const std::uint64_t fingerprint = exchange.fingerprint != 0 ? exchange.fingerprint : 0x756e6e616d6564;
+    return static_cast<infer::Shape>((fingerprint ^ (static_cast<std::uint64_t>(pool) + 1)) * 0x9e3779b97f4a7c15);
+}
+
+/// Callers queue for the connections of a database's pool. Clients of HTTP open as many as they need.
+bool may_wait(const request::Exchange& exchange) {
+    return exchange.protocol != "http";
+}
+
+}  // namespace
+
+void LoopOwners::on(const event::Call& call) {
+    Loop** const found = by_thread_.find(call.thread);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    const bool boundary = waited(call);
+    const bool reads = (call.operation == TS_OPERATION_READ && (call.flags & TS_CALL_PEEK) == 0) || call.operation == TS_OPERATION_ACCEPT;
+    if (boundary || reads) {
+        const Instant before = loop.latest;
+        close_segment(loop, boundary);
+        loop.segment.at = reads ? call.exited : call.entered;
+        if (boundary) {
+            loop.segment.turn_before = before;
+        }
+    }
+    loop.latest = call.exited;
+    if (call.operation == TS_OPERATION_CONNECT) {
+        loop.segment.acts.push_back({.kind = infer::Act::Kind::connect, .connection = call.socket, .at = call.entered});
+    } else if (call.operation == TS_OPERATION_CLOSE) {
+        loop.simulation.closed(call.socket);
+    }
+}
+
+void LoopOwners::close_segment(Loop& loop, bool last) {
+    infer::Segment& segment = loop.segment;
+    segment.last = last;
+    if (!segment.stimuli.empty() || !segment.acts.empty()) {
+        loop.simulation.on(segment);
+        collect(loop);
+    }
+    segment.stimuli.clear();
+    segment.acts.clear();
+    rest(loop);
+}
+
+/// Nothing is in flight: whatever was in doubt is over.
+void LoopOwners::rest(Loop& loop) {
+    if (loop.active.empty() && loop.in_flight == 0) {
+        loop.simulation.quiet();
+        collect(loop);
+    }
+}
+
+void LoopOwners::collect(Loop& loop) {
+    for (const infer::Verdict& verdict : loop.simulation.take()) {
+        Owner owner;
+        const bool certain = verdict.unit != UnitId{} && verdict.margin >= kCertain;
+        owner.unit = certain ? verdict.unit : UnitId{};
+        owner.evidence = certain ? Evidence::inferred : Evidence::ambiguous;
+        owner.margin = verdict.margin;
+        const auto waiting = std::lower_bound(loop.waiting.begin(), loop.waiting.end(), verdict.exchange,
+                                              [](const Waiting& each, ExchangeId id) { return each.exchange < id; });
+        if (waiting != loop.waiting.end() && waiting->exchange == verdict.exchange) {
+            loop.waiting.erase(waiting);
+            decisions_.push_back({verdict.exchange, owner});
+        }
+    }
+}
+
+void LoopOwners::began(const request::Unit& unit) {
+    Loop** const known = by_thread_.find(unit.thread);
+    Loop* loop = known != nullptr ? *known : nullptr;
+    if (loop == nullptr) {
+        std::unique_ptr<Loop>& made = loops_[unit.thread];
+        made = std::make_unique<Loop>();
+        loop = made.get();
+        by_thread_[unit.thread] = loop;
+        loop->segment.at = loop->segment.turn_before = loop->latest = unit.read_begin;
+    }
+    loop->active.push_back(unit.id);
+    runs_on_[unit.id] = loop;
+    std::string name = unit.method + ' ' + unit.route;
+    auto route = loop->routes.find(name);
+    if (route == loop->routes.end()) {
+        const auto next = static_cast<infer::RouteId>(std::min(loop->routes.size(), kMostRoutes));
+        route = loop->routes.size() < kMostRoutes ? loop->routes.emplace(std::move(name), next).first : loop->routes.begin();
+    }
+    loop->segment.stimuli.push_back({.unit = unit.id, .route = route->second});
+}
+
+void LoopOwners::ended(const request::Unit& unit) {
+    Loop** const found = runs_on_.find(unit.id);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    runs_on_.erase(unit.id);
+    std::erase(loop.active, unit.id);
+    const auto kind = unit.complete ? infer::Act::Kind::response : infer::Act::Kind::abandoned;
+    loop.segment.acts.push_back({.kind = kind, .unit = unit.id, .at = unit.end});
+}
+
+infer::PoolId LoopOwners::pool_of(Loop& loop, const request::Exchange& exchange) {
+    const auto key = std::pair(exchange.protocol, exchange.remote);
+    const auto found = loop.pools.find(key);
+    if (found != loop.pools.end()) {
+        return found->second;
+    }
+    if (loop.pools.size() >= kMostPools) {
+        return static_cast<infer::PoolId>(kMostPools);
+    }
+    return loop.pools.emplace(key, static_cast<infer::PoolId>(loop.pools.size())).first->second;
+}
+
+bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
+    Loop** const found = by_thread_.find(exchange.sent_by);
+    if (found == nullptr || exchange.sent_in != ContextId{} || exchange.housekeeping) {
+        return false;
+    }
+    Loop& loop = **found;
+    sent_on_[exchange.id] = &loop;
+    ++loop.in_flight;
+    infer::Act act;
+    act.exchange = exchange.id;
+    act.connection = exchange.socket;
+    act.pool = pool_of(loop, exchange);
+    act.shape = shape_of(exchange, act.pool);
+    act.may_wait = may_wait(exchange);
+    act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
+    act.at = exchange.sent;
+    loop.segment.acts.push_back(act);
+    if (owner.evidence != Evidence::ambiguous) {
+        return false;
+    }
+    loop.waiting.push_back({exchange.id, exchange.sent});
+    if (loop.waiting.size() > kMostWaiting) {
+        decisions_.push_back({loop.waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
+        loop.waiting.erase(loop.waiting.begin());
+    }
+    return true;
+}
+
+void LoopOwners::answered(const request::Exchange& exchange) {
+    Loop** const found = sent_on_.find(exchange.id);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    sent_on_.erase(exchange.id);
+    loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
+    loop.segment.stimuli.push_back({.exchange = exchange.id, .connection = exchange.socket, .transaction = exchange.in_transaction});
+}
+
+void LoopOwners::lost() {
+    for (auto& [thread, loop] : loops_) {
+        lost(thread);
+    }
+}
+
+void LoopOwners::lost(ThreadId thread) {
+    Loop** const found = by_thread_.find(thread);
+    if (found != nullptr) {
+        (*found)->simulation.lost((*found)->active);
+        collect(**found);
+        for (const Waiting& waiting : (*found)->waiting) {
+            decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+        }
+        (*found)->waiting.clear();
+    }
+}
+
+void LoopOwners::advance(Instant at) {
+    for (auto& [thread, loop] : loops_) {
+        std::size_t stale = 0;
+        while (stale < loop->waiting.size() && loop->waiting[stale].sent < at - kLongestWait) {
+            decisions_.push_back({loop->waiting[stale].exchange, {{}, Evidence::ambiguous, 0}});
+            ++stale;
+        }
+        loop->waiting.erase(loop->waiting.begin(), loop->waiting.begin() + static_cast<std::ptrdiff_t>(stale));
+    }
+}
+
+void LoopOwners::exited(ThreadId thread) {
+    Loop** const found = by_thread_.find(thread);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    close_segment(loop, true);
+    loop.simulation.finish();
+    collect(loop);
+    for (const Waiting& waiting : loop.waiting) {
+        decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+    }
+    loop.waiting.clear();
+}
+
+void LoopOwners::finish() {
+    for (auto& [thread, loop] : loops_) {
+        exited(thread);
+    }
+}
+
+Instant LoopOwners::horizon() const {
+    Instant horizon = Instant::max();
+    for (const auto& [thread, loop] : loops_) {
+        if (!loop->waiting.empty()) {
+            horizon = std::min(horizon, loop->waiting.front().sent);
+        }
+    }
+    return horizon;
+}
+
+std::vector<LoopOwners::Decision> LoopOwners::take() {
+    std::vector<Decision> taken;
+    taken.swap(decisions_);
+    return taken;
+}
+
+}  // namespace timesink::attribute
