@@ -78,6 +78,7 @@ void Attribution::on(const event::Call& call) {
 void Attribution::on(const event::OffCpu& off) {
     now_ = off.on;
     timelines_.on(off);
+    loops_.on(off);
     if (off.woken > off.off) {
         owners_.idle(off.thread);
     }

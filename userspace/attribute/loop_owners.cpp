@@ -11,9 +11,14 @@ constexpr std::size_t kMostPools = 256;
 
 /// epoll_wait and its like since the record before. A close may be preceded by an epoll_ctl of its own.
 bool waited(const event::Call& call) {
-    return call.operation != TS_OPERATION_CLOSE && std::any_of(call.counts.begin(), call.counts.end(), [](const ts_call_count& count) {
-               return count.call_class == TS_CLASS_POLL && count.calls > 0;
-           });
+    return call.operation != TS_OPERATION_CLOSE &&
+           std::any_of(call.counts.begin(), call.counts.end(),
+                       [](const ts_call_count& count) { return count.call_class == TS_CLASS_POLL && count.calls > 0; });
+}
+
+/// epoll_wait, epoll_pwait, epoll_pwait2 on x86-64.
+bool waits_for_events(std::int16_t syscall) {
+    return syscall == 232 || syscall == 281 || syscall == 441;
 }
 
 infer::Shape shape_of(const request::Exchange& exchange, infer::PoolId pool) {
@@ -35,14 +40,13 @@ void LoopOwners::on(const event::Call& call) {
     }
     Loop& loop = **found;
     const bool boundary = waited(call);
-    const bool reads = (call.operation == TS_OPERATION_READ && (call.flags & TS_CALL_PEEK) == 0) || call.operation == TS_OPERATION_ACCEPT;
-    if (boundary || reads) {
-        const Instant before = loop.latest;
-        close_segment(loop, boundary);
-        loop.segment.at = reads ? call.exited : call.entered;
-        if (boundary) {
-            loop.segment.turn_before = before;
-        }
+    const bool reads =
+        (call.operation == TS_OPERATION_READ && (call.flags & TS_CALL_PEEK) == 0) || call.operation == TS_OPERATION_ACCEPT;
+    if (boundary) {
+        end_turn(loop, reads ? call.exited : call.entered);
+    } else if (reads) {
+        close_segment(loop, false);
+        loop.segment.at = call.exited;
     }
     loop.latest = call.exited;
     if (call.operation == TS_OPERATION_CONNECT) {
@@ -52,11 +56,46 @@ void LoopOwners::on(const event::Call& call) {
     }
 }
 
-void LoopOwners::close_segment(Loop& loop, bool last) {
+/// Blocked in a wait for events. A second one without a call in between: a turn of which nothing else is seen.
+void LoopOwners::on(const event::OffCpu& off) {
+    Loop** const found = by_thread_.find(off.thread);
+    if (found == nullptr || off.woken <= off.off || !waits_for_events(off.syscall)) {
+        return;
+    }
+    Loop& loop = **found;
+    if (loop.waited_until != Instant{}) {
+        end_turn(loop, loop.waited_until);
+        close_segment(loop, true, off.off);
+        loop.segment.at = loop.segment.turn_begin = off.on;
+        loop.segment.waited = true;
+        loop.turn_ended = true;
+    } else {
+        loop.went_to_wait = off.off;
+    }
+    loop.waited_until = off.on;
+}
+
+/// The thread has come back from a wait.
+void LoopOwners::end_turn(Loop& loop, Instant at) {
+    if (!loop.turn_ended) {
+        close_segment(loop, true, loop.went_to_wait);
+    }
+    loop.turn_ended = false;
+    loop.segment.waited = loop.waited_until != Instant{};
+    loop.segment.turn_begin = loop.waited_until != Instant{} ? loop.waited_until : at;
+    loop.segment.at = at;
+    loop.waited_until = loop.went_to_wait = {};
+}
+
+void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
     infer::Segment& segment = loop.segment;
     segment.last = last;
-    if (!segment.stimuli.empty() || !segment.acts.empty()) {
+    segment.end = std::max(loop.latest, end);
+    if (!segment.stimuli.empty() || !segment.acts.empty() || last) {
         loop.simulation.on(segment);
+        if (loop.simulation.derailed()) {
+            loop.simulation.lost(loop.active);
+        }
         collect(loop);
     }
     segment.stimuli.clear();
@@ -96,7 +135,7 @@ void LoopOwners::began(const request::Unit& unit) {
         made = std::make_unique<Loop>();
         loop = made.get();
         by_thread_[unit.thread] = loop;
-        loop->segment.at = loop->segment.turn_before = loop->latest = unit.read_begin;
+        loop->segment.at = loop->segment.turn_begin = loop->latest = unit.read_begin;
     }
     loop->active.push_back(unit.id);
     runs_on_[unit.id] = loop;
@@ -169,7 +208,8 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     Loop& loop = **found;
     sent_on_.erase(exchange.id);
     loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
-    loop.segment.stimuli.push_back({.exchange = exchange.id, .connection = exchange.socket, .transaction = exchange.in_transaction});
+    loop.segment.stimuli.push_back(
+        {.exchange = exchange.id, .connection = exchange.socket, .transaction = exchange.in_transaction});
 }
 
 void LoopOwners::lost() {

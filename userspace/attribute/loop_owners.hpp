@@ -15,11 +15,11 @@
 namespace timesink::attribute {
 
 /// Owners on event-loop threads whose runtime tells nothing (Node.js and others): cuts what each thread does into segments, has
-/// infer::Simulation find whose each is, and hands its verdicts on as decisions. Evidence `inferred` from a margin of kCertain on,
-/// else `ambiguous`.
+/// infer::Simulation find whose each is, and hands its verdicts on as decisions. Evidence `inferred` from a margin of kCertain
+/// on, else `ambiguous`.
 ///
-/// An exchange waits for its verdict until its unit has responded and a little longer; horizon() says how far accounts may be drawn.
-/// Bounded: kMostWaiting exchanges a thread, none longer than kLongestWait.
+/// An exchange waits for its verdict until its unit has responded and a little longer; horizon() says how far accounts may be
+/// drawn. Bounded: kMostWaiting exchanges a thread, none longer than kLongestWait.
 class LoopOwners {
 public:
     static constexpr double kCertain = 0.9;
@@ -33,6 +33,7 @@ public:
 
     /// Before the messages of the call are told.
     void on(const event::Call& call);
+    void on(const event::OffCpu& off);
     void began(const request::Unit& unit);
     void ended(const request::Unit& unit);
     /// True: a decision will come. `owner`: what the thread tells.
@@ -61,12 +62,16 @@ private:
         std::map<std::string, infer::RouteId> routes;
         std::map<std::pair<std::string, event::Endpoint>, infer::PoolId> pools;
         std::vector<UnitId> active;
-        std::size_t in_flight = 0;  // exchanges
+        std::size_t in_flight = 0;     // exchanges
         std::vector<Waiting> waiting;  // in order of sending; decided ones have no exchange
-        Instant latest{};
+        Instant latest{};              // exit of the latest call
+        Instant went_to_wait{};        // since then; zero: not seen to
+        Instant waited_until{};
+        bool turn_ended = false;  // and that has been told
     };
 
-    void close_segment(Loop& loop, bool last);
+    void close_segment(Loop& loop, bool last, Instant end = {});
+    void end_turn(Loop& loop, Instant at);
     void collect(Loop& loop);
     void rest(Loop& loop);
     infer::PoolId pool_of(Loop& loop, const request::Exchange& exchange);

@@ -7,8 +7,10 @@ namespace timesink::infer {
 
 namespace {
 
-/// The rate of foreseen responses below which it counts against everything near.
-constexpr double kTrusted = 0.97;
+/// The rate of foreseen responses below which nothing near is believed beyond it. Above, what is not foreseen counts a quarter: a
+/// chain that agrees at both its ends has been confirmed by itself.
+constexpr double kTrusted = 0.75;
+constexpr double kDoubtOfTrusted = 0.25;
 constexpr std::uint32_t kRemembered = 0xfffff;  // 20 responses
 
 constexpr std::size_t kMatchEvery = 24;  ///< units with missing chains that make a matching worth it
@@ -16,7 +18,6 @@ constexpr std::size_t kMatchLag = 12;    ///< of these, the latest wait for more
 constexpr std::size_t kMostInMatch = 256;
 constexpr int kRounds = 30;
 constexpr double kUnlikely = 1e-6;
-constexpr Duration kLate = std::chrono::milliseconds(2);
 
 }  // namespace
 
@@ -29,7 +30,7 @@ void Chains::began(UnitId unit) {
 
 double Chains::trust() const {
     const double rate = std::popcount(responses_ & kRemembered) / static_cast<double>(std::popcount(kRemembered));
-    return rate >= kTrusted ? 1 : rate;
+    return rate >= kTrusted ? 1 - kDoubtOfTrusted * (1 - rate) : rate;
 }
 
 void Chains::foresaw(bool right) {
@@ -50,7 +51,8 @@ void Chains::on(const Hypothesis::Note& note) {
     switch (note.kind) {
         case Kind::statement:
             record.sleeps = {};
-            record.statements.push_back({note.exchange, in_doubt_ ? 0 : note.probability, note.runner_up, note.runner_up_probability, note.reason, note.cause});
+            record.statements.push_back({note.exchange, in_doubt_ ? 0 : note.probability, note.runner_up,
+                                         note.runner_up_probability, note.reason, note.cause});
             break;
         case Kind::sleep:
             record.sleeps = {note.sleepers, note.from, note.from, note.delays};
@@ -66,7 +68,8 @@ void Chains::on(const Hypothesis::Note& note) {
 void Chains::decide(Record& record, UnitId unit, double link, UnitId runner_up, double runner_up_link) {
     const double trusted = in_doubt_ ? 0 : trust();
     for (const Statement& statement : record.statements) {
-        Verdict verdict{statement.exchange, unit, statement.probability * link * trusted, {}, 0, statement.reason, statement.cause};
+        Verdict verdict{statement.exchange, unit,           statement.probability * link * trusted, {}, 0,
+                        statement.reason,   statement.cause};
         if (runner_up != UnitId{} && runner_up_link >= statement.runner_up_probability) {
             verdict.runner_up = runner_up;
             verdict.runner_up_margin = runner_up_link;
@@ -85,7 +88,6 @@ void Chains::respond(const Hypothesis::Note& note) {
     if (!note.agrees) {
         decide(last, {}, 0, {}, 0);
         decide(records_[first], {}, 0, {}, 0);
-        records_[first].doubtful = records_[note.chain].doubtful = true;
         return;
     }
     decide(last, note.unit, note.probability, {}, 0);
@@ -116,14 +118,14 @@ double Chains::likelihood(const Row& row, const Record& middle) {
     }
     double share = 0.1;
     if (woke.delays != nullptr && woke.delays->known()) {
-        share = woke.delays->wakes_within(woke.from - row.sleeps->from - kLate, woke.to - row.sleeps->from);
+        share = woke.delays->wakes_within(woke.from - row.sleeps->from, woke.to - row.sleeps->from);
     }
     if (row.woke != nullptr && row.woke->kind == middle.sleeps.kind) {
         if (middle.sleeps.from >= row.woke->to) {
             return 0;
         }
         if (row.woke->delays != nullptr && row.woke->delays->known()) {
-            share *= row.woke->delays->wakes_within(row.woke->from - middle.sleeps.from - kLate, row.woke->to - middle.sleeps.from);
+            share *= row.woke->delays->wakes_within(row.woke->from - middle.sleeps.from, row.woke->to - middle.sleeps.from);
         }
     }
     return std::max(share, kUnlikely);
@@ -180,7 +182,8 @@ void Chains::match(std::uint64_t kind, std::size_t keep) {
     }
 }
 
-void Chains::settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share, std::size_t final_rows) {
+void Chains::settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,
+                    std::size_t final_rows) {
     for (std::size_t r = 0; r < final_rows; ++r) {
         std::size_t best = columns.size();
         for (std::size_t c = 0; c < columns.size(); ++c) {

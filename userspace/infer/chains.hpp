@@ -8,9 +8,9 @@
 
 namespace timesink::infer {
 
-/// The second stage: which unit each chain belongs to. Chains that begin with a request or end with a response are anchored; those in
-/// between, from one hidden wake to the next sleep, are matched by how long sleeps take. Fed with what the simulation will not undo
-/// any more, in order. Owned by a Simulation.
+/// The second stage: which unit each chain belongs to. Chains that begin with a request or end with a response are anchored;
+/// those in between, from one hidden wake to the next sleep, are matched by how long sleeps take. Fed with what the simulation
+/// will not undo any more, in order. Owned by a Simulation.
 class Chains {
 public:
     static constexpr std::size_t kMostChains = 8192;  ///< that wait for their unit; beyond, all that wait are given up
@@ -48,7 +48,6 @@ private:
         Sleep woke;    // begins with a wake
         Sleep sleeps;  // ends, so far, with a sleep
         std::vector<Statement> statements;
-        bool doubtful = false;  // touched by a contradiction: what was before it is given up
     };
     /// A unit that has responded, of which chains in between are missing.
     struct Open {
@@ -69,7 +68,8 @@ private:
     void decide(Record& record, UnitId unit, double link, UnitId runner_up, double runner_up_link);
     void respond(const Hypothesis::Note& note);
     void match(std::uint64_t kind, std::size_t keep);
-    void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share, std::size_t final_rows);
+    void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,
+                std::size_t final_rows);
     static double likelihood(const Row& row, const Record& middle);
     [[nodiscard]] double trust() const;
 
@@ -77,7 +77,7 @@ private:
     std::map<std::uint64_t, std::vector<Open>> open_;  // by the kind of sleep that is to be followed
     std::vector<Verdict> verdicts_;
     std::uint32_t responses_ = ~std::uint32_t{0};  // of the latest, a bit each: foreseen
-    bool in_doubt_ = false;
+    bool in_doubt_ = true;
 };
 
 }  // namespace timesink::infer

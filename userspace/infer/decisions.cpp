@@ -12,12 +12,16 @@ namespace {
 /// Nobody that is known can have sent it.
 constexpr double kUnexplained = 1e-7;
 /// While units are in flight whose begin was not seen, any statement may be theirs.
-constexpr double kUnseen = 0.05;
+constexpr double kUnseen = 0.3;
 /// Against the order of the pool.
 constexpr double kOutOfTurn = 1e-4;
 /// A response in the segment of another's reply.
 constexpr double kWrongResponse = 1e-9;
 constexpr double kLeast = 1e-9;
+/// Responds while its own statements are outstanding.
+constexpr double kNotWaitedFor = 0.02;
+/// It could have written at once, and did not.
+constexpr double kPutOff = 0.3;
 
 }  // namespace
 
@@ -51,8 +55,8 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
         if (slot != kNobody) {
             Option option{.slot = slot, .reason = Reason::alone, .probability = 1};
             option.woken = hypothesis.tokens[slot].state == Token::State::sleeping;
-            option.from = segment.turn_before;
-            option.to = segment.at;
+            option.from = this_turn();
+            option.to = now_ + Duration(1);
             options_.push_back(option);
             return;
         }
@@ -64,14 +68,15 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
         Option option{.slot = held->slot, .reason = held->connecting ? Reason::connected : Reason::transaction};
         option.probability = std::max(extends(token, act.shape), kOutOfTurn);
         option.woken = token.state == Token::State::sleeping;
-        option.from = segment.turn_before;
-        option.to = segment.at;
+        option.from = this_turn();
+        option.to = now_ + Duration(1);
         options_.push_back(option);
         return;
     }
     const Slot freed = freed_by(hypothesis, segment, act.connection);
     free_connection_options(hypothesis, segment, act, freed);
-    options_.push_back({.reason = Reason::unexplained, .probability = unseen_.empty() ? kUnexplained : kUnseen});
+    options_.push_back({.reason = Reason::unexplained,
+                        .probability = in_doubt_ && in_sight(hypothesis) < unseen_.size() + 1 ? kUnseen : kUnexplained});
 }
 
 void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed) {
@@ -79,8 +84,11 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     double given_back = 1;
     if (freed != kNobody && act.may_wait && !pipelined) {
         const Token& owner = hypothesis.tokens[freed];
-        const double kept = model_.holds(owner.history);
-        given_back = 1 - kept;
+        // Whoever kept its connection before keeps it again: that is how its code is written.
+        constexpr double kHabit = 3;
+        const double kept = (model_.holds(owner.history) + kHabit * owner.kept) / (1 + kHabit * (owner.kept + owner.given_back));
+        // With nothing left to ask for, nobody keeps it.
+        given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
         options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, act.shape)});
     }
     const std::size_t head = hypothesis.head(act.pool);
@@ -92,38 +100,87 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         if (waiting.shape != Shape{}) {
             expected = waiting.shape == act.shape ? 1 : kOutOfTurn;
         } else {
-            expected = std::min(1.0, model_.begins(token.history, first) / std::max(model_.issues(token.history, act.pool), kLeast));
+            expected =
+                std::min(1.0, model_.begins(token.history, first) / std::max(model_.issues(token.history, act.pool), kLeast));
         }
         // Whoever woke before the longest waiter began to wait, waits longer.
         const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), waiting.position, given_back);
-        options_.push_back({.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
+        options_.push_back(
+            {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
-    bool stimulated = false;
-    for (const Slot slot : hypothesis.stimulated) {
-        if (slot == kNobody || hypothesis.tokens[slot].state != Token::State::running) {
-            continue;
-        }
-        stimulated = true;
-        const Token& token = hypothesis.tokens[slot];
-        const bool own_request = token.history.all == History::begin(token.history.route).all;
-        options_.push_back({.slot = slot, .reason = own_request ? Reason::request : Reason::reply,
-                            .probability = given_back * in_turn * extends(token, act.shape)});
+    if (segment.last && head >= hypothesis.queue.size()) {
+        deferred_options(hypothesis, act, given_back);
     }
+    const bool stimulated = continuing_options(hypothesis, act, given_back * in_turn);
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
         if (segment.last || !stimulated || waited) {
-            const Instant from = waited ? std::min(hypothesis.served(act.pool), segment.turn_before) : segment.turn_before;
-            sleeper_options(hypothesis, act, from, segment.at, given_back);
+            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : this_turn(), now_ + Duration(1), given_back);
         }
     }
     for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
         const Token& token = hypothesis.tokens[slot];
-        const bool listed = std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
+        const bool listed =
+            std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
         if (token.state == Token::State::running && token.issued != Step::respond && !listed) {
-            options_.push_back({.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, act.shape)});
+            options_.push_back(
+                {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, act.shape)});
         }
     }
+}
+
+/// Whoever was read of in this segment goes on: in the order of the replies where there are several. False: there is nobody.
+bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act, double factor) {
+    std::size_t acted = 0;  // the last one that wrote: those before it had their turn
+    for (std::size_t i = 0; i < hypothesis.stimulated.size(); ++i) {
+        const Slot slot = hypothesis.stimulated[i];
+        acted = slot != kNobody && hypothesis.tokens[slot].issued != Step::respond ? i : acted;
+    }
+    bool any = false;
+    double passed_over = 1;
+    for (std::size_t i = 0; i < hypothesis.stimulated.size(); ++i) {
+        const Slot slot = hypothesis.stimulated[i];
+        if (slot == kNobody || hypothesis.tokens[slot].state != Token::State::running) {
+            continue;
+        }
+        any = true;
+        const Token& token = hypothesis.tokens[slot];
+        const bool own_request = token.history.all == History::begin(token.history.route).all;
+        options_.push_back({.slot = slot,
+                            .reason = own_request ? Reason::request : Reason::reply,
+                            .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * extends(token, act.shape)});
+        if (i >= acted && token.issued == Step::respond) {
+            passed_over *= std::max(kLeast, 1 - issues_now(token));
+        }
+    }
+    return any;
+}
+
+/// In the last segment of a turn: whoever put off what it had to write, in order. Returns the probability that none of them has
+/// anything left for this pool.
+double Simulation::deferred_options(const Hypothesis& hypothesis, const Act& act, double factor) {
+    const std::array<Shape, 1> first{act.shape};
+    double passed_over = 1;
+    for (const Slot slot : hypothesis.deferred) {
+        const Token& token = hypothesis.tokens[slot];
+        options_.push_back({.slot = slot,
+                            .reason = Reason::deferred,
+                            .probability = factor * passed_over * model_.begins(token.history, first)});
+        passed_over *= std::max(kOutOfTurn, 1 - issues_now(token));
+    }
+    return passed_over;
+}
+
+/// P(it writes a statement at once | its history): to a pool that has a connection free, or needs none.
+double Simulation::issues_now(const Token& token) const {
+    double sum = 0;
+    for (std::size_t index = 0; index < pools_.size(); ++index) {
+        const Pool& of = pools_[index];
+        const bool waits = of.waits && of.open > 0 && of.open <= of.busy;
+        sum += waits ? 0 : model_.issues(token.history, static_cast<PoolId>(index));
+    }
+    return std::min(sum, 1.0);
 }
 
 /// One option for each kind of sleepers that may have woken in (from, to]. Returns the probability that none of them did.
@@ -131,8 +188,6 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
     if (hypothesis.sleeping == 0) {
         return 1;
     }
-    constexpr double kNothingKnown = 0.05;
-    constexpr Duration kLate = std::chrono::milliseconds(2);  // the loop comes to its timers a turn late
     struct Kind {
         std::uint64_t history;
         Slot best;
@@ -145,13 +200,7 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
         if (token.state != Token::State::sleeping) {
             continue;
         }
-        const Delays* const delays = model_.delays(token.before_sleep);
-        double wakes = kNothingKnown;
-        if (token.since >= to) {
-            wakes = 1e-6;
-        } else if (delays != nullptr && delays->known()) {
-            wakes = delays->wakes_within(from - token.since - kLate, to - token.since);
-        }
+        const double wakes = this->wakes(token, from, to).probability;
         auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& each) { return each.history == token.history.all; });
         if (kind == kinds.end()) {
             kinds.push_back({token.history.all, static_cast<Slot>(i), wakes, 1 - wakes});
@@ -179,6 +228,11 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
     return none;
 }
 
+/// The last turn that has ended, this one included.
+Instant Simulation::this_turn() const {
+    return turn_ends_.empty() ? Instant{} : turn_ends_.back().position;
+}
+
 /// The sleeper goes on. Where others sleep just as it did, it may be any of them.
 void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, ExchangeId first) {
     Token& token = hypothesis.tokens[slot];
@@ -193,10 +247,11 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
     --hypothesis.sleeping;
     token.state = Token::State::running;
     // How long it slept, where that is known well enough to learn from.
-    const Duration most = option.to - token.since;
-    const Duration width = option.to - std::max(option.from, token.since);
-    const bool known = !equals && width * 4 < most + std::chrono::milliseconds(4);
-    token.path = step(token.path, Step::sleep, 0, most, known);
+    const Wake woke = wakes(token, option.from, option.to);
+    const Duration most = woke.to - token.since;
+    const Duration width = woke.to - std::max(woke.from, token.since);
+    const bool known = !equals && width * 4 < most + std::chrono::milliseconds(1);
+    token.path = slept(token.path, most, known);
     if (equals) {
         Hypothesis::Note note;
         note.serial = serial_;
@@ -208,10 +263,17 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
         note.chain = token.chain;
         note.exchange = first;
         note.delays = model_.delays(token.before_sleep);
-        note.from = option.from;
-        note.to = option.to;
+        note.from = woke.from;
+        note.to = woke.to;
         hypothesis.notes.push_back(note);
     }
+}
+
+/// Tokens that stand for units whose begin was not seen.
+std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
+    return static_cast<std::size_t>(std::count_if(hypothesis.tokens.begin(), hypothesis.tokens.end(), [](const Token& token) {
+        return token.state != Token::State::free && token.history.route == kUnknownRoute;
+    }));
 }
 
 void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment) {
@@ -226,19 +288,30 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
         note.cause = stimulus.unit == UnitId{} ? stimulus.exchange : note.cause;
     }
     if (slot == kNobody) {
-        note.chain = chain_of(act.exchange);  // of nobody that is known
+        Token unknown;
+        unknown.state = Token::State::running;
+        unknown.chain = note.chain = chain_of(act.exchange);
+        unknown.history = History::begin(kUnknownRoute);
+        unknown.outstanding = 1;
+        unknown.path = start_path(unknown.history);
         hypothesis.notes.push_back(note);
-        hypothesis.flights.push_back({act.exchange, kNobody});
+        hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.add(unknown) : kNobody});
         return;
     }
     const Slot freed = freed_by(hypothesis, segment, act.connection);
     if (option.woken) {
         wake(hypothesis, slot, option, act.exchange);
     }
+    if (option.reason == Reason::deferred) {
+        std::erase(hypothesis.deferred, slot);
+        hypothesis.tokens[slot].state = Token::State::running;
+    }
     Token& token = hypothesis.tokens[slot];
     bool counted = option.reason == Reason::connected;
     if (option.reason == Reason::waited || token.state == Token::State::waiting) {
-        const auto entry = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) { return waiting.slot == slot && waiting.pool == act.pool; });
+        const auto entry =
+            std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(),
+                         [&](const Hypothesis::Waiting& waiting) { return waiting.slot == slot && waiting.pool == act.pool; });
         if (entry != hypothesis.queue.end()) {
             hypothesis.served(act.pool) = entry->position;
             const Hypothesis::Waiting waiting = *entry;
@@ -254,8 +327,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
                 }
                 token.outstanding += static_cast<std::uint16_t>(more.size());
                 hypothesis.queue.insert(place, more.begin(), more.end());
-                token.path = step(token.path, list, token.hold, {}, false);
-                token.hold = 0;
+                token.path = step(token.path, list);
                 token.history = token.history.then(list);
             }
         }
@@ -270,10 +342,17 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
         prefix_.push_back(act.shape);
         token.issued = model_.list(prefix_);
     }
-    if (freed != kNobody && act.may_wait && option.reason == Reason::waited) {
-        hypothesis.tokens[freed].hold = 2;
-    } else if (option.reason == Reason::kept && hypothesis.head(act.pool) < hypothesis.queue.size()) {
-        token.hold = 1;
+    const bool others_wait = hypothesis.head(act.pool) < hypothesis.queue.size();
+    if (freed != kNobody && act.may_wait && (option.reason == Reason::waited || (option.reason == Reason::kept && others_wait))) {
+        Token& before = hypothesis.tokens[freed];
+        note.hold = option.reason == Reason::kept ? Hypothesis::Told::yes : Hypothesis::Told::no;
+        note.history = before.history;
+        std::uint8_t& times = option.reason == Reason::kept ? before.kept : before.given_back;
+        times += times < 255 ? 1 : 0;
+    } else if (option.reason == Reason::deferred ||
+               ((option.reason == Reason::reply || option.reason == Reason::request) && !segment.last)) {
+        note.defer = option.reason == Reason::deferred ? Hypothesis::Told::yes : Hypothesis::Told::no;
+        note.history = token.history;
     }
     token.outstanding += counted ? 0 : 1;
     note.chain = token.chain;
@@ -290,24 +369,30 @@ void Simulation::response_options(const Hypothesis& hypothesis, const Segment& s
         }
         stimulated = true;
         const Token& token = hypothesis.tokens[slot];
-        const double responds = std::max(model_.probability(token.history, Step::respond), 1e-4);
+        // What is sent and not waited for is rare.
+        const bool unfinished = token.issued != Step::respond || token.outstanding > 0;
+        const History history = token.issued != Step::respond ? token.history.then(token.issued) : token.history;
+        const double responds =
+            std::max(model_.probability(history, Step::respond) * (unfinished ? kNotWaitedFor : 1), 1e-4 * kNotWaitedFor);
         if (token.unit == act.unit && !token.virtually) {
             options_.push_back({.slot = slot, .reason = Reason::reply, .probability = responds});
         } else if (token.virtually) {
             // A name is exchanged with an equal that is not firm either; never taken from one whose chain began with the request.
-            const bool free_name = own == kNobody || own == slot || hypothesis.tokens[own].virtually || hypothesis.tokens[own].blurred;
+            const bool free_name =
+                own == kNobody || own == slot || hypothesis.tokens[own].virtually || hypothesis.tokens[own].blurred;
             const bool same_route = own == kNobody || hypothesis.tokens[own].history.route == token.history.route;
-            options_.push_back({.slot = slot, .reason = Reason::reply, .probability = responds * (free_name && same_route ? 1 : 1e-7)});
+            options_.push_back(
+                {.slot = slot, .reason = Reason::reply, .probability = responds * (free_name && same_route ? 1 : 1e-7)});
         }
     }
     if (own != kNobody && hypothesis.tokens[own].state == Token::State::sleeping && (segment.last || !stimulated)) {
         const Token& token = hypothesis.tokens[own];
-        Option option{.slot = own, .reason = Reason::woke, .probability = std::max(model_.probability(token.history, Step::respond), 1e-4)};
-        const Delays* const delays = model_.delays(token.before_sleep);
-        option.probability *= delays != nullptr && delays->known() ? delays->wakes_within(segment.turn_before - token.since - std::chrono::milliseconds(2), segment.at - token.since) : 0.05;
+        Option option{
+            .slot = own, .reason = Reason::woke, .probability = std::max(model_.probability(token.history, Step::respond), 1e-4)};
+        option.from = this_turn();
+        option.to = now_ + Duration(1);
+        option.probability *= wakes(token, option.from, option.to).probability;
         option.woken = true;
-        option.from = segment.turn_before;
-        option.to = segment.at;
         options_.push_back(option);
     }
     options_.push_back({.slot = kNobody, .reason = Reason::unexplained, .probability = kWrongResponse});
@@ -323,7 +408,8 @@ void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& o
     if (slot == kNobody) {
         // Not whom we expected. The one whose reply was read has been taken for another, who goes on in its place.
         note.agrees = false;
-        const auto taken = std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot each) { return each != kNobody; });
+        const auto taken =
+            std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot each) { return each != kNobody; });
         slot = taken != hypothesis.stimulated.end() ? *taken : own;
         if (slot == kNobody) {
             return;
@@ -340,10 +426,9 @@ void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& o
         }
     }
     if (token.issued != Step::respond) {
-        token.path = step(token.path, token.issued, token.hold, {}, false);
-        token.hold = 0;
+        token.path = step(token.path, token.issued);
     }
-    note.path = step(token.path, Step::respond, token.hold, {}, false);
+    note.path = step(token.path, Step::respond);
     hypothesis.notes.push_back(note);
     hypothesis.release(slot);
 }
@@ -354,40 +439,58 @@ void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot) {
     if (token.state != Token::State::running) {
         return;
     }
-    if (token.issued != Step::respond || hypothesis.held.end() != std::find_if(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& held) { return held.slot == slot && held.connecting; })) {
+    if (token.issued != Step::respond ||
+        hypothesis.held.end() != std::find_if(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& held) {
+            return held.slot == slot && held.connecting;
+        })) {
         options_.push_back({.slot = slot, .reason = Reason::reply, .probability = 1, .step = Step::first_list});
         return;
     }
     if (token.outstanding > 0) {
-        options_.push_back({.slot = slot, .probability = std::max(kLeast, model_.probability(token.history, Step::join)), .step = Step::join});
+        options_.push_back(
+            {.slot = slot, .probability = std::max(kLeast, model_.probability(token.history, Step::join)), .step = Step::join});
     }
+    double put_off = 0;
     for (std::size_t index = 0; index < pools_.size(); ++index) {
         const Pool& of = pools_[index];
+        const auto id = static_cast<PoolId>(index);
         if (of.waits && of.open > 0 && of.open <= of.busy) {
-            const auto id = static_cast<PoolId>(index);
-            options_.push_back({.slot = slot, .reason = Reason::waited, .probability = model_.issues(token.history, id), .step = Step::first_list, .pool = id});
+            const double issues = model_.issues(token.history, id);
+            const double deferred = model_.defers(token.history);
+            options_.push_back({.slot = slot,
+                                .reason = Reason::waited,
+                                .probability = issues * (1 - deferred),
+                                .step = Step::first_list,
+                                .pool = id});
+            put_off += issues * deferred;
+        } else {
+            put_off += model_.issues(token.history, id) * kPutOff;
         }
     }
+    if (put_off > 0) {
+        options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = put_off, .step = Step::first_list});
+    }
     const double alone = token.outstanding > 0 ? 0.1 : 1;
-    options_.push_back({.slot = slot, .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)), .step = Step::sleep});
+    options_.push_back({.slot = slot,
+                        .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)),
+                        .step = Step::sleep});
 }
 
 void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at) {
     Token& token = hypothesis.tokens[slot];
     switch (option.step) {
         case Step::join:
-            token.path = step(token.path, Step::join, token.hold, {}, false);
-            token.hold = 0;
+            token.path = step(token.path, Step::join);
             token.history = token.history.then(Step::join);
             break;
         case Step::sleep: {
-            hypothesis.sleep(slot, at);
+            hypothesis.sleep(slot, turn_begin_);
             Hypothesis::Note note;
             note.kind = Hypothesis::Note::Kind::sleep;
             note.serial = serial_;
             note.chain = token.chain;
             note.sleepers = token.history.all;
-            note.from = at;
+            note.from = turn_begin_;
             note.delays = model_.delays(token.before_sleep);
             hypothesis.notes.push_back(note);
             break;
@@ -396,6 +499,9 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             if (option.reason == Reason::waited) {
                 token.state = Token::State::waiting;
                 hypothesis.queue.push_back({slot, option.pool, at, {}});
+            } else if (option.reason == Reason::deferred) {
+                token.state = Token::State::deferred;
+                hypothesis.deferred.push_back(slot);
             } else {
                 close_list(hypothesis, slot, at);
             }
@@ -426,8 +532,7 @@ void Simulation::close_list(Hypothesis& hypothesis, Slot slot, Instant at) {
             break;
         }
     }
-    token.path = step(token.path, list, token.hold, {}, false);
-    token.hold = 0;
+    token.path = step(token.path, list);
     token.history = token.history.then(list);
     token.issued = Step::respond;
 }

@@ -17,7 +17,8 @@ std::uint64_t scramble(std::uint64_t value) {
 }  // namespace
 
 Slot Hypothesis::add(const Token& token) {
-    const auto unused = std::find_if(tokens.begin(), tokens.end(), [](const Token& each) { return each.state == Token::State::free; });
+    const auto unused =
+        std::find_if(tokens.begin(), tokens.end(), [](const Token& each) { return each.state == Token::State::free; });
     if (unused != tokens.end()) {
         *unused = token;
         return static_cast<Slot>(unused - tokens.begin());
@@ -32,6 +33,7 @@ void Hypothesis::release(Slot slot) {
     token.state = Token::State::free;
     std::erase_if(queue, [&](const Waiting& waiting) { return waiting.slot == slot; });
     std::erase_if(held, [&](const Held& each) { return each.slot == slot; });
+    std::erase(deferred, slot);
     for (Flight& flight : flights) {
         flight.slot = flight.slot == slot ? kNobody : flight.slot;
     }
@@ -87,7 +89,8 @@ std::uint64_t Hypothesis::state() const {
         }
         const Token& token = tokens[slot];
         // Who of equal sleepers it is does not matter for what comes.
-        const std::uint64_t who = token.state == Token::State::sleeping && token.blurred ? 7 : static_cast<std::uint64_t>(token.chain);
+        const std::uint64_t who =
+            token.state == Token::State::sleeping && token.blurred ? 7 : static_cast<std::uint64_t>(token.chain);
         return scramble(who * 31 + static_cast<std::uint64_t>(token.state)) ^ scramble(token.history.all + token.outstanding);
     };
     for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -97,6 +100,9 @@ std::uint64_t Hypothesis::state() const {
     }
     for (const Waiting& waiting : queue) {
         sum = scramble(sum + identity(waiting.slot) + static_cast<std::uint64_t>(waiting.shape));
+    }
+    for (const Slot slot : deferred) {
+        sum = scramble(sum + identity(slot));
     }
     for (const Flight& flight : flights) {
         sum += scramble(number(flight.exchange) ^ identity(flight.slot));

@@ -8,8 +8,9 @@
 
 namespace timesink::infer {
 
-/// A stretch of a unit's work that is known to hang together: from its request, or from a hidden wake that one of several sleepers
-/// had, to its response or to the next such wake. Even: a request's unit id, twice; odd: of the exchange that a wake sent first.
+/// A stretch of a unit's work that is known to hang together: from its request, or from a hidden wake that one of several
+/// sleepers had, to its response or to the next such wake. Even: a request's unit id, twice; odd: of the exchange that a wake
+/// sent first.
 enum class Chain : std::uint64_t {};
 constexpr Chain chain_of(UnitId unit) {
     return static_cast<Chain>(number(unit) * 2);
@@ -20,19 +21,22 @@ constexpr Chain chain_of(ExchangeId first) {
 
 using Slot = std::uint16_t;
 constexpr Slot kNobody = 0xffff;
+/// Of units whose begin was not seen.
+constexpr RouteId kUnknownRoute{0xffffffff};
 
 /// A unit in flight, as a hypothesis sees it.
 struct Token {
-    enum class State : std::uint8_t { free, running, waiting, sleeping };
+    enum class State : std::uint8_t { free, running, waiting, deferred, sleeping };
     State state = State::free;
-    bool virtually = false;  ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
-    bool blurred = false;    ///< an equal sleeper has woken: ditto
-    std::uint8_t hold = 0;   ///< what the latest reply told: 1 the connection was kept, 2 it was given to another
+    bool virtually = false;       ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
+    bool blurred = false;         ///< an equal sleeper has woken: ditto
+    std::uint8_t kept = 0;        ///< how often it kept a connection for which others waited, up to 255
+    std::uint8_t given_back = 0;  ///< or gave it to them
     Chain chain{};
     UnitId unit{};
     History history;
     History before_sleep;
-    Step issued = Step::respond;   ///< what it has written in this segment; respond: nothing
+    Step issued = Step::respond;  ///< what it has written in this segment; respond: nothing
     std::uint16_t outstanding = 0;
     std::uint32_t path = 0;  ///< the steps it has taken
     Instant since{};         ///< sleeping: went to sleep
@@ -57,13 +61,16 @@ struct Hypothesis {
         Slot slot = kNobody;
         bool connecting = false;
     };
+    enum class Told : std::uint8_t { nothing, yes, no };
     /// What was decided and may still be undone.
     struct Note {
         enum class Kind : std::uint8_t { statement, response, sleep, wake };
         Kind kind = Kind::statement;
         Reason reason = Reason::unexplained;
-        bool agrees = true;  ///< response: the chain's unit is the one that responded
-        std::uint64_t serial = 0;  ///< of what was seen; never falls
+        bool agrees = true;          ///< response: the chain's unit is the one that responded
+        Told hold = Told::nothing;   ///< statement: whoever had the connection before kept it
+        Told defer = Told::nothing;  ///< statement: it came at the end of the turn only
+        std::uint64_t serial = 0;    ///< of what was seen; never falls
         Chain chain{};
         double probability = 1;  ///< within this hypothesis
         Chain runner_up{};
@@ -72,6 +79,7 @@ struct Hypothesis {
         ExchangeId cause{};
         UnitId unit{};
         std::uint32_t path = 0;
+        History history;             ///< statement: of whom `hold` or `defer` tell
         std::uint64_t sleepers = 0;  ///< sleep, wake: which sleepers are equal
         const Delays* delays = nullptr;
         Instant from{};  ///< sleep: since; wake: not before
@@ -83,6 +91,7 @@ struct Hypothesis {
     std::vector<Waiting> queue;  ///< the longest waiting first
     std::vector<Flight> flights;
     std::vector<Held> held;
+    std::vector<Slot> deferred;     ///< tokens that go on at the end of the turn, in order
     std::vector<Slot> stimulated;   ///< of this segment's stimuli, in order
     std::vector<Instant> position;  ///< by pool: when the last one that was served had begun to wait
     std::vector<Note> notes;        ///< by serial

@@ -20,6 +20,10 @@ constexpr double kBaseIssue = 0.5;
 constexpr double kHeldPrior = 0.15;
 constexpr double kReleasedPrior = 0.35;
 
+/// Few programs put an immediate before a statement.
+constexpr double kDeferredPrior = 0.02;
+constexpr double kDirectPrior = 0.48;
+
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
     std::uint64_t hash = (a ^ (b + 0x9e3779b97f4a7c15 + (a << 6) + (a >> 2))) * 0xff51afd7ed558ccd;
     return hash ^ (hash >> 32);
@@ -53,11 +57,17 @@ std::size_t Delays::bin_of(Duration delay) {
 
 void Delays::add(Duration delay) {
     const std::size_t bin = bin_of(delay);
-    counts_[bin] += 0.7F;
-    counts_[bin > 0 ? bin - 1 : 0] += 0.05F;
-    // A loop that is busier than when this was learned comes late to its timers, never early.
-    counts_[std::min(bin + 1, kBins - 1)] += 0.15F;
-    counts_[std::min(bin + 2, kBins - 1)] += 0.1F;
+    counts_[bin] += 0.8F;
+    counts_[bin > 0 ? bin - 1 : 0] += 0.1F;
+    counts_[std::min(bin + 1, kBins - 1)] += 0.1F;
+    constexpr std::size_t kBlur = 8;
+    for (std::size_t away = 0; away <= kBlur; ++away) {
+        const float share = static_cast<float>(kBlur + 1 - away) / static_cast<float>((kBlur + 1) * (kBlur + 1));
+        broad_[std::min(bin + away, kBins - 1)] += share;
+        if (away > 0) {
+            broad_[bin > away ? bin - away : 0] += share;
+        }
+    }
     total_ += 1;
 }
 
@@ -66,12 +76,17 @@ double Delays::at_most(Duration delay) const {
         return 0;
     }
     const auto nanoseconds = static_cast<double>(to_ns(delay));
-    const double place = nanoseconds <= kShortestNs ? nanoseconds / kShortestNs : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
-    double sum = 0;
+    const double place =
+        nanoseconds <= kShortestNs ? nanoseconds / kShortestNs : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
+    constexpr double kBroad = 2;  // samples that the blurred ones are worth
+    double sharp = 0;
+    double broad = 0;
     for (std::size_t bin = 0; bin < kBins && static_cast<double>(bin) < place; ++bin) {
-        sum += counts_[bin] * std::min(1.0, place - static_cast<double>(bin));
+        const double part = std::min(1.0, place - static_cast<double>(bin));
+        sharp += counts_[bin] * part;
+        broad += broad_[bin] * part;
     }
-    return sum / total_;
+    return (sharp + kBroad * broad / total_) / (total_ + kBroad);
 }
 
 double Delays::wakes_within(Duration from, Duration to) const {
@@ -177,19 +192,35 @@ void Model::learn_hold(const History& history, bool held, double weight) {
     }
 }
 
-double Model::holds(const History& history) const {
-    double held = kHeldPrior;
-    double released = kReleasedPrior;
-    const Keys keys = keys_of(history);
-    for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-        if (const Context* const at = context(*key)) {
-            // What the broader level says counts as half an observation here.
-            const double sum = held + released;
-            held = held / sum / 2 + at->held;
-            released = released / sum / 2 + at->released;
+void Model::learn_defer(const History& history, bool deferred, double weight) {
+    for (const std::uint64_t key : keys_of(history)) {
+        if (Context* const context = make(key)) {
+            (deferred ? context->deferred : context->direct) += static_cast<float>(weight);
         }
     }
-    return held / (held + released);
+}
+
+double Model::holds(const History& history) const {
+    return share(keys_of(history), kHeldPrior, kReleasedPrior, &Context::held, &Context::released);
+}
+
+double Model::defers(const History& history) const {
+    // Not by route: one step of it that comes late says nothing about the others.
+    const Keys keys = keys_of(history);
+    return share(std::span(keys).first(2), kDeferredPrior, kDirectPrior, &Context::deferred, &Context::direct);
+}
+
+/// Of two things that exclude each other; what the broader level says counts as half an observation.
+double Model::share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
+                    float Context::*against) const {
+    for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+        if (const Context* const at = context(*key)) {
+            const double sum = yes + no;
+            yes = yes / sum / 2 + at->*counted;
+            no = no / sum / 2 + at->*against;
+        }
+    }
+    return yes / (yes + no);
 }
 
 template <typename WeightOf>
@@ -205,7 +236,10 @@ double Model::blend(const History& history, double base, WeightOf weight_of) con
 }
 
 double Model::probability(const History& history, Step step) const {
-    const double base = step == Step::respond ? kBaseRespond : step == Step::sleep ? kBaseSleep : step == Step::join ? kBaseJoin : kBaseIssue / static_cast<double>(lists_.size() + 1);
+    const double base = step == Step::respond ? kBaseRespond
+                        : step == Step::sleep ? kBaseSleep
+                        : step == Step::join  ? kBaseJoin
+                                              : kBaseIssue / static_cast<double>(lists_.size() + 1);
     return blend(history, base, [&](const Context& at) {
         for (const Count& count : at.steps) {
             if (count.step == step) {

@@ -42,11 +42,12 @@ private:
     static std::size_t bin_of(Duration delay);
     [[nodiscard]] double at_most(Duration delay) const;
     std::array<float, kBins> counts_{};
+    std::array<float, kBins> broad_{};  // the same, blurred by two octaves: what few samples say of others
     float total_ = 0;
 };
 
-/// What units of each route do next: P(step | whole history), backed off to the last two steps and to the route. Learned from whole
-/// units whose every exchange was certain. Owned by a Simulation.
+/// What units of each route do next: P(step | whole history), backed off to the last two steps and to the route. Learned from
+/// whole units whose every exchange was certain. Owned by a Simulation.
 ///
 /// Bounded: at most kMostContexts histories; what does not fit is not learned, and predicted from what is.
 /// Not a state machine per route: code branches on data, and what matters is only what may come next.
@@ -62,6 +63,7 @@ public:
     void learn(const History& history, Step step, double weight);
     void learn_delay(const History& before_sleep, Duration delay);
     void learn_hold(const History& history, bool held, double weight);
+    void learn_defer(const History& history, bool deferred, double weight);
 
     /// P(step | history).
     [[nodiscard]] double probability(const History& history, Step step) const;
@@ -73,6 +75,8 @@ public:
     [[nodiscard]] Step likeliest(const History& history, std::span<const Shape> prefix);
     /// P(the connection whose reply was read stays with its owner | history).
     [[nodiscard]] double holds(const History& history) const;
+    /// P(what it writes next comes at the end of the turn only, by an immediate | history).
+    [[nodiscard]] double defers(const History& history) const;
     /// Of the wait that begins now; null: nothing known.
     [[nodiscard]] const Delays* delays(const History& before_sleep) const;
     /// Which pool a shape goes to must be told before it is used in a list.
@@ -90,11 +94,15 @@ private:
         float total = 0;
         float held = 0;
         float released = 0;
+        float deferred = 0;
+        float direct = 0;
     };
     using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
     static Keys keys_of(const History& history);
     [[nodiscard]] const Context* context(std::uint64_t key) const;
     Context* make(std::uint64_t key);
+    [[nodiscard]] double share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
+                               float Context::*against) const;
     /// Blends what `weight_of` finds at each level, the most special one first in weight.
     template <typename WeightOf>
     [[nodiscard]] double blend(const History& history, double base, WeightOf weight_of) const;

@@ -1,6 +1,7 @@
 #include "infer/simulation.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 namespace timesink::infer {
@@ -13,7 +14,9 @@ constexpr double kLeastWeight = 1e-7;
 /// A path is learned when its statements are this certain.
 constexpr double kLearnable = 0.97;
 
-constexpr std::uint32_t kResponsesToTrust = 12;
+/// Of the latest responses: all of so many foreseen end a doubt, more than half of them not foreseen begin one.
+constexpr std::uint32_t kLatestResponses = 0xfff;
+constexpr int kDerailed = 6;
 
 /// What one hypothesis says of the thing that another's note is about; null: nothing.
 const Hypothesis::Note* counterpart(const Hypothesis& hypothesis, const Hypothesis::Note& note) {
@@ -61,7 +64,10 @@ bool Simulation::idle(PoolId id) const {
 }
 
 void Simulation::on(const Segment& segment) {
+    now_ = segment.at;
+    turn_begin_ = segment.turn_begin;
     note_facts(segment);
+    end_turns(segment);
     for (Hypothesis& hypothesis : hypotheses_) {
         read(hypothesis, segment);
     }
@@ -91,6 +97,43 @@ void Simulation::on(const Segment& segment) {
     ++serial_;
     close_segment(segment);
     prune();
+}
+
+void Simulation::end_turns(const Segment& segment) {
+    constexpr std::size_t kMostTurns = 8192;
+    if (!segment.last) {
+        return;
+    }
+    constexpr Duration kClock = std::chrono::microseconds(1100);  // libuv counts milliseconds
+    const Instant before = turn_ends_.empty() ? Instant{} : turn_ends_.back().due;
+    const Instant earliest = segment.waited ? std::max(before, segment.turn_begin - kClock) : before;
+    turn_ends_.push_back({segment.at, earliest, std::max(segment.end, segment.at)});
+    if (turn_ends_.size() > kMostTurns) {
+        turn_ends_.pop_front();
+    }
+}
+
+/// That a sleeper woke at the end of one of the turns whose last segment is in [from, to), not having done so before.
+Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) const {
+    constexpr double kNoTurn = 1e-5;
+    constexpr double kNothingKnown = 0.05;
+    const std::size_t before = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < from; });
+    const std::size_t within = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < to; });
+    if (within == before) {
+        return {kNoTurn, from, to};
+    }
+    Wake wake;
+    wake.from = turn_ends_[before].earliest;
+    wake.to = turn_ends_[within - 1].due;
+    const Delays* const delays = model_.delays(token.before_sleep);
+    if (wake.to <= token.since) {
+        wake.probability = kNoTurn;
+    } else if (delays != nullptr && delays->known()) {
+        wake.probability = delays->wakes_within(wake.from - token.since, wake.to - token.since);
+    } else {
+        wake.probability = kNothingKnown;
+    }
+    return wake;
 }
 
 /// What is so in all hypotheses: which connections are busy.
@@ -222,6 +265,7 @@ void Simulation::response(const Segment& segment, const Act& act) {
     const auto unseen = std::find(unseen_.begin(), unseen_.end(), act.unit);
     if (unseen != unseen_.end()) {
         unseen_.erase(unseen);
+        respond_unseen();
         return;
     }
     const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
@@ -229,16 +273,38 @@ void Simulation::response(const Segment& segment, const Act& act) {
     options_.clear();
     response_options(*best, segment, act);
     constexpr double kForeseen = 1e-3;
-    const bool foreseen = std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
+    const bool foreseen =
+        std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
+    judge(foreseen);
+    fork([&](Hypothesis& hypothesis) { response_options(hypothesis, segment, act); },
+         [&](Hypothesis& hypothesis, const Option& option) { respond(hypothesis, act, option); });
+}
+
+void Simulation::judge(bool foreseen) {
     chains_.foresaw(foreseen);
-    foreseen_in_a_row_ = foreseen ? foreseen_in_a_row_ + 1 : 0;
-    if (in_doubt_ && unseen_.empty() && foreseen_in_a_row_ >= kResponsesToTrust) {
+    foreseen_ = foreseen_ << 1 | (foreseen ? 1 : 0);
+    const int latest = std::popcount(foreseen_ & kLatestResponses);
+    derailed_ = latest < kDerailed;
+    if (in_doubt_ && unseen_.empty() && latest == std::popcount(kLatestResponses)) {
         in_doubt_ = false;
         commit(0);
         chains_.doubt(false);
     }
-    fork([&](Hypothesis& hypothesis) { response_options(hypothesis, segment, act); },
-         [&](Hypothesis& hypothesis, const Option& option) { respond(hypothesis, act, option); });
+}
+
+/// By a unit whose begin we had not seen: in the segment of a token that stands for nobody that is known.
+void Simulation::respond_unseen() {
+    constexpr double kOfAnother = 1e-3;
+    for (Hypothesis& hypothesis : hypotheses_) {
+        const auto found = std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [&](Slot slot) {
+            return slot != kNobody && hypothesis.tokens[slot].history.route == kUnknownRoute;
+        });
+        if (found != hypothesis.stimulated.end()) {
+            hypothesis.release(*found);
+        } else {
+            hypothesis.weight *= kOfAnother;
+        }
+    }
 }
 
 void Simulation::abandon(const Act& act) {
@@ -255,7 +321,8 @@ void Simulation::abandon(const Act& act) {
 
 void Simulation::connect(const Act& act) {
     for (Hypothesis& hypothesis : hypotheses_) {
-        const auto owner = std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot slot) { return slot != kNobody; });
+        const auto owner =
+            std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot slot) { return slot != kNobody; });
         if (owner != hypothesis.stimulated.end()) {
             ++hypothesis.tokens[*owner].outstanding;
             hypothesis.held.push_back({act.connection, *owner, true});
@@ -281,8 +348,36 @@ void Simulation::close_segment(const Segment& segment) {
                 close_list(hypothesis, static_cast<Slot>(slot), segment.at);
             }
         }
+        if (segment.last) {
+            end_turn(hypothesis, segment.at);
+        }
         conserve(hypothesis, segment.at);
     }
+}
+
+/// Immediates have run: what they wanted to write and did not, waits.
+void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
+    constexpr double kNothingCame = 0.01;
+    for (const Slot slot : hypothesis.deferred) {
+        std::size_t waits = pools_.size();
+        double most = 0;
+        for (std::size_t index = 0; index < pools_.size(); ++index) {
+            const Pool& of = pools_[index];
+            const double issues = model_.issues(hypothesis.tokens[slot].history, static_cast<PoolId>(index));
+            if (issues > most) {
+                most = issues;
+                waits = of.waits && of.open > 0 && of.open <= of.busy ? index : pools_.size();
+            }
+        }
+        if (waits < pools_.size()) {
+            hypothesis.tokens[slot].state = Token::State::waiting;
+            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}});
+        } else {
+            hypothesis.weight *= kNothingCame;
+            hypothesis.sleep(slot, at);
+        }
+    }
+    hypothesis.deferred.clear();
 }
 
 /// Nobody waits while a connection is idle: who was thought to wait did something else.
@@ -307,7 +402,8 @@ void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
 void Simulation::prune() {
     if (hypotheses_.size() > 1) {
         merge_equal();
-        std::stable_sort(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; });
+        std::stable_sort(hypotheses_.begin(), hypotheses_.end(),
+                         [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; });
         while (hypotheses_.size() > kMostHypotheses || hypotheses_.back().weight < hypotheses_.front().weight * kLeastWeight) {
             hypotheses_.pop_back();
         }
@@ -383,6 +479,12 @@ void Simulation::commit(std::size_t keep) {
             weigh(note);
         }
         chains_.on(note);
+        if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {
+            model_.learn_hold(note.history, note.hold == Hypothesis::Told::yes, 1);
+        }
+        if (note.probability >= kLearnable && note.defer != Hypothesis::Told::nothing && !in_doubt_) {
+            model_.learn_defer(note.history, note.defer == Hypothesis::Told::yes, 1);
+        }
         if (note.kind == Hypothesis::Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
             learn(note.path, 1);
         }
@@ -400,21 +502,22 @@ void Simulation::lost(std::span<const UnitId> in_flight) {
     pools_.clear();
     unseen_.assign(in_flight.begin(), in_flight.end());
     in_doubt_ = true;
-    foreseen_in_a_row_ = 0;
+    derailed_ = false;
+    foreseen_ = 0xaaaaaaaa;  // as many as not: neither trusted nor derailed
     chains_.doubt(true);
 }
 
 void Simulation::quiet() {
     commit(0);
     const Hypothesis& known = hypotheses_.front();
-    const bool empty = known.flights.empty() && std::all_of(known.tokens.begin(), known.tokens.end(), [](const Token& token) {
-                           return token.state == Token::State::free;
-                       });
+    const bool empty = known.flights.empty() && std::all_of(known.tokens.begin(), known.tokens.end(),
+                                                            [](const Token& token) { return token.state == Token::State::free; });
     if (!empty) {
         hypotheses_.assign(1, Hypothesis{});
     }
     unseen_.clear();
-    in_doubt_ = false;
+    in_doubt_ = derailed_ = false;
+    foreseen_ = ~std::uint32_t{0};
     chains_.doubt(false);
     chains_.give_up();
 }
@@ -432,9 +535,15 @@ std::uint32_t Simulation::start_path(const History& history) {
     return next_path_;
 }
 
-std::uint32_t Simulation::step(std::uint32_t path, Step step, std::uint8_t hold, Duration delay, bool delay_known) {
+std::uint32_t Simulation::step(std::uint32_t path, Step step) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, step, hold, delay_known, delay, {}};
+    slot = {next_path_, path, step, false, {}, {}};
+    return next_path_;
+}
+
+std::uint32_t Simulation::slept(std::uint32_t path, Duration delay, bool delay_known) {
+    PathStep& slot = paths_[++next_path_ % paths_.size()];
+    slot = {next_path_, path, Step::sleep, delay_known, delay, {}};
     return next_path_;
 }
 
@@ -456,9 +565,6 @@ void Simulation::learn(std::uint32_t path, double weight) {
     for (auto at = steps.rbegin() + 1; at != steps.rend(); ++at) {
         const PathStep& taken = **at;
         model_.learn(history, taken.step, weight);
-        if (taken.hold != 0) {
-            model_.learn_hold(history, taken.hold == 1, weight);
-        }
         if (taken.delay_known) {
             model_.learn_delay(history, taken.delay);
         }
