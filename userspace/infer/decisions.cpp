@@ -84,9 +84,10 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     double given_back = 1;
     if (freed != kNobody && act.may_wait && !pipelined) {
         const Token& owner = hypothesis.tokens[freed];
-        // Whoever kept its connection before keeps it again: that is how its code is written.
-        constexpr double kHabit = 3;
-        const double kept = (model_.holds(owner.history) + kHabit * owner.kept) / (1 + kHabit * (owner.kept + owner.given_back));
+        // What its route did before, it does again: that is how its code is written.
+        constexpr double kHabit = 2;
+        const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
+        const double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
         // With nothing left to ask for, nobody keeps it.
         given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
         options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, act.shape)});
@@ -344,11 +345,16 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     }
     const bool others_wait = hypothesis.head(act.pool) < hypothesis.queue.size();
     if (freed != kNobody && act.may_wait && (option.reason == Reason::waited || (option.reason == Reason::kept && others_wait))) {
-        Token& before = hypothesis.tokens[freed];
+        constexpr double kHadMore = 0.5;
+        constexpr std::uint16_t kMost = 1000;
+        const Token& before = hypothesis.tokens[freed];
         note.hold = option.reason == Reason::kept ? Hypothesis::Told::yes : Hypothesis::Told::no;
         note.history = before.history;
-        std::uint8_t& times = option.reason == Reason::kept ? before.kept : before.given_back;
-        times += times < 255 ? 1 : 0;
+        if (model_.issues(before.history, act.pool) > kHadMore) {
+            Hypothesis::Habit& habit = hypothesis.habit(before.history.route);
+            std::uint16_t& times = option.reason == Reason::kept ? habit.kept : habit.given_back;
+            times += times < kMost ? 1 : 0;
+        }
     } else if (option.reason == Reason::deferred ||
                ((option.reason == Reason::reply || option.reason == Reason::request) && !segment.last)) {
         note.defer = option.reason == Reason::deferred ? Hypothesis::Told::yes : Hypothesis::Told::no;

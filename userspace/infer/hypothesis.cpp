@@ -71,6 +71,11 @@ Instant& Hypothesis::served(PoolId pool) {
     return position[index];
 }
 
+Hypothesis::Habit& Hypothesis::habit(RouteId route) {
+    const auto found = std::find_if(habits.begin(), habits.end(), [&](const Habit& each) { return each.route == route; });
+    return found != habits.end() ? *found : habits.emplace_back(Habit{route, 0, 0});
+}
+
 void Hypothesis::sleep(Slot slot, Instant at) {
     Token& token = tokens[slot];
     sleeping += token.state == Token::State::sleeping ? 0 : 1;

@@ -30,8 +30,6 @@ struct Token {
     State state = State::free;
     bool virtually = false;       ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
     bool blurred = false;         ///< an equal sleeper has woken: ditto
-    std::uint8_t kept = 0;        ///< how often it kept a connection for which others waited, up to 255
-    std::uint8_t given_back = 0;  ///< or gave it to them
     Chain chain{};
     UnitId unit{};
     History history;
@@ -60,6 +58,12 @@ struct Hypothesis {
         SocketId connection{};
         Slot slot = kNobody;
         bool connecting = false;
+    };
+    /// What units of a route did with connections for which others waited, when they had more to ask.
+    struct Habit {
+        RouteId route{};
+        std::uint16_t kept = 0;
+        std::uint16_t given_back = 0;
     };
     enum class Told : std::uint8_t { nothing, yes, no };
     /// What was decided and may still be undone.
@@ -95,6 +99,7 @@ struct Hypothesis {
     std::vector<Slot> stimulated;   ///< of this segment's stimuli, in order
     std::vector<Instant> position;  ///< by pool: when the last one that was served had begun to wait
     std::vector<Note> notes;        ///< by serial
+    std::vector<Habit> habits;
     std::uint32_t sleeping = 0;     ///< tokens that sleep
 
     Slot add(const Token& token);
@@ -105,6 +110,7 @@ struct Hypothesis {
     /// Index in `queue`; queue.size(): nobody waits.
     [[nodiscard]] std::size_t head(PoolId pool) const;
     [[nodiscard]] Instant& served(PoolId pool);
+    [[nodiscard]] Habit& habit(RouteId route);
     void sleep(Slot slot, Instant at);
     /// Of what decides about the future: equal hypotheses are one.
     [[nodiscard]] std::uint64_t state() const;
