@@ -249,9 +249,10 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
     token.state = Token::State::running;
     // How long it slept, where that is known well enough to learn from.
     const Wake woke = wakes(token, option.from, option.to);
-    const Duration most = woke.to - token.since;
-    const Duration width = woke.to - std::max(woke.from, token.since);
-    const bool known = !equals && width * 4 < most + std::chrono::milliseconds(1);
+    const Instant earliest = std::max(woke.from, token.since);
+    constexpr Duration kNarrow = std::chrono::microseconds(1200);  // as good as the timers' own clock
+    const bool known = !equals && woke.to - earliest <= kNarrow;
+    const Duration most = earliest + (woke.to - earliest) / 2 - token.since;
     token.path = slept(token.path, most, known);
     if (equals) {
         Hypothesis::Note note;

@@ -28,8 +28,8 @@ constexpr RouteId kUnknownRoute{0xffffffff};
 struct Token {
     enum class State : std::uint8_t { free, running, waiting, deferred, sleeping };
     State state = State::free;
-    bool virtually = false;       ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
-    bool blurred = false;         ///< an equal sleeper has woken: ditto
+    bool virtually = false;  ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
+    bool blurred = false;    ///< an equal sleeper has woken: ditto
     Chain chain{};
     UnitId unit{};
     History history;
@@ -100,7 +100,7 @@ struct Hypothesis {
     std::vector<Instant> position;  ///< by pool: when the last one that was served had begun to wait
     std::vector<Note> notes;        ///< by serial
     std::vector<Habit> habits;
-    std::uint32_t sleeping = 0;     ///< tokens that sleep
+    std::uint32_t sleeping = 0;  ///< tokens that sleep
 
     Slot add(const Token& token);
     void release(Slot slot);

@@ -8,8 +8,10 @@ namespace timesink::infer {
 
 namespace {
 
-/// Against the best; hypotheses that are less likely are given up.
-constexpr double kLeastWeight = 1e-7;
+/// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
+constexpr double kLeastWeight = 1e-4;
+constexpr double kLeastOfFew = 1e-7;
+constexpr std::size_t kFew = 3;
 
 /// A path is learned when its statements are this certain.
 constexpr double kLearnable = 0.97;
@@ -404,7 +406,9 @@ void Simulation::prune() {
         merge_equal();
         std::stable_sort(hypotheses_.begin(), hypotheses_.end(),
                          [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; });
-        while (hypotheses_.size() > kMostHypotheses || hypotheses_.back().weight < hypotheses_.front().weight * kLeastWeight) {
+        const double best = hypotheses_.front().weight;
+        while (hypotheses_.size() > kMostHypotheses ||
+               hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? kLeastWeight : kLeastOfFew)) {
             hypotheses_.pop_back();
         }
     }
