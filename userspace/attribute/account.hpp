@@ -7,6 +7,7 @@
 
 #include "base/ids.hpp"
 #include "base/time.hpp"
+#include "infer/segment.hpp"
 #include "request/exchange.hpp"
 #include "request/unit.hpp"
 
@@ -56,6 +57,15 @@ struct Piece {
     ExchangeId exchange{};
 };
 
+/// What an inferred or ambiguous owner rests on. Zero ids: there is none.
+struct Grounds {
+    UnitId likely{};     ///< the likeliest owner, also where it is not certain enough to be the owner
+    UnitId runner_up{};  ///< the next
+    double runner_up_margin = 0;
+    infer::Reason reason = infer::Reason::unexplained;
+    ExchangeId cause{};  ///< whose reply was read when this was sent
+};
+
 /// An exchange and what is known of its owner.
 struct OwnedExchange {
     request::Exchange exchange;
@@ -65,6 +75,7 @@ struct OwnedExchange {
     Bucket bucket = Bucket::provider;    ///< by rules
     Duration on_path{};                  ///< of the owner's wall time that this exchange accounts for
     Duration hidden{};                   ///< of its duration that others on the path cover
+    Grounds grounds;                     ///< inferred, ambiguous
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;

@@ -228,6 +228,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.owner = known.unit;
     owned.evidence = known.evidence;
     owned.margin = known.margin;
+    owned.grounds = known.grounds;
     LiveUnit* const owner = find(owned.owner);
     if (owner == nullptr) {
         sink_.stray(owned);

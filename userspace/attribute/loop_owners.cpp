@@ -118,6 +118,7 @@ void LoopOwners::collect(Loop& loop) {
         owner.unit = certain ? verdict.unit : UnitId{};
         owner.evidence = certain ? Evidence::inferred : Evidence::ambiguous;
         owner.margin = verdict.margin;
+        owner.grounds = {verdict.unit, verdict.runner_up, verdict.runner_up_margin, verdict.reason, verdict.cause};
         const auto waiting = std::lower_bound(loop.waiting.begin(), loop.waiting.end(), verdict.exchange,
                                               [](const Waiting& each, ExchangeId id) { return each.exchange < id; });
         if (waiting != loop.waiting.end() && waiting->exchange == verdict.exchange) {
