@@ -87,20 +87,85 @@ void LoopOwners::end_turn(Loop& loop, Instant at) {
     loop.waited_until = loop.went_to_wait = {};
 }
 
+/// The simulation gets a turn as a whole, for some of what its end wrote belongs to its earlier segments.
 void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
+    constexpr std::size_t kLongestTurn = 1024;
     infer::Segment& segment = loop.segment;
     segment.last = last;
     segment.end = std::max(loop.latest, end);
     if (!segment.stimuli.empty() || !segment.acts.empty() || last) {
-        loop.simulation.on(segment);
-        if (loop.simulation.derailed()) {
-            loop.simulation.lost(loop.active);
-        }
-        collect(loop);
+        loop.turn.push_back(segment);
     }
     segment.stimuli.clear();
     segment.acts.clear();
+    if (!last && loop.turn.size() < kLongestTurn) {
+        return;
+    }
+    learn_manners(loop);
+    reattach(loop);
+    for (const infer::Segment& each : loop.turn) {
+        loop.simulation.on(each);
+        if (loop.simulation.derailed()) {
+            loop.simulation.lost(loop.active);
+        }
+    }
+    loop.turn.clear();
+    collect(loop);
     rest(loop);
+}
+
+namespace {
+
+/// The latest segment before `until` that read a reply on this connection; `until`: none.
+std::size_t freed_in(const std::vector<infer::Segment>& turn, std::size_t until, SocketId connection) {
+    for (std::size_t i = until; i-- > 0;) {
+        const auto& stimuli = turn[i].stimuli;
+        if (std::any_of(stimuli.begin(), stimuli.end(), [&](const infer::Stimulus& stimulus) {
+                return stimulus.unit == UnitId{} && stimulus.connection == connection;
+            })) {
+            return i;
+        }
+    }
+    return until;
+}
+
+}  // namespace
+
+void LoopOwners::learn_manners(Loop& loop) {
+    const std::size_t last = loop.turn.size() - 1;
+    for (std::size_t i = 0; i <= last; ++i) {
+        for (const infer::Act& act : loop.turn[i].acts) {
+            if (act.kind != infer::Act::Kind::statement) {
+                continue;
+            }
+            if (i < last) {
+                ++loop.manners[act.pool].direct;
+            } else if (freed_in(loop.turn, last, act.connection) < last) {
+                ++loop.manners[act.pool].late;
+            }
+        }
+    }
+}
+
+/// Gives each late write back to the segment that caused it: that which read the reply on its connection, else the first that
+/// read something and shows no act.
+void LoopOwners::reattach(Loop& loop) {
+    const std::size_t last = loop.turn.size() - 1;
+    std::vector<infer::Act> stay;
+    std::vector<infer::Act> acts;
+    acts.swap(loop.turn[last].acts);
+    for (infer::Act& act : acts) {
+        const auto manner = act.kind == infer::Act::Kind::statement ? loop.manners.find(act.pool) : loop.manners.end();
+        std::size_t place = last;
+        if (manner != loop.manners.end() && manner->second.is_late()) {
+            place = freed_in(loop.turn, last, act.connection);
+            for (std::size_t i = 0; place == last && i < last; ++i) {
+                place = !loop.turn[i].stimuli.empty() && loop.turn[i].acts.empty() ? i : last;
+            }
+        }
+        (place < last ? loop.turn[place].acts : stay).push_back(act);
+    }
+    loop.turn[last].acts.swap(stay);
 }
 
 /// Nothing is in flight: whatever was in doubt is over.
@@ -222,6 +287,9 @@ void LoopOwners::lost() {
 void LoopOwners::lost(ThreadId thread) {
     Loop** const found = by_thread_.find(thread);
     if (found != nullptr) {
+        (*found)->turn.clear();
+        (*found)->segment.stimuli.clear();
+        (*found)->segment.acts.clear();
         (*found)->simulation.lost((*found)->active);
         collect(**found);
         for (const Waiting& waiting : (*found)->waiting) {

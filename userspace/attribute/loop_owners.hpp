@@ -51,6 +51,12 @@ public:
     std::vector<Decision> take();
 
 private:
+    /// How the driver of a pool writes: at once, or at the end of the turn only (postgres.js gathers its writes in an immediate).
+    struct Manner {
+        std::uint32_t direct = 0;
+        std::uint32_t late = 0;
+        [[nodiscard]] bool is_late() const { return late >= 3 && std::uint64_t{direct} * 20 < late; }
+    };
     struct Waiting {
         ExchangeId exchange{};
         Instant sent{};
@@ -59,6 +65,8 @@ private:
     struct Loop {
         infer::Simulation simulation;
         infer::Segment segment;
+        std::vector<infer::Segment> turn;  // the segments before it in this turn
+        std::map<infer::PoolId, Manner> manners;
         std::map<std::string, infer::RouteId> routes;
         std::map<std::pair<std::string, event::Endpoint>, infer::PoolId> pools;
         std::vector<UnitId> active;
@@ -72,6 +80,8 @@ private:
 
     void close_segment(Loop& loop, bool last, Instant end = {});
     void end_turn(Loop& loop, Instant at);
+    static void learn_manners(Loop& loop);
+    static void reattach(Loop& loop);
     void collect(Loop& loop);
     void rest(Loop& loop);
     infer::PoolId pool_of(Loop& loop, const request::Exchange& exchange);
