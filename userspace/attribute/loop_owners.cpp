@@ -22,8 +22,18 @@ bool waits_for_events(std::int16_t syscall) {
 }
 
 infer::Shape shape_of(const request::Exchange& exchange, infer::PoolId pool) {
-    const std::uint64_t fingerprint = exchange.fingerprint != 0 ? exchange.fingerprint : 0x756e6e616d6564;
+    const std::uint64_t known = exchange.fingerprint != 0 ? exchange.fingerprint : 0x756e6e616d6564;
+    const std::uint64_t fingerprint = known + (exchange.housekeeping ? 1 : 0);  // preparing is not executing
     return static_cast<infer::Shape>((fingerprint ^ (static_cast<std::uint64_t>(pool) + 1)) * 0x9e3779b97f4a7c15);
+}
+
+/// The connection stays with whoever sent this: it is in a transaction, or the server is not ready for another's (a statement
+/// that was described ahead of its execution, as postgres.js does).
+bool stays(const request::Exchange& exchange) {
+    const bool ready = exchange.protocol != "postgresql" ||
+                       std::any_of(exchange.attributes.begin(), exchange.attributes.end(),
+                                   [](const auto& attribute) { return attribute.first == "postgresql.transaction"; });
+    return exchange.complete && (exchange.in_transaction || !ready);
 }
 
 /// Callers queue for the connections of a database's pool. Clients of HTTP open as many as they need.
@@ -240,7 +250,9 @@ infer::PoolId LoopOwners::pool_of(Loop& loop, const request::Exchange& exchange)
 
 bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     Loop** const found = by_thread_.find(exchange.sent_by);
-    if (found == nullptr || exchange.sent_in != ContextId{} || exchange.housekeeping) {
+    // Of the driver's own traffic only what has a statement is part of a unit's doings (preparing it): not the start of a
+    // connection.
+    if (found == nullptr || exchange.sent_in != ContextId{} || (exchange.housekeeping && exchange.fingerprint == 0)) {
         return false;
     }
     Loop& loop = **found;
@@ -274,8 +286,7 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     Loop& loop = **found;
     sent_on_.erase(exchange.id);
     loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
-    loop.segment.stimuli.push_back(
-        {.exchange = exchange.id, .connection = exchange.socket, .transaction = exchange.in_transaction});
+    loop.segment.stimuli.push_back({.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)});
 }
 
 void LoopOwners::lost() {

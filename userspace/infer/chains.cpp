@@ -7,10 +7,10 @@ namespace timesink::infer {
 
 namespace {
 
-/// The rate of foreseen responses below which nothing near is believed beyond it. Above, what is not foreseen counts a quarter: a
+/// The rate of foreseen responses below which nothing near is believed beyond it. Above, what is not foreseen counts a third: a
 /// chain that agrees at both its ends has been confirmed by itself.
-constexpr double kTrusted = 0.75;
-constexpr double kDoubtOfTrusted = 0.25;
+constexpr double kTrusted = 0.85;
+constexpr double kDoubtOfTrusted = 0.34;
 constexpr std::uint32_t kRemembered = 0xfffff;  // 20 responses
 
 constexpr std::size_t kMatchEvery = 24;  ///< units with missing chains that make a matching worth it
