@@ -1,6 +1,7 @@
 """Owners on event loops: the service of tests/stacks/loop under load, its own account of who sent what beside timesink's.
 
     owners.py --runtime go …        the service in Go: see go_owners.py
+    owners.py --runtime node [--frameworks http] [--drivers pg] …      Node, see node_owners.py
     owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
               [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--uvloop VERSION] [--options=…]
 
@@ -13,6 +14,7 @@ import bisect
 import collections
 import itertools
 import json
+import pathlib
 import sys
 import time
 
@@ -180,6 +182,9 @@ def main(arguments):
     if arguments[:2] == ["--runtime", "go"]:
         import go_owners
         return go_owners.main(arguments[2:])
+    if arguments[:2] == ["--runtime", "node"]:
+        import node_owners
+        return node_owners.main(arguments[2:])
     options = read_options(arguments)
     exit_on_sigterm()
     lists = (options.pythons.replace("all", ",".join(pythons.VERSIONS)), options.loops, options.apps, options.drivers, options.http_clients, options.pools)

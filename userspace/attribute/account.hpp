@@ -9,6 +9,7 @@
 
 #include "base/ids.hpp"
 #include "base/time.hpp"
+#include "infer/segment.hpp"
 #include "request/exchange.hpp"
 #include "request/unit.hpp"
 
@@ -68,6 +69,15 @@ struct Inside {
     Duration between{};                            ///< outside of the callee's window: the network, and this end's own way
 };
 
+/// What an inferred or ambiguous owner rests on. Zero ids: there is none.
+struct Grounds {
+    UnitId likely{};     ///< the likeliest owner, also where it is not certain enough to be the owner
+    UnitId runner_up{};  ///< the next
+    double runner_up_margin = 0;
+    infer::Reason reason = infer::Reason::unexplained;
+    ExchangeId cause{};  ///< whose reply was read when this was sent
+};
+
 /// An exchange and what is known of its owner.
 struct OwnedExchange {
     request::Exchange exchange;
@@ -79,6 +89,7 @@ struct OwnedExchange {
     Duration on_path{};                    ///< of the owner's wall time that this exchange accounts for
     Duration hidden{};                     ///< of its duration that others on the path cover
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
+    Grounds grounds;                     ///< inferred, ambiguous
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;

@@ -90,12 +90,14 @@ void Attribution::on(const event::Call& call) {
     if (call.operation == TS_OPERATION_CLOSE) {
         pools_.closed(call.socket);
     }
+    loops_.on(call);
 }
 
 void Attribution::on(const event::OffCpu& off) {
     now_ = off.on;
     timelines_.on(off);
     hand_offs_.on(off, owners_);
+    loops_.on(off);
     if (off.woken > off.off) {
         owners_.idle(off.process, off.thread);
     }
@@ -113,6 +115,10 @@ void Attribution::on(const event::Task& task) {
     } else if (task.operation == TS_TASK_FORK) {
         propagated_.descends(task.process, task.parent_process);
     }
+    if (task.operation == TS_TASK_EXIT) {
+        loops_.exited(task.thread);
+        carry_out();
+    }
     if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
         contexts_.ended(task.process);
     }
@@ -129,6 +135,8 @@ void Attribution::on(const event::Loss& loss) {
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
+    loops_.lost();
+    carry_out();
     contexts_.lost(loss.last);
     hand_offs_.lost();
 }
@@ -166,6 +174,7 @@ void Attribution::began(const request::Unit& unit) {
     contexts_.began(kept);
     propagated_.began(unit);
     hand_offs_.began(kept);
+    loops_.began(unit);
 }
 
 void Attribution::ended(request::Unit&& unit) {
@@ -173,6 +182,7 @@ void Attribution::ended(request::Unit&& unit) {
     if (live == nullptr) {
         return;
     }
+    loops_.ended(unit);
     const Instant at = unit.complete ? unit.end : now_;
     live->unit.calls.swap(unit.calls);  // which has none yet: those keep their memory
     live->unit = std::move(unit);
@@ -218,7 +228,8 @@ void Attribution::sent(const request::Exchange& exchange) {
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);
-    pending.undecided = trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_);
+    pending.undecided = (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
+                        (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
     if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
@@ -259,17 +270,24 @@ void Attribution::release(Pending& pending) {
 
 void Attribution::carry_out() {
     for (const ContextOwners::Decision& decision : decisions_) {
-        Pending* const pending = pending_.find(decision.exchange);
-        if (pending == nullptr || !pending->undecided) {
-            continue;
-        }
-        pending->owner = decision.owner;
-        pending->undecided = false;
-        pending->by_context = true;
-        pending->with_helper = pending->with_helper && decision.owner.evidence == Evidence::ambiguous;
-        release(*pending);
+        decide(decision.exchange, decision.owner, true);
     }
     decisions_.clear();
+    for (const LoopOwners::Decision& decision : loops_.take()) {
+        decide(decision.exchange, decision.owner, false);
+    }
+}
+
+void Attribution::decide(ExchangeId exchange, const Owner& owner, bool by_context) {
+    Pending* const pending = pending_.find(exchange);
+    if (pending == nullptr || !pending->undecided) {
+        return;
+    }
+    pending->owner = owner;
+    pending->undecided = false;
+    pending->by_context = by_context;
+    pending->with_helper = pending->with_helper && owner.evidence == Evidence::ambiguous;
+    release(*pending);
 }
 
 void Attribution::answered(request::Exchange&& exchange) {
@@ -281,6 +299,7 @@ void Attribution::answered(request::Exchange&& exchange) {
     pools_.answered(exchange);
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
+    loops_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
@@ -319,6 +338,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.evidence = known.evidence;
     owned.margin = known.margin;
     pools_.settled(owned.exchange, owned.owner);
+    owned.grounds = known.grounds;
     LiveUnit* const owner = find(owned.owner);
     if (owned.evidence == Evidence::ambiguous) {
         doubt(owned.exchange);
@@ -345,6 +365,8 @@ void Attribution::doubt(const request::Exchange& exchange) {
 }
 
 void Attribution::lost(ThreadId thread) {
+    loops_.lost(thread);
+    carry_out();
     for (const Entry& entry : units_) {
         LiveUnit* const live = entry.live.get();
         if (!live->ended && live->unit.thread == thread) {
@@ -354,7 +376,10 @@ void Attribution::lost(ThreadId thread) {
 }
 
 void Attribution::advance(Instant at) {
-    while (!ended_.empty() && ended_.front()->unit.end < at) {
+    loops_.advance(at);
+    carry_out();
+    const Instant known = std::min(at, loops_.horizon());
+    while (!ended_.empty() && ended_.front()->unit.end < known) {
         LiveUnit& live = *ended_.front();
         ended_.pop_front();
         draw(live);
@@ -378,6 +403,7 @@ void Attribution::advance(Instant at) {
 
 void Attribution::finish() {
     contexts_.finish(decisions_);
+    loops_.finish();
     carry_out();
     hand_offs_.finish(handed_off_);
     carry_out_hand_offs();

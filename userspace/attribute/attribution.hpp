@@ -11,6 +11,7 @@
 #include "attribute/edges.hpp"
 #include "attribute/hand_offs.hpp"
 #include "attribute/live_unit.hpp"
+#include "attribute/loop_owners.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/propagated_owners.hpp"
 #include "attribute/thread_timeline.hpp"
@@ -73,6 +74,7 @@ private:
     void carry_out();
     void carry_out_hand_offs();
     void release(Pending& pending);
+    void decide(ExchangeId exchange, const Owner& owner, bool by_context);
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);
     void measure_use(LiveUnit& live) const;
@@ -87,6 +89,7 @@ private:
     PropagatedOwners propagated_;
     Edges edges_;
     InsideCalls inside_;
+    LoopOwners loops_;
     std::vector<ContextOwners::Decision> decisions_;
     HandOffs hand_offs_;
     std::vector<HandOffs::Decision> handed_off_;

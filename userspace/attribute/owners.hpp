@@ -12,6 +12,7 @@ struct Owner {
     UnitId unit{};
     Evidence evidence = Evidence::none;
     double margin = 0;
+    Grounds grounds{};
 };
 
 /// Whose an exchange is, decided when its first byte is sent: by what is then in flight on the sending thread.

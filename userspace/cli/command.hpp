@@ -19,5 +19,6 @@ struct Command {
 Command add_record(CLI::App& program, const std::vector<std::string>& arguments);
 Command add_report(CLI::App& program, const std::vector<std::string>& arguments);
 Command add_export(CLI::App& program, const std::vector<std::string>& arguments);
+Command add_explain(CLI::App& program, const std::vector<std::string>& arguments);
 
 }  // namespace timesink::cli

@@ -23,8 +23,8 @@ Command add_doctor(CLI::App& program, const std::vector<std::string>&) {
 }
 
 /// Every command, in the order of the help.
-constexpr Command (*kCommands[])(CLI::App&, const std::vector<std::string>&) = {add_record, add_report, add_export, add_list,
-                                                                                add_doctor};
+constexpr Command (*kCommands[])(CLI::App&, const std::vector<std::string>&) = {add_record,  add_report, add_export,
+                                                                                add_explain, add_list,   add_doctor};
 
 int run(int argc, char** argv) {
     CLI::App program("Says where the wall time of every request of a running server went.", "timesink");

@@ -1,0 +1,187 @@
+"""Owners on Node's event loop: the service of tests/stacks/node_loop, scored as owners.py does. Started by `owners.py --runtime node`.
+
+A run is recorded from before a warm-up of 60 uncontended requests over the endpoints; what is scored is the load behind it. `--mix` is `all`, `plain`
+(all without timers) or names joined by +. Prints also how many of the exchanges called `inferred` are right, and with --calibration the
+stated margins beside the actual shares."""
+
+import argparse
+import collections
+import json
+import pathlib
+import time
+
+import owners
+import runs
+import score
+from node_loop.stack import NodeLoop
+from testbed import recorder
+from testbed.processes import Stack, exit_on_sigterm, progress
+
+TIMED = ("timers", "fixed", "immediates")
+NAMES = {
+    "pg": ("one", "three", "five", "many", "held", "parallel", "same", "transaction", "timers", "fixed", "provider", "cache"),
+    "postgres.js": ("one", "three", "five", "many", "parallel", "same", "transaction", "timers", "fixed", "provider", "cache"),
+}
+BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
+
+
+class Truth:
+    """Who used which port when. A connection has one user at a time, except those that everybody shares (Redis): these answer in the order in
+    which they were asked."""
+
+    def __init__(self, requests):
+        self.uses = collections.defaultdict(list)
+        self.shared = collections.defaultdict(list)
+        for request in requests:
+            for call in request["calls"]:
+                if call["end"] is not None:
+                    (self.shared if call["kind"] == "redis" else self.uses)[call["port"]].append((call["end"], call["begin"], request))
+        for uses in self.uses.values():
+            uses.sort(key=lambda use: use[:2])
+        for uses in self.shared.values():
+            uses.sort(key=lambda use: use[1])
+        self.next = collections.Counter()
+
+    def sender(self, exchange):
+        """The request of the first use that ended after the reply was read; None: nobody's that is known. Asked in order of sending."""
+        port, read = exchange["local"]["port"], exchange["read_ns"]
+        if read is None:
+            return None
+        if port in self.shared:
+            uses = self.shared[port]
+            while self.next[port] < len(uses) and uses[self.next[port]][0] < read:
+                self.next[port] += 1
+            if self.next[port] == len(uses) or uses[self.next[port]][1] > exchange["sent_ns"]:
+                return None
+            self.next[port] += 1
+            return uses[self.next[port] - 1][2]
+        for end, begin, request in self.uses.get(port, ()):
+            if end >= read:
+                return request if begin <= exchange["sent_ns"] else None
+        return None
+
+
+def judge(requests, export, since):
+    """(Counter of verdicts, complaints, calibration): of the exchanges of requests that began after `since`."""
+    truth, units = Truth(requests), owners.units_of(export)
+    verdicts, complaints, calibration = collections.Counter(), [], collections.defaultdict(lambda: [0, 0])
+    for exchange in sorted((thing for thing in export if thing["type"] == "exchange"), key=lambda thing: thing["id"]):
+        request = truth.sender(exchange)
+        if request is None or request["begin"] < since:
+            verdicts["others'"] += 1
+            continue
+        unit = owners.unit_of(units, request)
+        if unit is None or not score.shown(unit):
+            verdicts["left out"] += 1
+            continue
+        verdicts["all"] += 1
+        right = exchange["owner"] == unit["id"]
+        if exchange["owner"] is not None:
+            verdicts[exchange["evidence"]] += 1
+            verdicts[exchange["evidence"] + " right"] += right
+            if exchange["evidence"] == "inferred":
+                line = calibration[sum(exchange["margin"] >= bound for bound in BINS)]
+                line[0] += 1
+                line[1] += right
+        if right:
+            verdicts["right"] += 1
+            continue
+        verdict = "wrong" if exchange["owner"] is not None else "ambiguous" if exchange["evidence"] == "ambiguous" else "missing"
+        verdicts[verdict] += 1
+        complaints.append(f"{verdict}: exchange {exchange['id']} {exchange['operation']} {exchange['statement'][:40]!r} of {request['path']} (unit {unit['id']}): "
+                          f"{exchange['owner']} {exchange['evidence']} {exchange['margin']}, {(exchange['sent_ns'] - unit['start_ns']) / 1e6:.3f} ms after its begin")
+    return verdicts, complaints, calibration
+
+
+def mix_of(options, driver):
+    names = NAMES[driver]
+    if options.mix == "plain":
+        return [name for name in names if name not in TIMED]
+    return names if options.mix == "all" else options.mix.split("+")
+
+
+def run(options, framework, driver, pool, clients):
+    with Stack("node_loop") as stack:
+        service = NodeLoop(stack, framework=framework, driver=driver, pool=pool, client=options.client, node=options.node, prepare=options.prepare)
+        mix_file = stack.directory / "mix.json"
+        mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in mix_of(options, driver)]))
+        runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix_file)  # opens all connections
+        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid)
+        if options.warm_up:
+            runs.load(service.port, "/dev/null", clients=1, requests=options.warm_up, seed=7, mix=mix_file)
+        since = time.monotonic_ns()
+        summary = runs.load(service.port, stack.directory / "client.jsonl", clients=clients, requests=options.requests, seed=options.seed, mix=mix_file)
+        time.sleep(runs.SETTLE_SECONDS)
+        if recording.stop() != 0:
+            raise runs.StackError(recording.messages())
+        service.process.stop()
+        if not service.truth.exists():
+            raise runs.StackError(f"the service failed:\n{service.process.tail()}")
+        if options.keep:
+            keep(options.keep, f"{framework}-{driver}-{options.mix}-{pool}-{clients}", service, recording, since)
+        verdicts, complaints, calibration = judge(score.read_lines(service.truth), recorder.export(recording.file), since)
+        verdicts["failures"] = summary["failures"]
+        return verdicts, complaints, calibration
+
+
+def keep(directory, name, service, recording, since):
+    """Recording and truth, to be judged again by another analysis (--again)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.tsr").write_bytes(recording.file.read_bytes())
+    (directory / f"{name}.truth").write_bytes(service.truth.read_bytes())
+    (directory / f"{name}.since").write_text(str(since))
+
+
+def print_line(label, verdicts, complaints, calibration, options):
+    count, inferred = verdicts["all"] or 1, verdicts["inferred"] or 1
+    print(f"{label:<36} {verdicts['all']:>6} {100 * verdicts['right'] / count:>7.2f} % {100 * verdicts['wrong'] / count:>6.2f} % {verdicts['missing']:>7} "
+          f"{100 * verdicts['ambiguous'] / count:>6.2f} % {verdicts['inferred']:>8} {100 * verdicts['inferred right'] / inferred:>7.2f} % {verdicts['left out']:>8}"
+          f"{'  FAILURES ' + str(verdicts['failures']) if verdicts['failures'] else ''}", flush=True)
+    if options.calibration:
+        for place, (stated, right) in sorted(calibration.items()):
+            print(f"    margin {'≥ ' + str(BINS[place - 1]) if place else '< ' + str(BINS[0]):<8} {stated:>6}  right {100 * right / stated:.2f} %")
+    for line in complaints[:options.complaints]:
+        progress("  " + line)
+
+
+def read_options(arguments):
+    parser = argparse.ArgumentParser(prog="owners.py --runtime node")
+    parser.add_argument("--frameworks", default="http")
+    parser.add_argument("--drivers", default="pg")
+    parser.add_argument("--pools", default="4,10")
+    parser.add_argument("--clients", default="1,8,16,64")
+    parser.add_argument("--mix", default="all")
+    parser.add_argument("--requests", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--complaints", type=int, default=5)
+    parser.add_argument("--client", choices=("undici", "agent"), default="undici")
+    parser.add_argument("--node", help="the program that serves")
+    parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
+    parser.add_argument("--warm-up", type=int, default=60)
+    parser.add_argument("--calibration", action="store_true")
+    parser.add_argument("--keep", type=pathlib.Path, help="directory for the recordings and their truth")
+    parser.add_argument("--again", type=pathlib.Path, help="judges what is in such a directory")
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    """Ends with 1 when in a cell more than 1 % are wrong."""
+    options = read_options(arguments)
+    exit_on_sigterm()
+    failed = False
+    print(f"{'service':<36} {'calls':>6} {'right':>9} {'wrong':>8} {'missing':>7} {'ambig.':>8} {'inferred':>8} {'right':>9} {'left out':>8}")
+    if options.again:
+        for recording in sorted(options.again.glob("*.tsr")):
+            base = recording.with_suffix("")
+            found = judge(score.read_lines(base.with_name(base.name + ".truth")), recorder.export(recording), int(base.with_name(base.name + ".since").read_text()))
+            print_line(base.name, *found, options)
+            failed = failed or found[0]["wrong"] * 100 > found[0]["all"]
+        return 1 if failed else 0
+    for framework in options.frameworks.split(","):
+        for driver in options.drivers.split(","):
+            for pool in map(int, options.pools.split(",")):
+                for clients in map(int, options.clients.split(",")):
+                    found = run(options, framework, driver, pool, clients)
+                    print_line(f"{framework} {driver} {options.mix} pool {pool} c {clients}", *found, options)
+                    failed = failed or found[0]["wrong"] * 100 > found[0]["all"]
+    return 1 if failed else 0

@@ -1,0 +1,236 @@
+// Requests that share Node's event loop and a pool of connections, with the service's own account of who sent what.
+//
+// Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER (pg,
+// postgres.js), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_MODULES (packages).
+//
+// The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at, and nothing of it goes over the
+// wire. Of every use of a connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC); a use ends in the
+// callback of its reply, before anyone else can have the connection's next one.
+import fs from 'node:fs';
+import http from 'node:http';
+import diagnostics from 'node:diagnostics_channel';
+import { createRequire } from 'node:module';
+
+const env = process.env;
+const load = createRequire(env.LOOP_MODULES + '/');
+const POOL = Number(env.LOOP_POOL ?? 4);
+const STATEMENTS = {
+  line: 'SELECT product_id, quantity FROM purchase_line WHERE id = $1',
+  customer: 'SELECT name, email FROM customer WHERE id = $1',
+  purchase: 'SELECT id, placed FROM purchase WHERE customer_id = $1 LIMIT 5',
+  product: 'SELECT price::float FROM product WHERE id = $1',
+};
+const now = () => Number(process.hrtime.bigint());
+
+class Work {
+  constructor(path, socket) {
+    this.path = path;
+    this.client = [socket.remoteAddress, socket.remotePort];
+    this.begin = now();
+    this.end = null;
+    this.calls = [];
+  }
+
+  call(kind, port) {
+    const noted = { kind, port, begin: now(), end: null, background: this.end !== null };
+    this.calls.push(noted);
+    return noted;
+  }
+}
+
+// As pg's own pool.query: the connection is given back in the callback of the reply, before the caller goes on.
+class Pg {
+  async open() {
+    this.pool = new (load('pg').Pool)({ connectionString: env.LOOP_POSTGRES, max: POOL, idleTimeoutMillis: 0 });
+    const all = await Promise.all(Array.from({ length: POOL }, () => this.pool.connect()));
+    all.forEach((client) => client.release());
+  }
+
+  query(work, name, number) {
+    return new Promise((resolve, reject) => this.pool.connect((failure, client, release) => {
+      if (failure) return reject(failure);
+      const noted = work.call('statement', client.connection.stream.localPort);
+      return client.query(STATEMENTS[name], [number], (error, result) => {
+        noted.end = now();
+        release(error);
+        return error ? reject(error) : resolve(result.rows);
+      });
+    }));
+  }
+
+  async held(work, use) {
+    const client = await this.pool.connect();
+    const noted = work.call('held', client.connection.stream.localPort);
+    try {
+      return await use((text, values) => client.query(text, values));
+    } finally {
+      noted.end = now();
+      client.release();
+    }
+  }
+}
+
+// Which connection a statement used is known by its server process, told with the result.
+class PostgresJs {
+  async open() {
+    this.sql = load('postgres')(env.LOOP_POSTGRES, { max: POOL, prepare: env.LOOP_PREPARE === 'yes', idle_timeout: 0, fetch_types: false });
+    this.ports = new Map();
+    while (this.ports.size < POOL) {
+      const asked = Array.from({ length: POOL }, () => this.sql`SELECT pg_backend_pid() AS pid, inet_client_port() AS port, pg_sleep(0.05)`);
+      for (const [row] of await Promise.all(asked)) this.ports.set(row.pid, row.port);
+    }
+  }
+
+  async query(work, name, number) {
+    const noted = work.call('statement', 0);
+    const rows = await this.sql.unsafe(STATEMENTS[name], [number]);
+    noted.end = now();
+    noted.port = this.ports.get(rows.state.pid);
+    return rows;
+  }
+
+  // A transaction; its end is seen here only.
+  async held(work, use) {
+    const noted = work.call('transaction', 0);
+    await this.sql.begin(async (sql) => use(async (text, values) => {
+      const rows = await sql.unsafe(text, values);
+      noted.port = this.ports.get(rows.state.pid);
+    }));
+    noted.end = now();
+  }
+}
+
+const database = env.LOOP_DRIVER === 'postgres.js' ? new PostgresJs() : new Pg();
+const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS) });
+const undici = load('undici');
+const agent = new http.Agent({ keepAlive: true });
+const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+const immediate = () => new Promise((resolve) => { setImmediate(resolve); });
+const delay = (number) => 1 + (number * 7) % 5;
+
+// undici tells the connection on a channel, of the very request object that was made inside our own call.
+let asking = null;
+const askedBy = new WeakMap();
+diagnostics.subscribe('undici:request:create', ({ request }) => { askedBy.set(request, asking); });
+diagnostics.subscribe('undici:client:sendHeaders', ({ request, socket }) => {
+  const noted = askedBy.get(request);
+  if (noted) Object.assign(noted, { port: socket.localPort, begin: now() });
+});
+
+async function provider(work, number) {
+  const url = `http://127.0.0.1:${env.LOOP_PROVIDER}/v1/rate?ms=${2 + (number % 6)}`;
+  const noted = work.call('provider', 0);
+  if (env.LOOP_CLIENT === 'agent') {
+    await new Promise((resolve, reject) => {
+      http.get(url, { agent }, (answer) => {
+        noted.port = answer.socket.localPort;
+        answer.resume().on('end', resolve);
+      }).on('error', reject);
+    });
+  } else {
+    asking = noted;
+    const asked = undici.request(url);
+    asking = null;
+    await (await asked).body.text();
+  }
+  noted.end = now();
+}
+
+async function command(work, ...words) {
+  const noted = work.call('redis', redis.stream.localPort);
+  await redis.call(...words);
+  noted.end = now();
+}
+
+const query = (work, name, number) => database.query(work, name, number);
+const ENDPOINTS = {
+  one: (work, n) => query(work, 'line', n),
+  async three(work, n) { for (const name of ['customer', 'purchase', 'product']) await query(work, name, n); },
+  async five(work, n) { for (let i = 0; i < 5; i += 1) await query(work, 'line', n + i); },
+  async many(work, n) { for (let i = 0; i < 20; i += 1) await query(work, 'product', n + i); },
+  held: (work, n) => database.held(work, async (ask) => { for (let i = 0; i < 20; i += 1) await ask(STATEMENTS.product, [n + i]); }),
+  parallel: (work, n) => Promise.all(['customer', 'purchase', 'product'].map((name) => query(work, name, n))),
+  same: (work, n) => Promise.all([0, 1, 2].map((i) => query(work, 'line', n + i))),
+  transaction: (work, n) => database.held(work, async (ask) => {
+    if (env.LOOP_DRIVER !== 'postgres.js') await ask('BEGIN');
+    await ask(STATEMENTS.purchase, [n]);
+    await ask(STATEMENTS.line, [n]);
+    if (env.LOOP_DRIVER !== 'postgres.js') await ask('COMMIT');
+  }),
+  async timers(work, n) {
+    await query(work, 'customer', n);
+    await sleep(delay(n));
+    await query(work, 'purchase', n);
+    await sleep(delay(n + 1));
+    await query(work, 'product', n);
+  },
+  async fixed(work, n) {
+    await query(work, 'purchase', n);
+    await sleep(3);
+    await query(work, 'customer', n);
+  },
+  async immediates(work, n) { for (const name of ['product', 'customer', 'line']) { await immediate(); await query(work, name, n); } },
+  async provider(work, n) { await query(work, 'customer', n); await provider(work, n); await query(work, 'line', n); },
+  async cache(work, n) { await command(work, 'INCR', `seen:${n}`); await command(work, 'GET', `seen:${n}`); await query(work, 'line', n); },
+  async pipelined(work, n) {
+    await command(work, 'GET', `seen:${n}`);
+    await command(work, 'INCR', `seen:${n}`);
+    await Promise.all([command(work, 'GET', `name:${n}`), command(work, 'TTL', `seen:${n}`)]);
+  },
+};
+
+const truth = [];
+
+async function answer(request, socket) {
+  const work = new Work(request.url, socket);
+  truth.push(work);
+  const [, name, number] = request.url.split('/');
+  await ENDPOINTS[name](work, Number(number));
+  return work;
+}
+
+function finish() {
+  fs.writeFileSync(env.LOOP_TRUTH, truth.map((work) => JSON.stringify(work) + '\n').join(''));
+  process.exit(0);
+}
+
+function plain() {
+  return http.createServer(async (request, response) => {
+    const work = await answer(request, request.socket);
+    const body = JSON.stringify({ path: work.path });
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+    response.end(body);
+    work.end = now();
+  });
+}
+
+function express() {
+  const app = load('express')();
+  app.get('/:name/:number', async (request, response) => {
+    const work = await answer(request, request.socket);
+    response.json({ path: work.path });
+    work.end = now();
+  });
+  return http.createServer(app);
+}
+
+async function listen() {
+  const where = { port: Number(env.LOOP_PORT), host: '127.0.0.1', backlog: 512 };
+  if (env.LOOP_FRAMEWORK === 'fastify') {
+    const app = load('fastify')({ keepAliveTimeout: 60000 });
+    app.get('/:name/:number', async (request) => {
+      const work = await answer(request.raw, request.raw.socket);
+      work.end = now();
+      return { path: work.path };
+    });
+    await app.listen(where);
+    return;
+  }
+  const server = env.LOOP_FRAMEWORK === 'express' ? express() : plain();
+  server.keepAliveTimeout = 60000;
+  server.listen(where);
+}
+
+await database.open();
+process.on('SIGTERM', finish);
+await listen();

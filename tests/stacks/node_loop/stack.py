@@ -1,0 +1,29 @@
+"""The service of app.js on Node, with all that it needs."""
+
+import pathlib
+import shutil
+import sys
+
+from testbed.processes import free_port
+from testbed.stores import Postgres, Redis
+
+HERE = pathlib.Path(__file__).resolve().parent
+MODULES = HERE.parents[2] / "build" / "node" / "node_modules"
+
+
+class NodeLoop:
+    """Started when made; owned and ended by `stack`. `node`: the program that serves."""
+
+    def __init__(self, stack, *, framework="http", driver="pg", client="undici", pool=4, node=None, prepare=False):
+        self.truth = stack.directory / "truth.jsonl"
+        self.postgres = Postgres(stack)
+        self.postgres.load(HERE.parent / "shop" / "schema.sql")
+        self.redis = Redis(stack)
+        self.provider_port, self.port = free_port(), free_port()
+        stack.start("provider", [sys.executable, HERE.parent / "testbed" / "provider.py", self.provider_port,
+                                 stack.directory / "provider.jsonl"]).wait_for_port(self.provider_port)
+        self.process = stack.start("node", [node or shutil.which("node"), HERE / "app.js"],
+                                   environment={"LOOP_POSTGRES": self.postgres.url, "LOOP_REDIS": self.redis.port, "LOOP_PORT": self.port,
+                                                "LOOP_PROVIDER": self.provider_port, "LOOP_FRAMEWORK": framework, "LOOP_DRIVER": driver,
+                                                "LOOP_CLIENT": client, "LOOP_POOL": pool, "LOOP_TRUTH": self.truth, "LOOP_MODULES": MODULES,
+                                                "LOOP_PREPARE": "yes" if prepare else "no"}).wait_for_port(self.port)

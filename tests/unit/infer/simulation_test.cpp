@@ -1,0 +1,258 @@
+#include "infer/simulation.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace timesink::infer {
+namespace {
+
+constexpr PoolId kPool{0};
+
+Instant ms(double at) {
+    return Instant(std::chrono::seconds(10) + std::chrono::nanoseconds(static_cast<std::int64_t>(at * 1e6)));
+}
+
+/// A loop on which every segment is a turn of its own, unless said otherwise; statements are numbered as they are sent.
+class SimulationTest : public ::testing::Test {
+protected:
+    struct Told {
+        Stimulus stimulus;
+        std::vector<Act> acts;
+    };
+
+    static Stimulus request(std::uint64_t unit, std::uint32_t route) { return {.unit = UnitId{unit}, .route = RouteId{route}}; }
+    static Stimulus reply(std::uint64_t exchange, std::uint64_t connection, bool transaction = false) {
+        return {.exchange = ExchangeId{exchange}, .connection = SocketId{connection}, .transaction = transaction};
+    }
+    static Act sends(std::uint64_t exchange, std::uint64_t connection, std::uint64_t shape) {
+        return {.exchange = ExchangeId{exchange},
+                .connection = SocketId{connection},
+                .pool = kPool,
+                .shape = Shape{shape},
+                .may_wait = true};
+    }
+    static Act responds(std::uint64_t unit) { return {.kind = Act::Kind::response, .unit = UnitId{unit}}; }
+
+    void segment(double at, std::vector<Stimulus> stimuli, std::vector<Act> acts, bool last = true) {
+        Segment told;
+        told.at = told.turn_begin = ms(at);
+        told.end = ms(at + 0.01);
+        told.waited = last;
+        told.last = last;
+        told.stimuli = std::move(stimuli);
+        told.acts = std::move(acts);
+        simulation_.on(told);
+        collect();
+    }
+    void collect() {
+        for (const Verdict& verdict : simulation_.take()) {
+            verdicts_[number(verdict.exchange)] = verdict;
+        }
+    }
+    /// A request that asks `shapes` one after the other on connection 1, `times` times, alone.
+    void learn(std::uint32_t route, const std::vector<std::uint64_t>& shapes, double sleep = 0, int times = 6) {
+        for (int i = 0; i < times; ++i) {
+            const std::uint64_t unit = ++unit_;
+            at_ += 10;
+            segment(at_, {request(unit, route)}, {sends(++exchange_, 1, shapes[0])});
+            for (std::size_t s = 1; s < shapes.size(); ++s) {
+                at_ += 1;
+                if (sleep > 0) {
+                    segment(at_, {reply(exchange_, 1)}, {});
+                    at_ += sleep;
+                    segment(at_, {}, {sends(++exchange_, 1, shapes[s])});
+                } else {
+                    const std::uint64_t before = exchange_;
+                    segment(at_, {reply(before, 1)}, {sends(++exchange_, 1, shapes[s])});
+                }
+            }
+            at_ += 1;
+            segment(at_, {reply(exchange_, 1)}, {responds(unit)});
+            simulation_.quiet();
+            collect();
+        }
+        at_ += 100;
+        verdicts_.clear();
+    }
+    /// All requests of the story have been answered.
+    void expect_owner(std::uint64_t exchange, std::uint64_t unit, Reason reason) {
+        simulation_.quiet();
+        collect();
+        ASSERT_TRUE(verdicts_.contains(exchange)) << exchange;
+        EXPECT_EQ(number(verdicts_[exchange].unit), unit) << exchange;
+        EXPECT_GE(verdicts_[exchange].margin, 0.9) << exchange;
+        EXPECT_EQ(verdicts_[exchange].reason, reason) << exchange;
+    }
+    void expect_unknown(std::uint64_t exchange) {
+        ASSERT_TRUE(verdicts_.contains(exchange)) << exchange;
+        EXPECT_LT(verdicts_[exchange].margin, 0.9) << exchange;
+    }
+
+    Simulation simulation_;
+    std::map<std::uint64_t, Verdict> verdicts_;
+    std::uint64_t unit_ = 0;
+    std::uint64_t exchange_ = 0;
+    double at_ = 0;
+};
+
+TEST_F(SimulationTest, TheLongestWaiterGetsTheConnectionBeforeTheReplysOwnerGoesOn) {
+    learn(1, {11});
+    learn(2, {22});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {});
+    segment(at_ + 3, {request(103, 1)}, {});
+    segment(at_ + 4, {reply(1001, 1)}, {sends(1002, 1, 22), responds(101)});
+    segment(at_ + 5, {reply(1002, 1)}, {sends(1003, 1, 11), responds(102)});
+    segment(at_ + 6, {reply(1003, 1)}, {responds(103)});
+    expect_owner(1001, 101, Reason::request);
+    expect_owner(1002, 102, Reason::waited);
+    expect_owner(1003, 103, Reason::waited);
+}
+
+TEST_F(SimulationTest, EqualShapesAreToldApartByTheOrderOfWaiting) {
+    learn(1, {11, 11, 11});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 1)}, {});
+    std::uint64_t exchange = 1001;
+    // The two take turns: each queues behind the other.
+    for (int i = 0; i < 4; ++i) {
+        const std::uint64_t before = exchange++;
+        segment(at_ + 3 + i, {reply(before, 1)}, {sends(exchange, 1, 11)});
+    }
+    segment(at_ + 8, {reply(1005, 1)}, {sends(1006, 1, 11), responds(101)});
+    segment(at_ + 9, {reply(1006, 1)}, {responds(102)});
+    expect_owner(1003, 101, Reason::waited);
+    expect_owner(1004, 102, Reason::waited);
+    expect_owner(1005, 101, Reason::waited);
+    expect_owner(1006, 102, Reason::waited);
+}
+
+TEST_F(SimulationTest, AConnectionInsideATransactionStaysWithItsOwner) {
+    learn(1, {11, 12});
+    learn(2, {11});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {});
+    segment(at_ + 3, {reply(1001, 1, true)}, {sends(1002, 1, 12)});
+    segment(at_ + 4, {reply(1002, 1)}, {sends(1003, 1, 11), responds(101)});
+    segment(at_ + 5, {reply(1003, 1)}, {responds(102)});
+    expect_owner(1002, 101, Reason::transaction);
+    expect_owner(1003, 102, Reason::waited);
+}
+
+TEST_F(SimulationTest, WhoWritesInTheSegmentOfAReplyOnAnIdlePoolIsItsOwner) {
+    learn(1, {11, 12});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 3, {reply(1002, 2)}, {sends(1003, 2, 12)}, false);
+    segment(at_ + 3.1, {reply(1001, 1)}, {sends(1004, 1, 12)});
+    segment(at_ + 4, {reply(1003, 2)}, {responds(102)}, false);
+    segment(at_ + 4.1, {reply(1004, 1)}, {responds(101)});
+    expect_owner(1003, 102, Reason::reply);
+    expect_owner(1004, 101, Reason::reply);
+}
+
+TEST_F(SimulationTest, ASleeperIsDueWhenItsKindUsuallyIs) {
+    learn(1, {11, 12}, 5);
+    learn(2, {21, 22}, 50);
+    segment(at_ + 1, {request(101, 2)}, {sends(1001, 1, 21)});
+    segment(at_ + 2, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 3, {reply(1001, 1)}, {});
+    segment(at_ + 4, {reply(1002, 2)}, {});
+    segment(at_ + 9, {}, {sends(1003, 2, 12)});
+    segment(at_ + 10, {reply(1003, 2)}, {responds(102)});
+    segment(at_ + 53, {}, {sends(1004, 1, 22)});
+    segment(at_ + 54, {reply(1004, 1)}, {responds(101)});
+    expect_owner(1003, 102, Reason::woke);
+    expect_owner(1004, 101, Reason::woke);
+}
+
+TEST_F(SimulationTest, OfEqualSleepersTheResponseSaysWhoWoke) {
+    learn(1, {11, 12}, 5);
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 1.5, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 2, {reply(1001, 1)}, {}, false);
+    segment(at_ + 2.1, {reply(1002, 2)}, {});
+    segment(at_ + 7, {}, {sends(1003, 1, 12), sends(1004, 2, 12)});
+    // The one that was read last answers first: no order says so, the anchors do.
+    segment(at_ + 8, {reply(1003, 1)}, {responds(102)});
+    segment(at_ + 9, {reply(1004, 2)}, {responds(101)});
+    simulation_.finish();
+    collect();
+    expect_owner(1003, 102, Reason::woke);
+    expect_owner(1004, 101, Reason::woke);
+}
+
+TEST_F(SimulationTest, AResponseThatContradictsMakesBothUnitsUnknown) {
+    learn(1, {11});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 3, {reply(1001, 1)}, {responds(102)});
+    segment(at_ + 4, {reply(1002, 2)}, {responds(101)});
+    simulation_.finish();
+    collect();
+    expect_unknown(1001);
+    expect_unknown(1002);
+}
+
+TEST_F(SimulationTest, AfterALossNothingIsCertainUntilItHasBeenQuiet) {
+    learn(1, {11});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    const UnitId in_flight[] = {UnitId{101}};
+    simulation_.lost(in_flight);
+    segment(at_ + 2, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 3, {reply(1002, 2)}, {responds(102)});
+    segment(at_ + 4, {reply(1001, 1)}, {responds(101)});
+    simulation_.quiet();
+    collect();
+    expect_unknown(1001);
+    expect_unknown(1002);
+    segment(at_ + 5, {request(103, 1)}, {sends(1003, 1, 11)});
+    segment(at_ + 6, {request(104, 1)}, {});
+    segment(at_ + 7, {reply(1003, 1)}, {responds(103)});
+    expect_owner(1003, 103, Reason::request);
+}
+
+TEST_F(SimulationTest, WhatIsKnownOtherwiseIsTaken) {
+    Act act = sends(1, 1, 11);
+    act.certain = UnitId{1};
+    simulation_.quiet();
+    segment(1, {request(1, 1)}, {});
+    segment(2, {request(2, 1)}, {act});
+    segment(3, {reply(1, 1)}, {responds(1)});
+    expect_owner(1, 1, Reason::alone);
+}
+
+TEST_F(SimulationTest, IsTheSameTwice) {
+    const auto run = [](Simulation& simulation) {
+        std::string told;
+        simulation.quiet();
+        for (std::uint64_t unit = 1; unit <= 40; ++unit) {
+            Segment segment;
+            segment.at = segment.turn_begin = segment.end = ms(static_cast<double>(unit));
+            segment.last = true;
+            segment.stimuli = {request(unit, unit % 3)};
+            if (unit % 4 == 1) {
+                segment.acts = {sends(unit, unit % 2, unit % 3)};
+            }
+            if (unit > 4) {
+                segment.stimuli.push_back(reply(unit - 4, (unit - 4) % 2));
+                segment.acts.push_back(responds(unit - 4));
+            }
+            simulation.on(segment);
+            for (const Verdict& verdict : simulation.take()) {
+                told += std::to_string(number(verdict.exchange)) + ' ' + std::to_string(number(verdict.unit)) + ' ' +
+                        std::to_string(verdict.margin) + '\n';
+            }
+        }
+        return told;
+    };
+    Simulation first;
+    Simulation second;
+    const std::string told = run(first);
+    EXPECT_NE(told, "");
+    EXPECT_EQ(told, run(second));
+}
+
+}  // namespace
+}  // namespace timesink::infer

@@ -1,0 +1,361 @@
+#include "attribute/loop_owners.hpp"
+
+#include <algorithm>
+
+namespace timesink::attribute {
+
+namespace {
+
+constexpr std::size_t kMostRoutes = 4096;
+constexpr std::size_t kMostPools = 256;
+
+/// epoll_wait and its like since the record before. A close may be preceded by an epoll_ctl of its own.
+bool waited(const event::Call& call) {
+    return call.operation != TS_OPERATION_CLOSE &&
+           std::any_of(call.counts.begin(), call.counts.end(),
+                       [](const ts_call_count& count) { return count.call_class == TS_CLASS_POLL && count.calls > 0; });
+}
+
+/// epoll_wait, epoll_pwait, epoll_pwait2 on x86-64.
+bool waits_for_events(std::int16_t syscall) {
+    return syscall == 232 || syscall == 281 || syscall == 441;
+}
+
+infer::Shape shape_of(const request::Exchange& exchange, infer::PoolId pool) {
+    const std::uint64_t known = exchange.fingerprint != 0 ? exchange.fingerprint : 0x756e6e616d6564;
+    const std::uint64_t fingerprint = known + (exchange.housekeeping ? 1 : 0);  // preparing is not executing
+    return static_cast<infer::Shape>((fingerprint ^ (static_cast<std::uint64_t>(pool) + 1)) * 0x9e3779b97f4a7c15);
+}
+
+/// The connection stays with whoever sent this: it is in a transaction, or the server is not ready for another's (a statement
+/// that was described ahead of its execution, as postgres.js does).
+bool stays(const request::Exchange& exchange) {
+    const bool ready = exchange.protocol != "postgresql" ||
+                       std::any_of(exchange.attributes.begin(), exchange.attributes.end(),
+                                   [](const auto& attribute) { return attribute.first == "postgresql.transaction"; });
+    return exchange.complete && (exchange.in_transaction || !ready);
+}
+
+/// Callers queue for the connections of a database's pool. Clients of HTTP open as many as they need.
+bool may_wait(const request::Exchange& exchange) {
+    return exchange.protocol != "http";
+}
+
+}  // namespace
+
+void LoopOwners::on(const event::Call& call) {
+    Loop** const found = by_thread_.find(call.thread);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    const bool boundary = waited(call);
+    const bool reads =
+        (call.operation == TS_OPERATION_READ && (call.flags & TS_CALL_PEEK) == 0) || call.operation == TS_OPERATION_ACCEPT;
+    if (boundary) {
+        end_turn(loop, reads ? call.exited : call.entered);
+    } else if (reads) {
+        close_segment(loop, false);
+        loop.segment.at = call.exited;
+    }
+    loop.latest = call.exited;
+    if (call.operation == TS_OPERATION_CONNECT) {
+        loop.segment.acts.push_back({.kind = infer::Act::Kind::connect, .connection = call.socket, .at = call.entered});
+    } else if (call.operation == TS_OPERATION_CLOSE) {
+        loop.simulation.closed(call.socket);
+    }
+}
+
+/// Blocked in a wait for events. A second one without a call in between: a turn of which nothing else is seen.
+void LoopOwners::on(const event::OffCpu& off) {
+    Loop** const found = by_thread_.find(off.thread);
+    if (found == nullptr || off.woken <= off.off || !waits_for_events(off.syscall)) {
+        return;
+    }
+    Loop& loop = **found;
+    if (loop.waited_until != Instant{}) {
+        end_turn(loop, loop.waited_until);
+        close_segment(loop, true, off.off);
+        loop.segment.at = loop.segment.turn_begin = off.on;
+        loop.segment.waited = true;
+        loop.turn_ended = true;
+    } else {
+        loop.went_to_wait = off.off;
+    }
+    loop.waited_until = off.on;
+}
+
+/// The thread has come back from a wait.
+void LoopOwners::end_turn(Loop& loop, Instant at) {
+    if (!loop.turn_ended) {
+        close_segment(loop, true, loop.went_to_wait);
+    }
+    loop.turn_ended = false;
+    loop.segment.waited = loop.waited_until != Instant{};
+    loop.segment.turn_begin = loop.waited_until != Instant{} ? loop.waited_until : at;
+    loop.segment.at = at;
+    loop.waited_until = loop.went_to_wait = {};
+}
+
+/// The simulation gets a turn as a whole, for some of what its end wrote belongs to its earlier segments.
+void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
+    constexpr std::size_t kLongestTurn = 1024;
+    infer::Segment& segment = loop.segment;
+    segment.last = last;
+    segment.end = std::max(loop.latest, end);
+    if (!segment.stimuli.empty() || !segment.acts.empty() || last) {
+        loop.turn.push_back(segment);
+    }
+    segment.stimuli.clear();
+    segment.acts.clear();
+    if (!last && loop.turn.size() < kLongestTurn) {
+        return;
+    }
+    learn_manners(loop);
+    reattach(loop);
+    for (const infer::Segment& each : loop.turn) {
+        loop.simulation.on(each);
+        if (loop.simulation.derailed()) {
+            loop.simulation.lost(loop.active);
+        }
+    }
+    loop.turn.clear();
+    collect(loop);
+    rest(loop);
+}
+
+namespace {
+
+/// The latest segment before `until` that read a reply on this connection; `until`: none.
+std::size_t freed_in(const std::vector<infer::Segment>& turn, std::size_t until, SocketId connection) {
+    for (std::size_t i = until; i-- > 0;) {
+        const auto& stimuli = turn[i].stimuli;
+        if (std::any_of(stimuli.begin(), stimuli.end(), [&](const infer::Stimulus& stimulus) {
+                return stimulus.unit == UnitId{} && stimulus.connection == connection;
+            })) {
+            return i;
+        }
+    }
+    return until;
+}
+
+}  // namespace
+
+void LoopOwners::learn_manners(Loop& loop) {
+    const std::size_t last = loop.turn.size() - 1;
+    for (std::size_t i = 0; i <= last; ++i) {
+        for (const infer::Act& act : loop.turn[i].acts) {
+            if (act.kind != infer::Act::Kind::statement) {
+                continue;
+            }
+            if (i < last) {
+                ++loop.manners[act.pool].direct;
+            } else if (freed_in(loop.turn, last, act.connection) < last) {
+                ++loop.manners[act.pool].late;
+            }
+        }
+    }
+}
+
+/// Gives each late write back to the segment that caused it: that which read the reply on its connection, else the first that
+/// read something and shows no act.
+void LoopOwners::reattach(Loop& loop) {
+    const std::size_t last = loop.turn.size() - 1;
+    std::vector<infer::Act> stay;
+    std::vector<infer::Act> acts;
+    acts.swap(loop.turn[last].acts);
+    for (infer::Act& act : acts) {
+        const auto manner = act.kind == infer::Act::Kind::statement ? loop.manners.find(act.pool) : loop.manners.end();
+        std::size_t place = last;
+        if (manner != loop.manners.end() && manner->second.is_late()) {
+            place = freed_in(loop.turn, last, act.connection);
+            for (std::size_t i = 0; place == last && i < last; ++i) {
+                place = !loop.turn[i].stimuli.empty() && loop.turn[i].acts.empty() ? i : last;
+            }
+        }
+        (place < last ? loop.turn[place].acts : stay).push_back(act);
+    }
+    loop.turn[last].acts.swap(stay);
+}
+
+/// Nothing is in flight: whatever was in doubt is over.
+void LoopOwners::rest(Loop& loop) {
+    if (loop.active.empty() && loop.in_flight == 0) {
+        loop.simulation.quiet();
+        collect(loop);
+    }
+}
+
+void LoopOwners::collect(Loop& loop) {
+    for (const infer::Verdict& verdict : loop.simulation.take()) {
+        Owner owner;
+        const bool certain = verdict.unit != UnitId{} && verdict.margin >= kCertain;
+        owner.unit = certain ? verdict.unit : UnitId{};
+        owner.evidence = certain ? Evidence::inferred : Evidence::ambiguous;
+        owner.margin = verdict.margin;
+        owner.grounds = {verdict.unit, verdict.runner_up, verdict.runner_up_margin, verdict.reason, verdict.cause};
+        const auto waiting = std::lower_bound(loop.waiting.begin(), loop.waiting.end(), verdict.exchange,
+                                              [](const Waiting& each, ExchangeId id) { return each.exchange < id; });
+        if (waiting != loop.waiting.end() && waiting->exchange == verdict.exchange) {
+            loop.waiting.erase(waiting);
+            decisions_.push_back({verdict.exchange, owner});
+        }
+    }
+}
+
+void LoopOwners::began(const request::Unit& unit) {
+    Loop** const known = by_thread_.find(unit.thread);
+    Loop* loop = known != nullptr ? *known : nullptr;
+    if (loop == nullptr) {
+        std::unique_ptr<Loop>& made = loops_[unit.thread];
+        made = std::make_unique<Loop>();
+        loop = made.get();
+        by_thread_[unit.thread] = loop;
+        loop->segment.at = loop->segment.turn_begin = loop->latest = unit.read_begin;
+    }
+    loop->active.push_back(unit.id);
+    runs_on_[unit.id] = loop;
+    std::string name = unit.method + ' ' + unit.route;
+    auto route = loop->routes.find(name);
+    if (route == loop->routes.end()) {
+        const auto next = static_cast<infer::RouteId>(std::min(loop->routes.size(), kMostRoutes));
+        route = loop->routes.size() < kMostRoutes ? loop->routes.emplace(std::move(name), next).first : loop->routes.begin();
+    }
+    loop->segment.stimuli.push_back({.unit = unit.id, .route = route->second});
+}
+
+void LoopOwners::ended(const request::Unit& unit) {
+    Loop** const found = runs_on_.find(unit.id);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    runs_on_.erase(unit.id);
+    std::erase(loop.active, unit.id);
+    const auto kind = unit.complete ? infer::Act::Kind::response : infer::Act::Kind::abandoned;
+    loop.segment.acts.push_back({.kind = kind, .unit = unit.id, .at = unit.end});
+}
+
+infer::PoolId LoopOwners::pool_of(Loop& loop, const request::Exchange& exchange) {
+    const auto key = std::pair(exchange.protocol, exchange.remote);
+    const auto found = loop.pools.find(key);
+    if (found != loop.pools.end()) {
+        return found->second;
+    }
+    if (loop.pools.size() >= kMostPools) {
+        return static_cast<infer::PoolId>(kMostPools);
+    }
+    return loop.pools.emplace(key, static_cast<infer::PoolId>(loop.pools.size())).first->second;
+}
+
+bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
+    Loop** const found = by_thread_.find(exchange.sent_by);
+    // Of the driver's own traffic only what has a statement is part of a unit's doings (preparing it): not the start of a
+    // connection.
+    if (found == nullptr || exchange.sent_in != ContextId{} || (exchange.housekeeping && exchange.fingerprint == 0)) {
+        return false;
+    }
+    Loop& loop = **found;
+    sent_on_[exchange.id] = &loop;
+    ++loop.in_flight;
+    infer::Act act;
+    act.exchange = exchange.id;
+    act.connection = exchange.socket;
+    act.pool = pool_of(loop, exchange);
+    act.shape = shape_of(exchange, act.pool);
+    act.may_wait = may_wait(exchange);
+    act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
+    act.at = exchange.sent;
+    loop.segment.acts.push_back(act);
+    if (owner.evidence != Evidence::ambiguous) {
+        return false;
+    }
+    loop.waiting.push_back({exchange.id, exchange.sent});
+    if (loop.waiting.size() > kMostWaiting) {
+        decisions_.push_back({loop.waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
+        loop.waiting.erase(loop.waiting.begin());
+    }
+    return true;
+}
+
+void LoopOwners::answered(const request::Exchange& exchange) {
+    Loop** const found = sent_on_.find(exchange.id);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    sent_on_.erase(exchange.id);
+    loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
+    loop.segment.stimuli.push_back({.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)});
+}
+
+void LoopOwners::lost() {
+    for (auto& [thread, loop] : loops_) {
+        lost(thread);
+    }
+}
+
+void LoopOwners::lost(ThreadId thread) {
+    Loop** const found = by_thread_.find(thread);
+    if (found != nullptr) {
+        (*found)->turn.clear();
+        (*found)->segment.stimuli.clear();
+        (*found)->segment.acts.clear();
+        (*found)->simulation.lost((*found)->active);
+        collect(**found);
+        for (const Waiting& waiting : (*found)->waiting) {
+            decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+        }
+        (*found)->waiting.clear();
+    }
+}
+
+void LoopOwners::advance(Instant at) {
+    for (auto& [thread, loop] : loops_) {
+        std::size_t stale = 0;
+        while (stale < loop->waiting.size() && loop->waiting[stale].sent < at - kLongestWait) {
+            decisions_.push_back({loop->waiting[stale].exchange, {{}, Evidence::ambiguous, 0}});
+            ++stale;
+        }
+        loop->waiting.erase(loop->waiting.begin(), loop->waiting.begin() + static_cast<std::ptrdiff_t>(stale));
+    }
+}
+
+void LoopOwners::exited(ThreadId thread) {
+    Loop** const found = by_thread_.find(thread);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    close_segment(loop, true);
+    loop.simulation.finish();
+    collect(loop);
+    for (const Waiting& waiting : loop.waiting) {
+        decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+    }
+    loop.waiting.clear();
+}
+
+void LoopOwners::finish() {
+    for (auto& [thread, loop] : loops_) {
+        exited(thread);
+    }
+}
+
+Instant LoopOwners::horizon() const {
+    Instant horizon = Instant::max();
+    for (const auto& [thread, loop] : loops_) {
+        if (!loop->waiting.empty()) {
+            horizon = std::min(horizon, loop->waiting.front().sent);
+        }
+    }
+    return horizon;
+}
+
+std::vector<LoopOwners::Decision> LoopOwners::take() {
+    std::vector<Decision> taken;
+    taken.swap(decisions_);
+    return taken;
+}
+
+}  // namespace timesink::attribute

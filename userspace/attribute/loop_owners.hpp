@@ -1,0 +1,97 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attribute/account.hpp"
+#include "attribute/live_unit.hpp"
+#include "attribute/owners.hpp"
+#include "base/id_map.hpp"
+#include "event/event.hpp"
+#include "infer/simulation.hpp"
+
+namespace timesink::attribute {
+
+/// Owners on event-loop threads whose runtime tells nothing (Node.js and others): cuts what each thread does into segments, has
+/// infer::Simulation find whose each is, and hands its verdicts on as decisions. Evidence `inferred` from a margin of kCertain
+/// on, else `ambiguous`.
+///
+/// An exchange waits for its verdict until its unit has responded and a little longer; horizon() says how far accounts may be
+/// drawn. Bounded: kMostWaiting exchanges a thread, none longer than kLongestWait.
+class LoopOwners {
+public:
+    static constexpr double kCertain = 0.9;
+    static constexpr std::size_t kMostWaiting = 16384;
+    static constexpr Duration kLongestWait = std::chrono::seconds(20);
+
+    struct Decision {
+        ExchangeId exchange{};
+        Owner owner;
+    };
+
+    /// Before the messages of the call are told.
+    void on(const event::Call& call);
+    void on(const event::OffCpu& off);
+    void began(const request::Unit& unit);
+    void ended(const request::Unit& unit);
+    /// True: a decision will come. `owner`: what the thread tells.
+    bool sent(const request::Exchange& exchange, const Owner& owner);
+    void answered(const request::Exchange& exchange);
+    void lost();
+    void exited(ThreadId thread);
+    /// The thread's messages may be incomplete.
+    void lost(ThreadId thread);
+    void advance(Instant at);
+    void finish();
+    /// Units that ended later may still get exchanges.
+    [[nodiscard]] Instant horizon() const;
+
+    std::vector<Decision> take();
+
+private:
+    /// How the driver of a pool writes: at once, or at the end of the turn only (postgres.js gathers its writes in an immediate).
+    struct Manner {
+        std::uint32_t direct = 0;
+        std::uint32_t late = 0;
+        [[nodiscard]] bool is_late() const { return late >= 3 && std::uint64_t{direct} * 20 < late; }
+    };
+    struct Waiting {
+        ExchangeId exchange{};
+        Instant sent{};
+    };
+    /// One event-loop thread.
+    struct Loop {
+        infer::Simulation simulation;
+        infer::Segment segment;
+        std::vector<infer::Segment> turn;  // the segments before it in this turn
+        std::map<infer::PoolId, Manner> manners;
+        std::map<std::string, infer::RouteId> routes;
+        std::map<std::pair<std::string, event::Endpoint>, infer::PoolId> pools;
+        std::vector<UnitId> active;
+        std::size_t in_flight = 0;     // exchanges
+        std::vector<Waiting> waiting;  // in order of sending; decided ones have no exchange
+        Instant latest{};              // exit of the latest call
+        Instant went_to_wait{};        // since then; zero: not seen to
+        Instant waited_until{};
+        bool turn_ended = false;  // and that has been told
+    };
+
+    void close_segment(Loop& loop, bool last, Instant end = {});
+    void end_turn(Loop& loop, Instant at);
+    static void learn_manners(Loop& loop);
+    static void reattach(Loop& loop);
+    void collect(Loop& loop);
+    void rest(Loop& loop);
+    infer::PoolId pool_of(Loop& loop, const request::Exchange& exchange);
+
+    // By thread: gone through when time passes, so in order.
+    std::map<ThreadId, std::unique_ptr<Loop>> loops_;
+    IdMap<ThreadId, Loop*> by_thread_;
+    IdMap<ExchangeId, Loop*> sent_on_;
+    IdMap<UnitId, Loop*> runs_on_;
+    std::vector<Decision> decisions_;
+};
+
+}  // namespace timesink::attribute

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "infer/hypothesis.hpp"
+
+namespace timesink::infer {
+
+/// The second stage: which unit each chain belongs to. Chains that begin with a request or end with a response are anchored;
+/// those in between, from one hidden wake to the next sleep, are matched by how long sleeps take. Fed with what the simulation
+/// will not undo any more, in order. Owned by a Simulation.
+class Chains {
+public:
+    static constexpr std::size_t kMostChains = 8192;  ///< that wait for their unit; beyond, all that wait are given up
+
+    void began(UnitId unit);
+    void on(const Hypothesis::Note& note);
+    /// A response was, or was not, the one that the simulation expected, at the time when it was written.
+    void foresaw(bool right);
+    /// Ended without a response.
+    void abandoned(UnitId unit);
+    /// What is known is doubtful: for a while nothing is certain enough to be told.
+    void doubt(bool in_doubt) { in_doubt_ = in_doubt; }
+    /// Nothing more will come for what waits.
+    void give_up();
+
+    std::vector<Verdict> take();
+
+private:
+    struct Statement {
+        ExchangeId exchange{};
+        double probability = 0;
+        Chain runner_up{};
+        double runner_up_probability = 0;
+        Reason reason = Reason::unexplained;
+        ExchangeId cause{};
+    };
+    /// When a sleep began, or in which time a wake must have been.
+    struct Sleep {
+        std::uint64_t kind = 0;  // of equal sleepers; zero: none
+        Instant from{};
+        Instant to{};
+        const Delays* delays = nullptr;
+    };
+    struct Record {
+        Sleep woke;    // begins with a wake
+        Sleep sleeps;  // ends, so far, with a sleep
+        std::vector<Statement> statements;
+    };
+    /// A unit that has responded, of which chains in between are missing.
+    struct Open {
+        UnitId unit{};
+        Sleep sleeps;  // the last that is known from its begin on
+        Sleep woke;    // the wake that led to the response
+    };
+    struct Row {
+        UnitId unit{};
+        const Sleep* sleeps = nullptr;
+        const Sleep* woke = nullptr;  // null: has not responded yet
+    };
+    struct Column {
+        Chain chain{};
+        Record* record = nullptr;
+    };
+
+    void decide(Record& record, UnitId unit, double link, UnitId runner_up, double runner_up_link);
+    void respond(const Hypothesis::Note& note);
+    void match(std::uint64_t kind, std::size_t keep);
+    void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,
+                std::size_t final_rows);
+    static double likelihood(const Row& row, const Record& middle);
+    [[nodiscard]] double trust() const;
+
+    std::map<Chain, Record> records_;
+    std::map<std::uint64_t, std::vector<Open>> open_;  // by the kind of sleep that is to be followed
+    std::vector<Verdict> verdicts_;
+    std::uint32_t responses_ = ~std::uint32_t{0};  // of the latest, a bit each: foreseen
+    bool in_doubt_ = true;
+};
+
+}  // namespace timesink::infer

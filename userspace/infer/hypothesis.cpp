@@ -1,0 +1,121 @@
+#include "infer/hypothesis.hpp"
+
+#include <algorithm>
+
+namespace timesink::infer {
+
+namespace {
+
+std::uint64_t scramble(std::uint64_t value) {
+    value ^= value >> 33;
+    value *= 0xff51afd7ed558ccd;
+    value ^= value >> 33;
+    value *= 0xc4ceb9fe1a85ec53;
+    return value ^ (value >> 33);
+}
+
+}  // namespace
+
+Slot Hypothesis::add(const Token& token) {
+    const auto unused =
+        std::find_if(tokens.begin(), tokens.end(), [](const Token& each) { return each.state == Token::State::free; });
+    if (unused != tokens.end()) {
+        *unused = token;
+        return static_cast<Slot>(unused - tokens.begin());
+    }
+    tokens.push_back(token);
+    return static_cast<Slot>(tokens.size() - 1);
+}
+
+void Hypothesis::release(Slot slot) {
+    Token& token = tokens[slot];
+    sleeping -= token.state == Token::State::sleeping ? 1 : 0;
+    token.state = Token::State::free;
+    std::erase_if(queue, [&](const Waiting& waiting) { return waiting.slot == slot; });
+    std::erase_if(held, [&](const Held& each) { return each.slot == slot; });
+    std::erase(deferred, slot);
+    for (Flight& flight : flights) {
+        flight.slot = flight.slot == slot ? kNobody : flight.slot;
+    }
+    std::replace(stimulated.begin(), stimulated.end(), slot, kNobody);
+}
+
+Slot Hypothesis::of_unit(UnitId unit) const {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        if (tokens[i].state != Token::State::free && tokens[i].unit == unit) {
+            return static_cast<Slot>(i);
+        }
+    }
+    return kNobody;
+}
+
+Slot Hypothesis::holder(SocketId connection) const {
+    const auto found = std::find_if(held.begin(), held.end(), [&](const Held& each) { return each.connection == connection; });
+    return found == held.end() ? kNobody : found->slot;
+}
+
+void Hypothesis::unhold(SocketId connection) {
+    std::erase_if(held, [&](const Held& each) { return each.connection == connection; });
+}
+
+std::size_t Hypothesis::head(PoolId pool) const {
+    const auto found = std::find_if(queue.begin(), queue.end(), [&](const Waiting& waiting) { return waiting.pool == pool; });
+    return static_cast<std::size_t>(found - queue.begin());
+}
+
+Instant& Hypothesis::served(PoolId pool) {
+    const auto index = static_cast<std::size_t>(pool);
+    if (position.size() <= index) {
+        position.resize(index + 1);
+    }
+    return position[index];
+}
+
+Hypothesis::Habit& Hypothesis::habit(RouteId route) {
+    const auto found = std::find_if(habits.begin(), habits.end(), [&](const Habit& each) { return each.route == route; });
+    return found != habits.end() ? *found : habits.emplace_back(Habit{route, 0, 0});
+}
+
+void Hypothesis::sleep(Slot slot, Instant at) {
+    Token& token = tokens[slot];
+    sleeping += token.state == Token::State::sleeping ? 0 : 1;
+    token.state = Token::State::sleeping;
+    token.since = at;
+    token.before_sleep = token.history;
+    token.history = token.history.then(Step::sleep);
+    token.blurred = false;
+}
+
+std::uint64_t Hypothesis::state() const {
+    std::uint64_t sum = 0;
+    const auto identity = [&](Slot slot) {
+        if (slot == kNobody) {
+            return std::uint64_t{1};
+        }
+        const Token& token = tokens[slot];
+        // Who of equal sleepers it is does not matter for what comes.
+        const std::uint64_t who =
+            token.state == Token::State::sleeping && token.blurred ? 7 : static_cast<std::uint64_t>(token.chain);
+        return scramble(who * 31 + static_cast<std::uint64_t>(token.state)) ^ scramble(token.history.all + token.outstanding);
+    };
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        if (tokens[i].state != Token::State::free) {
+            sum += scramble(identity(static_cast<Slot>(i)));
+        }
+    }
+    for (const Waiting& waiting : queue) {
+        sum = scramble(sum + identity(waiting.slot) + static_cast<std::uint64_t>(waiting.shape));
+    }
+    for (const Slot slot : deferred) {
+        sum = scramble(sum + identity(slot));
+    }
+    for (const Flight& flight : flights) {
+        sum += scramble(number(flight.exchange) ^ identity(flight.slot));
+    }
+    for (const Held& each : held) {
+        sum += scramble(number(each.connection) ^ identity(each.slot));
+    }
+    return sum;
+}
+
+}  // namespace timesink::infer

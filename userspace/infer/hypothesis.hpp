@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "infer/model.hpp"
+#include "infer/segment.hpp"
+
+namespace timesink::infer {
+
+/// A stretch of a unit's work that is known to hang together: from its request, or from a hidden wake that one of several
+/// sleepers had, to its response or to the next such wake. Even: a request's unit id, twice; odd: of the exchange that a wake
+/// sent first.
+enum class Chain : std::uint64_t {};
+constexpr Chain chain_of(UnitId unit) {
+    return static_cast<Chain>(number(unit) * 2);
+}
+constexpr Chain chain_of(ExchangeId first) {
+    return static_cast<Chain>(number(first) * 2 + 1);
+}
+
+using Slot = std::uint16_t;
+constexpr Slot kNobody = 0xffff;
+/// Of units whose begin was not seen.
+constexpr RouteId kUnknownRoute{0xffffffff};
+
+/// A unit in flight, as a hypothesis sees it.
+struct Token {
+    enum class State : std::uint8_t { free, running, waiting, deferred, sleeping };
+    State state = State::free;
+    bool virtually = false;  ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
+    bool blurred = false;    ///< an equal sleeper has woken: ditto
+    Chain chain{};
+    UnitId unit{};
+    History history;
+    History before_sleep;
+    Step issued = Step::respond;  ///< what it has written in this segment; respond: nothing
+    std::uint16_t outstanding = 0;
+    std::uint32_t path = 0;  ///< the steps it has taken
+    Instant since{};         ///< sleeping: went to sleep
+};
+
+/// One way in which all that was seen may have come about. Copied when it forks; everything in it is small.
+/// Invariants: every slot named in `queue`, `flights`, `held` and `stimulated` is in use, or kNobody.
+struct Hypothesis {
+    struct Waiting {
+        Slot slot = kNobody;
+        PoolId pool{};
+        Instant position{};  ///< since when
+        Shape shape{};       ///< zero: whatever its history lets expect
+    };
+    struct Flight {
+        ExchangeId exchange{};
+        Slot slot = kNobody;
+    };
+    /// A connection that waits for its owner: in a transaction, or being connected.
+    struct Held {
+        SocketId connection{};
+        Slot slot = kNobody;
+        bool connecting = false;
+    };
+    /// What units of a route did with connections for which others waited, when they had more to ask.
+    struct Habit {
+        RouteId route{};
+        std::uint16_t kept = 0;
+        std::uint16_t given_back = 0;
+    };
+    enum class Told : std::uint8_t { nothing, yes, no };
+    /// What was decided and may still be undone.
+    struct Note {
+        enum class Kind : std::uint8_t { statement, response, sleep, wake };
+        Kind kind = Kind::statement;
+        Reason reason = Reason::unexplained;
+        bool agrees = true;          ///< response: the chain's unit is the one that responded
+        Told hold = Told::nothing;   ///< statement: whoever had the connection before kept it
+        Told defer = Told::nothing;  ///< statement: it came at the end of the turn only
+        std::uint64_t serial = 0;    ///< of what was seen; never falls
+        Chain chain{};
+        double probability = 1;  ///< within this hypothesis
+        Chain runner_up{};
+        double runner_up_probability = 0;
+        ExchangeId exchange{};
+        ExchangeId cause{};
+        UnitId unit{};
+        std::uint32_t path = 0;
+        History history;             ///< statement: of whom `hold` or `defer` tell
+        std::uint64_t sleepers = 0;  ///< sleep, wake: which sleepers are equal
+        const Delays* delays = nullptr;
+        Instant from{};  ///< sleep: since; wake: not before
+        Instant to{};    ///< wake: not after
+    };
+
+    double weight = 1;
+    std::vector<Token> tokens;
+    std::vector<Waiting> queue;  ///< the longest waiting first
+    std::vector<Flight> flights;
+    std::vector<Held> held;
+    std::vector<Slot> deferred;     ///< tokens that go on at the end of the turn, in order
+    std::vector<Slot> stimulated;   ///< of this segment's stimuli, in order
+    std::vector<Instant> position;  ///< by pool: when the last one that was served had begun to wait
+    std::vector<Note> notes;        ///< by serial
+    std::vector<Habit> habits;
+    std::uint32_t sleeping = 0;  ///< tokens that sleep
+
+    Slot add(const Token& token);
+    void release(Slot slot);
+    [[nodiscard]] Slot of_unit(UnitId unit) const;
+    [[nodiscard]] Slot holder(SocketId connection) const;
+    void unhold(SocketId connection);
+    /// Index in `queue`; queue.size(): nobody waits.
+    [[nodiscard]] std::size_t head(PoolId pool) const;
+    [[nodiscard]] Instant& served(PoolId pool);
+    [[nodiscard]] Habit& habit(RouteId route);
+    void sleep(Slot slot, Instant at);
+    /// Of what decides about the future: equal hypotheses are one.
+    [[nodiscard]] std::uint64_t state() const;
+};
+
+}  // namespace timesink::infer

@@ -1,0 +1,303 @@
+#include "infer/model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace timesink::infer {
+
+namespace {
+
+/// The weight of the level below against one observation: small, for programs repeat themselves.
+constexpr double kBackOff = 0.3;
+
+// What a step is worth of which nothing is known at all.
+constexpr double kBaseRespond = 0.2;
+constexpr double kBaseSleep = 0.1;
+constexpr double kBaseJoin = 0.2;
+constexpr double kBaseIssue = 0.5;
+
+/// Until contended traffic has told: connections are mostly given back behind each statement.
+constexpr double kHeldPrior = 0.15;
+constexpr double kReleasedPrior = 0.35;
+
+/// Few programs put an immediate before a statement.
+constexpr double kDeferredPrior = 0.02;
+constexpr double kDirectPrior = 0.48;
+
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+    std::uint64_t hash = (a ^ (b + 0x9e3779b97f4a7c15 + (a << 6) + (a >> 2))) * 0xff51afd7ed558ccd;
+    return hash ^ (hash >> 32);
+}
+
+std::uint64_t value(Step step) {
+    return static_cast<std::uint64_t>(step);
+}
+
+constexpr double kShortestNs = 32'000;
+constexpr double kBinsPerOctave = 4;
+
+}  // namespace
+
+History History::begin(RouteId route) {
+    return {route, mix(0x7265717565737421, static_cast<std::uint64_t>(route)), Step::respond, Step::respond};
+}
+
+History History::then(Step step) const {
+    return {route, mix(all, value(step) + 1), step, last};
+}
+
+std::size_t Delays::bin_of(Duration delay) {
+    const auto nanoseconds = static_cast<double>(to_ns(delay));
+    if (nanoseconds <= kShortestNs) {
+        return 0;
+    }
+    const double bin = 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
+    return std::min<std::size_t>(kBins - 1, static_cast<std::size_t>(bin));
+}
+
+void Delays::add(Duration delay) {
+    const std::size_t bin = bin_of(delay);
+    counts_[bin] += 0.8F;
+    counts_[bin > 0 ? bin - 1 : 0] += 0.1F;
+    counts_[std::min(bin + 1, kBins - 1)] += 0.1F;
+    constexpr std::size_t kBlur = 8;
+    for (std::size_t away = 0; away <= kBlur; ++away) {
+        const float share = static_cast<float>(kBlur + 1 - away) / static_cast<float>((kBlur + 1) * (kBlur + 1));
+        broad_[std::min(bin + away, kBins - 1)] += share;
+        if (away > 0) {
+            broad_[bin > away ? bin - away : 0] += share;
+        }
+    }
+    total_ += 1;
+}
+
+double Delays::at_most(Duration delay) const {
+    if (delay <= Duration{}) {
+        return 0;
+    }
+    const auto nanoseconds = static_cast<double>(to_ns(delay));
+    const double place =
+        nanoseconds <= kShortestNs ? nanoseconds / kShortestNs : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
+    constexpr double kBroad = 2;  // samples that the blurred ones are worth
+    double sharp = 0;
+    double broad = 0;
+    for (std::size_t bin = 0; bin < kBins && static_cast<double>(bin) < place; ++bin) {
+        const double part = std::min(1.0, place - static_cast<double>(bin));
+        sharp += counts_[bin] * part;
+        broad += broad_[bin] * part;
+    }
+    return (sharp + kBroad * broad / total_) / (total_ + kBroad);
+}
+
+double Delays::wakes_within(Duration from, Duration to) const {
+    const double before = at_most(from);
+    const double within = at_most(to) - before;
+    constexpr double kUnheardOf = 0.01;  // of any length
+    return std::clamp((within + kUnheardOf * 0.1) / (1 - before + kUnheardOf), 0.0, 1.0);
+}
+
+Step Model::list(std::span<const Shape> shapes) {
+    std::uint64_t hash = shapes.size();
+    for (const Shape shape : shapes) {
+        hash = mix(hash, static_cast<std::uint64_t>(shape));
+    }
+    const auto found = list_of_.find(hash);
+    if (found != list_of_.end()) {
+        return found->second;
+    }
+    if (lists_.size() >= kMostLists) {
+        return static_cast<Step>(value(Step::first_list) + kMostLists - 1);
+    }
+    lists_.emplace_back(shapes.begin(), shapes.end());
+    const auto step = static_cast<Step>(value(Step::first_list) + lists_.size() - 1);
+    list_of_.emplace(hash, step);
+    return step;
+}
+
+std::span<const Shape> Model::shapes(Step list) const {
+    const std::uint64_t index = value(list) - value(Step::first_list);
+    return list < Step::first_list || index >= lists_.size() ? std::span<const Shape>{} : std::span<const Shape>{lists_[index]};
+}
+
+void Model::place(Shape shape, PoolId pool) {
+    if (pools_.size() < kMostContexts) {
+        pools_.try_emplace(shape, pool);
+    }
+}
+
+Model::Keys Model::keys_of(const History& history) {
+    const auto route = static_cast<std::uint64_t>(history.route);
+    return {history.all, mix(mix(route + 1, value(history.last) + 1), value(history.before) + 1), mix(0x726f757465, route)};
+}
+
+const Model::Context* Model::context(std::uint64_t key) const {
+    const auto found = contexts_.find(key);
+    return found == contexts_.end() ? nullptr : &found->second;
+}
+
+Model::Context* Model::make(std::uint64_t key) {
+    const auto found = contexts_.find(key);
+    if (found != contexts_.end()) {
+        return &found->second;
+    }
+    return contexts_.size() >= kMostContexts ? nullptr : &contexts_[key];
+}
+
+void Model::learn(const History& history, Step step, double weight) {
+    constexpr float kMostWeight = 400;  // beyond, the past is forgotten by halves: code is deployed anew
+    for (const std::uint64_t key : keys_of(history)) {
+        Context* const context = make(key);
+        if (context == nullptr) {
+            continue;
+        }
+        const auto known =
+            std::find_if(context->steps.begin(), context->steps.end(), [&](const Count& count) { return count.step == step; });
+        Count& count = known != context->steps.end() ? *known : context->steps.emplace_back(Count{step, 0});
+        count.weight += static_cast<float>(weight);
+        context->total += static_cast<float>(weight);
+        if (context->total > kMostWeight) {
+            context->total = 0;
+            for (Count& each : context->steps) {
+                each.weight /= 2;
+                context->total += each.weight;
+            }
+        }
+    }
+    ++learned_;
+}
+
+void Model::learn_delay(const History& before_sleep, Duration delay) {
+    if (delays_.size() < kMostContexts / 16 || delays_.contains(before_sleep.all)) {
+        delays_[before_sleep.all].add(delay);
+    }
+    const std::uint64_t route = keys_of(before_sleep)[2];
+    if (delays_.size() < kMostContexts / 16 || delays_.contains(route)) {
+        delays_[route].add(delay);
+    }
+}
+
+const Delays* Model::delays(const History& before_sleep) const {
+    auto found = delays_.find(before_sleep.all);
+    if (found == delays_.end()) {
+        found = delays_.find(keys_of(before_sleep)[2]);
+    }
+    return found == delays_.end() ? nullptr : &found->second;
+}
+
+void Model::learn_hold(const History& history, bool held, double weight) {
+    for (const std::uint64_t key : keys_of(history)) {
+        if (Context* const context = make(key)) {
+            (held ? context->held : context->released) += static_cast<float>(weight);
+        }
+    }
+}
+
+void Model::learn_defer(const History& history, bool deferred, double weight) {
+    for (const std::uint64_t key : keys_of(history)) {
+        if (Context* const context = make(key)) {
+            (deferred ? context->deferred : context->direct) += static_cast<float>(weight);
+        }
+    }
+}
+
+double Model::holds(const History& history) const {
+    return share(keys_of(history), kHeldPrior, kReleasedPrior, &Context::held, &Context::released);
+}
+
+double Model::defers(const History& history) const {
+    // Not by route: one step of it that comes late says nothing about the others.
+    const Keys keys = keys_of(history);
+    return share(std::span(keys).first(2), kDeferredPrior, kDirectPrior, &Context::deferred, &Context::direct);
+}
+
+/// Of two things that exclude each other; what the broader level says counts as half an observation.
+double Model::share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
+                    float Context::*against) const {
+    for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+        if (const Context* const at = context(*key)) {
+            const double sum = yes + no;
+            yes = yes / sum / 2 + at->*counted;
+            no = no / sum / 2 + at->*against;
+        }
+    }
+    return yes / (yes + no);
+}
+
+template <typename WeightOf>
+double Model::blend(const History& history, double base, WeightOf weight_of) const {
+    double probability = base;
+    const Keys keys = keys_of(history);
+    for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+        if (const Context* const at = context(*key)) {
+            probability = (weight_of(*at) + kBackOff * probability) / (at->total + kBackOff);
+        }
+    }
+    return probability;
+}
+
+double Model::probability(const History& history, Step step) const {
+    const double base = step == Step::respond ? kBaseRespond
+                        : step == Step::sleep ? kBaseSleep
+                        : step == Step::join  ? kBaseJoin
+                                              : kBaseIssue / static_cast<double>(lists_.size() + 1);
+    return blend(history, base, [&](const Context& at) {
+        for (const Count& count : at.steps) {
+            if (count.step == step) {
+                return static_cast<double>(count.weight);
+            }
+        }
+        return 0.0;
+    });
+}
+
+double Model::begins(const History& history, std::span<const Shape> prefix) const {
+    return blend(history, kBaseIssue / static_cast<double>(pools_.size() + 1), [&](const Context& at) {
+        double sum = 0;
+        for (const Count& count : at.steps) {
+            const std::span<const Shape> list = shapes(count.step);
+            if (list.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), list.begin())) {
+                sum += count.weight;
+            }
+        }
+        return sum;
+    });
+}
+
+double Model::issues(const History& history, PoolId pool) const {
+    return blend(history, kBaseIssue, [&](const Context& at) {
+        double sum = 0;
+        for (const Count& count : at.steps) {
+            const std::span<const Shape> list = shapes(count.step);
+            const auto found = list.empty() ? pools_.end() : pools_.find(list.front());
+            if (found != pools_.end() && found->second == pool) {
+                sum += count.weight;
+            }
+        }
+        return sum;
+    });
+}
+
+Step Model::likeliest(const History& history, std::span<const Shape> prefix) {
+    for (const std::uint64_t key : keys_of(history)) {
+        const Context* const at = context(key);
+        const Count* best = nullptr;
+        for (std::size_t i = 0; at != nullptr && i < at->steps.size(); ++i) {
+            const Count& count = at->steps[i];
+            const std::span<const Shape> list = shapes(count.step);
+            const bool fits = list.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), list.begin());
+            if (fits && !prefix.empty() && (best == nullptr || count.weight > best->weight)) {
+                best = &count;
+            }
+        }
+        if (best != nullptr) {
+            return best->step;
+        }
+    }
+    return list(prefix);
+}
+
+bool Model::knows(RouteId route) const {
+    return context(keys_of(History::begin(route))[2]) != nullptr;
+}
+
+}  // namespace timesink::infer

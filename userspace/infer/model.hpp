@@ -1,0 +1,118 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "infer/segment.hpp"
+
+namespace timesink::infer {
+
+/// What a unit did next, as far as it is seen: a list of statements issued at once, or one of the others.
+enum class Step : std::uint32_t {
+    respond = 0,
+    sleep = 1,  ///< nothing, with nothing outstanding: a hidden wait
+    join = 2,   ///< nothing, for others of its replies are outstanding
+    first_list = 3,
+};
+
+/// All that a unit has done. `all` hashes its whole past, the others its last steps.
+struct History {
+    RouteId route{};
+    std::uint64_t all = 0;
+    Step last = Step::respond;
+    Step before = Step::respond;
+    [[nodiscard]] History then(Step step) const;
+    static History begin(RouteId route);
+    friend bool operator==(const History&, const History&) = default;
+};
+
+/// How long hidden waits take: a histogram over quarters of octaves from 32 µs, smoothed.
+class Delays {
+public:
+    void add(Duration delay);
+    /// Of the waits that took longer than `from` (negative: all), the share that took at most `to`. 0…1.
+    [[nodiscard]] double wakes_within(Duration from, Duration to) const;
+    [[nodiscard]] bool known() const { return total_ > 0; }
+
+private:
+    static constexpr std::size_t kBins = 88;
+    static std::size_t bin_of(Duration delay);
+    [[nodiscard]] double at_most(Duration delay) const;
+    std::array<float, kBins> counts_{};
+    std::array<float, kBins> broad_{};  // the same, blurred by two octaves: what few samples say of others
+    float total_ = 0;
+};
+
+/// What units of each route do next: P(step | whole history), backed off to the last two steps and to the route. Learned from
+/// whole units whose every exchange was certain. Owned by a Simulation.
+///
+/// Bounded: at most kMostContexts histories; what does not fit is not learned, and predicted from what is.
+/// Not a state machine per route: code branches on data, and what matters is only what may come next.
+class Model {
+public:
+    static constexpr std::size_t kMostContexts = 65536;
+    static constexpr std::size_t kMostLists = 4096;
+
+    /// The list of these shapes as a step; lists beyond kMostLists share one.
+    Step list(std::span<const Shape> shapes);
+    [[nodiscard]] std::span<const Shape> shapes(Step list) const;
+
+    void learn(const History& history, Step step, double weight);
+    void learn_delay(const History& before_sleep, Duration delay);
+    void learn_hold(const History& history, bool held, double weight);
+    void learn_defer(const History& history, bool deferred, double weight);
+
+    /// P(step | history).
+    [[nodiscard]] double probability(const History& history, Step step) const;
+    /// P(a list that begins so | history).
+    [[nodiscard]] double begins(const History& history, std::span<const Shape> prefix) const;
+    /// P(any list that begins in this pool | history).
+    [[nodiscard]] double issues(const History& history, PoolId pool) const;
+    /// The likeliest list with this prefix; where none is known, the prefix itself.
+    [[nodiscard]] Step likeliest(const History& history, std::span<const Shape> prefix);
+    /// P(the connection whose reply was read stays with its owner | history).
+    [[nodiscard]] double holds(const History& history) const;
+    /// P(what it writes next comes at the end of the turn only, by an immediate | history).
+    [[nodiscard]] double defers(const History& history) const;
+    /// Of the wait that begins now; null: nothing known.
+    [[nodiscard]] const Delays* delays(const History& before_sleep) const;
+    /// Which pool a shape goes to must be told before it is used in a list.
+    void place(Shape shape, PoolId pool);
+    [[nodiscard]] std::uint64_t learned() const { return learned_; }
+    [[nodiscard]] bool knows(RouteId route) const;
+
+private:
+    struct Count {
+        Step step{};
+        float weight = 0;
+    };
+    struct Context {
+        std::vector<Count> steps;
+        float total = 0;
+        float held = 0;
+        float released = 0;
+        float deferred = 0;
+        float direct = 0;
+    };
+    using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
+    static Keys keys_of(const History& history);
+    [[nodiscard]] const Context* context(std::uint64_t key) const;
+    Context* make(std::uint64_t key);
+    [[nodiscard]] double share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
+                               float Context::*against) const;
+    /// Blends what `weight_of` finds at each level, the most special one first in weight.
+    template <typename WeightOf>
+    [[nodiscard]] double blend(const History& history, double base, WeightOf weight_of) const;
+
+    std::unordered_map<std::uint64_t, Context> contexts_;  // asked by key only, never gone through
+    std::unordered_map<std::uint64_t, Delays> delays_;     // ditto
+    std::vector<std::vector<Shape>> lists_;
+    std::unordered_map<std::uint64_t, Step> list_of_;
+    std::unordered_map<Shape, PoolId> pools_;
+    std::uint64_t learned_ = 0;
+};
+
+}  // namespace timesink::infer

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/time.hpp"
+
+namespace timesink::infer {
+
+/// What a statement looks like and where it goes: a hash of its fingerprint and its pool. Zero: not known.
+enum class Shape : std::uint64_t {};
+/// All connections of a thread to one server. Numbered by the giver of segments, per loop.
+enum class PoolId : std::uint32_t {};
+/// A route of requests, numbered by the giver of segments, per loop.
+enum class RouteId : std::uint32_t {};
+
+/// Why a segment runs: a request was read, or a reply. A read may bring several.
+struct Stimulus {
+    UnitId unit{};  ///< of a request; zero: a reply
+    RouteId route{};
+    ExchangeId exchange{};     ///< of a reply
+    SocketId connection{};     ///< ditto
+    bool transaction = false;  ///< ditto: the connection stays with its owner
+};
+
+/// What a segment did that is seen from outside, in order.
+struct Act {
+    enum class Kind : std::uint8_t {
+        statement,  ///< an exchange was sent
+        connect,    ///< a connection was begun
+        response,   ///< the last byte of a response was written
+        abandoned,  ///< a unit ended without its response: the client went away
+    };
+    Kind kind = Kind::statement;
+    UnitId unit{};          ///< response, abandoned
+    ExchangeId exchange{};  ///< statement
+    SocketId connection{};  ///< statement, connect
+    PoolId pool{};          ///< ditto
+    Shape shape{};          ///< statement
+    bool may_wait = false;  ///< connect, statement: callers may queue for a connection of this pool
+    UnitId certain{};       ///< statement: the owner, where it is known otherwise
+    Instant at{};
+};
+
+/// What an event-loop thread does from one read to the next read or wait. Node drains promises and ticks after every callback, so
+/// what a segment writes is caused by what it read; or, in the last segment of a turn, by timers and immediates. A turn in which
+/// nothing was seen is an empty segment.
+struct Segment {
+    Instant at{};          ///< the read's exit; of a turn that read nothing: its first call
+    Instant turn_begin{};  ///< when the thread came back from its wait: timers that are set meanwhile count from then
+    Instant end{};         ///< when its last call returned or, where that is known, the thread went to wait
+    std::vector<Stimulus> stimuli;
+    std::vector<Act> acts;
+    bool waited = false;  ///< the thread was blocked until turn_begin: no timer was due before
+    bool last = false;    ///< the thread went to wait behind it
+};
+
+/// How an owner was found; for people who ask why.
+enum class Reason : std::uint8_t {
+    request,      ///< sent in the segment that read the request
+    reply,        ///< sent in the segment that read the owner's reply
+    kept,         ///< the owner kept the connection whose reply was read
+    transaction,  ///< the connection was inside the owner's transaction
+    deferred,     ///< at the end of the turn that read the owner's reply or request: an immediate
+    waited,       ///< the owner had waited longest for a connection of the pool
+    woke,         ///< sent by a hidden wake: a timer, an immediate, a worker thread
+    connected,    ///< on a connection that the owner had opened for it
+    alone,        ///< nobody else was in flight
+    unexplained,
+};
+
+/// Whose an exchange is, with what speaks for it.
+struct Verdict {
+    ExchangeId exchange{};
+    UnitId unit{};       ///< zero: not known
+    double margin = 0;   ///< 0…1: the probability that `unit` is right
+    UnitId runner_up{};  ///< zero: none
+    double runner_up_margin = 0;
+    Reason reason = Reason::unexplained;
+    ExchangeId cause{};  ///< the exchange whose reply was read in the segment that sent it; zero: none
+};
+
+}  // namespace timesink::infer

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/id_map.hpp"
+#include "base/ring.hpp"
+#include "infer/chains.hpp"
+#include "infer/hypothesis.hpp"
+#include "infer/model.hpp"
+#include "infer/segment.hpp"
+
+namespace timesink::infer {
+
+/// Whose the statements of one event-loop thread are, by simulating its pools exactly: the longest waiter gets a connection that
+/// is given back, before the owner of the reply goes on; nobody waits while a connection is idle; a response written in the
+/// segment that read a reply is its owner's. What cannot be seen (who sleeps, who waits, who kept a connection) forks the
+/// hypothesis; what is seen next weighs the forks.
+///
+/// Fed with segments in order; pure. Owned by attribute::LoopOwners, one per thread.
+/// Bounded: kMostHypotheses, each of the units in flight; kLag statements that may still be undone; the model and the chains by
+/// theirs.
+class Simulation {
+public:
+    static constexpr std::size_t kMostHypotheses = 32;
+    static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
+    static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
+
+    void on(const Segment& segment);
+    void closed(SocketId connection);
+    /// Events were lost, or these units began before we could see: what they do is not known.
+    void lost(std::span<const UnitId> in_flight);
+    /// Nothing is in flight.
+    void quiet();
+    /// What is seen has not been foreseen for a while: better to begin anew with lost().
+    [[nodiscard]] bool derailed() const { return derailed_; }
+    void finish();
+
+    /// Decided since the last call; in no order.
+    std::vector<Verdict> take() { return chains_.take(); }
+
+private:
+    struct Connection {
+        PoolId pool{};
+        std::uint32_t in_flight = 0;
+        bool transaction = false;
+    };
+    struct Pool {
+        std::uint32_t open = 0;
+        std::uint32_t busy = 0;
+        bool waits = false;
+        bool pipelined = false;  // has had several statements on one connection
+    };
+    struct Option {
+        Slot slot = kNobody;
+        Reason reason = Reason::unexplained;
+        double probability = 0;
+        std::size_t entry = 0;  // waited: index in the queue
+        Step step = Step::respond;
+        PoolId pool{};
+        bool woken = false;
+        Instant from{};  // woken: between these
+        Instant to{};
+    };
+    /// Steps of a token, the latest first. A ring: what is overwritten is not learned.
+    struct PathStep {
+        std::uint32_t id = 0;
+        std::uint32_t before = 0;
+        Step step = Step::respond;
+        bool delay_known = false;
+        Duration delay{};
+        History start;  // of the first
+    };
+
+    /// The end of a turn, where timers fire that were due.
+    struct TurnEnd {
+        Instant position;  // of its last segment: whoever began to wait in it comes before the timers
+        Instant earliest;  // a timer that fired then was not due before
+        Instant due;       // nor after
+    };
+    struct Wake {
+        double probability = 0;
+        Instant from{};
+        Instant to{};
+    };
+
+    void end_turns(const Segment& segment);
+    [[nodiscard]] Wake wakes(const Token& token, Instant from, Instant to) const;
+    void read(Hypothesis& hypothesis, const Segment& segment);
+    void statement(const Segment& segment, const Act& act);
+    void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
+    void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
+    bool continuing_options(const Hypothesis& hypothesis, const Act& act, double factor);
+    [[nodiscard]] double issues_now(const Token& token) const;
+    double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
+    [[nodiscard]] Instant this_turn() const;
+    static std::size_t in_sight(const Hypothesis& hypothesis);
+    void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
+    void wake(Hypothesis& hypothesis, Slot slot, const Option& option, ExchangeId first);
+    void connect(const Act& act);
+    void response(const Segment& segment, const Act& act);
+    void response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act);
+    void respond_unseen();
+    void judge(bool foreseen);
+    void respond(Hypothesis& hypothesis, const Act& act, const Option& option);
+    void abandon(const Act& act);
+    void close_segment(const Segment& segment);
+    void continuation_options(const Hypothesis& hypothesis, Slot slot);
+    void go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at);
+    void close_list(Hypothesis& hypothesis, Slot slot, Instant at);
+    double deferred_options(const Hypothesis& hypothesis, const Act& act, double factor);
+    void end_turn(Hypothesis& hypothesis, Instant at) const;
+    void conserve(Hypothesis& hypothesis, Instant at) const;
+    template <typename Options, typename Apply>
+    void fork(Options options, Apply apply);
+    void prune();
+    void merge_equal();
+    void commit(std::size_t keep);
+    void weigh(Hypothesis::Note& note) const;
+    void learn(std::uint32_t path, double weight);
+    std::uint32_t step(std::uint32_t path, Step step);
+    std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);
+    std::uint32_t start_path(const History& history);
+    [[nodiscard]] double extends(const Token& token, Shape shape);
+    [[nodiscard]] bool idle(PoolId pool) const;
+    Pool& pool(PoolId id);
+    void note_facts(const Segment& segment);
+    void sent(const Act& act);
+    [[nodiscard]] Slot freed_by(const Hypothesis& hypothesis, const Segment& segment, SocketId connection) const;
+
+    Model model_;
+    Chains chains_;
+    IdMap<SocketId, Connection> connections_;
+    std::vector<Pool> pools_;
+    std::vector<Hypothesis> hypotheses_ = std::vector<Hypothesis>(1);
+    std::vector<Hypothesis> forked_;
+    std::vector<Option> options_;
+    std::vector<Shape> prefix_;
+    std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
+    std::uint32_t next_path_ = 0;
+    std::vector<UnitId> unseen_;  // in flight when events were lost, not ended yet
+    bool in_doubt_ = true;        // until it has been quiet: who was in flight at the attach is not known
+    bool derailed_ = false;
+    std::uint32_t foreseen_ = ~std::uint32_t{0};  // of the latest responses, a bit each
+    Ring<TurnEnd> turn_ends_;
+    Instant now_{};             // position of this segment
+    Instant turn_begin_{};      // of its turn
+    std::uint64_t serial_ = 0;  // of what is seen: acts, and the ends of segments
+};
+
+}  // namespace timesink::infer
