@@ -374,42 +374,35 @@ Status KernelSide::State::watch_functions(std::uint32_t pid, std::uint32_t local
 Status KernelSide::watch_writes_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
     const auto& programs = state_->skeleton->progs;
     const bool raw = state_->raw;
-    if (auto status = state_->watch_functions(pid, local_pid, python.writes,
-                                              raw ? programs.on_stream_written_raw : programs.on_stream_written);
-        !status) {
-        return status;
-    }
-    return state_->watch_functions(pid, local_pid, python.fast_writes,
-                                   raw ? programs.on_stream_written_fast_raw : programs.on_stream_written_fast);
+    const auto status =
+        state_->watch_functions(pid, local_pid, python.writes, raw ? programs.on_stream_written_raw : programs.on_stream_written);
+    return !status ? status
+                   : state_->watch_functions(pid, local_pid, python.fast_writes,
+                                             raw ? programs.on_stream_written_fast_raw : programs.on_stream_written_fast);
 }
 
 Status KernelSide::watch_executors_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
     const auto& programs = state_->skeleton->progs;
     const bool raw = state_->raw;
     // Who takes first: work that was put untold is taken as not known.
-    if (auto status = state_->watch_functions(pid, local_pid, python.gets, raw ? programs.on_work_got_raw : programs.on_work_got);
-        !status) {
-        return status;
-    }
-    if (auto status =
+    auto status = state_->watch_functions(pid, local_pid, python.gets, raw ? programs.on_work_got_raw : programs.on_work_got);
+    if (status) {
+        status =
             state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_done_raw : programs.on_work_put_done);
-        !status) {
-        return status;
     }
-    return state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_raw : programs.on_work_put);
+    return !status ? status
+                   : state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_raw : programs.on_work_put);
 }
 
 Status KernelSide::watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
     const auto& programs = state_->skeleton->progs;
     const bool raw = state_->raw;
     // The makers first: once copies are told, what is not told is taken as nothing new.
-    if (auto status =
-            state_->watch_functions(pid, local_pid, python.makers, raw ? programs.on_context_made_raw : programs.on_context_made);
-        !status) {
-        return status;
-    }
-    return state_->watch_functions(pid, local_pid, python.copies,
-                                   raw ? programs.on_context_copied_raw : programs.on_context_copied);
+    const auto status =
+        state_->watch_functions(pid, local_pid, python.makers, raw ? programs.on_context_made_raw : programs.on_context_made);
+    return !status ? status
+                   : state_->watch_functions(pid, local_pid, python.copies,
+                                             raw ? programs.on_context_copied_raw : programs.on_context_copied);
 }
 
 std::uint32_t KernelSide::threads_have_contexts(std::uint32_t pid) const {
