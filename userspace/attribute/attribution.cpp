@@ -86,6 +86,9 @@ void forget_use(request::Unit& unit) {
 void Attribution::on(const event::Call& call) {
     now_ = call.exited;
     timelines_.on(call);
+    if (call.operation == TS_OPERATION_CLOSE) {
+        pools_.closed(call.socket);
+    }
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -169,6 +172,7 @@ void Attribution::ended(request::Unit&& unit) {
     note_use(*live);
     owners_.ended(*live, at);
     propagated_.ended(live->unit);
+    pools_.ended(live->unit.id, at);
     ended_.push_back(live);
     live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
@@ -201,6 +205,7 @@ void Attribution::note_use(LiveUnit& live) {
 void Attribution::sent(const request::Exchange& exchange) {
     edges_.sent(exchange);
     hand_offs_.saw(exchange);
+    pools_.sent(exchange);
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);
@@ -265,6 +270,7 @@ void Attribution::answered(request::Exchange&& exchange) {
     owners_.answered(exchange);
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
+    pools_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
@@ -302,6 +308,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.owner = known.unit;
     owned.evidence = known.evidence;
     owned.margin = known.margin;
+    pools_.settled(owned.exchange, owned.owner);
     LiveUnit* const owner = find(owned.owner);
     if (owned.evidence == Evidence::ambiguous) {
         doubt(owned.exchange);
@@ -353,6 +360,7 @@ void Attribution::advance(Instant at) {
         return false;
     });
     timelines_.forget(needed - kMargin);
+    pools_.forget(needed - kMargin);
     while (!losses_.empty() && losses_.front().end < needed - kMargin) {
         losses_.pop_front();
     }
@@ -388,7 +396,7 @@ void Attribution::draw(LiveUnit& live) {
         measure_use(live);
         const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
         if (on_loop && !live.in_doubt) {
-            LoopWalk(live, timelines_, account.pieces).run();
+            LoopWalk(live, timelines_, pools_, account.pieces).run();
         } else {
             Walk(live, timelines_, account.pieces).run();
         }

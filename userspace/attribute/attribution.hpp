@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/edges.hpp"
 #include "attribute/hand_offs.hpp"
@@ -77,6 +78,7 @@ private:
     AccountSink& sink_;
     EvidenceSet trusted_;
     Timelines timelines_;
+    ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
     PropagatedOwners propagated_;

@@ -74,8 +74,9 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
         return false;
     });
     const bool all_known = (root != nullptr && !contradicts) ||
-                           std::none_of(process.waiting.begin(), process.waiting.end(),
-                                        [&](const Waiting& waiting) { return waiting.sent >= live.unit.read_begin && waiting.sent <= end; });
+                           std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
+                               return waiting.sent >= live.unit.read_begin && waiting.sent <= end;
+                           });
     if (process.active.empty() && process.waiting.empty()) {
         processes_.erase(found);
     }
