@@ -3,8 +3,10 @@
     nested.py [--clients 1,8,64] [--requests N]
 
 One line per run: of the calls whose token the first service noted, how many were joined with the request of the second that has this
-token in its path; whether the callee's causes and the way sum to the call's time on the path; and how far the database time inside of the calls is from what the second service
-measured itself. Ends with 1 when an edge is wrong, when less than 99 % are found, when a sum is not exact, or the report does not tell the services apart."""
+token in its path; whether the callee's causes and the way sum to the call's time on the path; and whether the database time inside of a call that is wholly on the
+path lies between what the database was told to sleep and what the second service measured around its statements (which has its own way to a CPU in it, so how far it is
+from that depends on the machine: printed only). Ends with 1 when an edge is wrong, when less than 99 % are found or within these bounds, when a sum is not exact, or when the
+report does not tell the services apart."""
 
 import argparse
 import collections
@@ -31,6 +33,7 @@ from chain.stack import Chain  # noqa: E402
 from testbed import recorder  # noqa: E402
 from testbed.processes import Stack, StackError, exit_on_sigterm, progress  # noqa: E402
 
+SLEPT = 2 * 2_000_000  # ns: what back.py's statements ask the database to sleep
 MIX = [[2, "GET", "/one/{n}", 0], [1, "GET", "/two/{n}", 0], [1, "GET", "/both/{n}", 0]]
 
 
@@ -77,8 +80,11 @@ def judge(calls, requests, export):
             verdicts["opened"] += 1
             sums = sum(inside["buckets"].values()) + inside["between_ns"] == exchange["on_path_ns"]
             verdicts["inexact"] += not (sums and sum(inside["causes"].values()) == sum(inside["buckets"].values()))
-            if exchange["hidden_ns"] == 0 and score.shown(callee):
-                far.append(abs(inside["buckets"]["db"] - measured[call["token"]]) / measured[call["token"]])
+            if score.shown(callee) and exchange["on_path_ns"] >= 0.999 * (exchange["arrived_end_ns"] - exchange["sent_ns"]):
+                database, spent = inside["buckets"]["db"], measured[call["token"]]
+                far.append(abs(database - spent) / spent)
+                verdicts["whole"] += 1
+                verdicts["within"] += SLEPT <= database <= spent
     return verdicts, statistics.median(far) if far else 1
 
 
@@ -114,7 +120,7 @@ def main(arguments):
         return SKIPPED
     exit_on_sigterm()
     failed = False
-    print(f"{'clients':>7} {'calls':>6} {'right':>8} {'wrong':>6} {'missing':>8} {'opened':>7} {'inexact':>8} {'database L1 median':>19}")
+    print(f"{'clients':>7} {'calls':>6} {'right':>8} {'wrong':>6} {'missing':>8} {'opened':>7} {'inexact':>8} {'whole':>6} {'within':>8} {'database L1 median':>19}")
     for clients in map(int, options.clients.split(",")):
         with Stack("nested") as stack:
             calls, requests, file, ports = record(stack, options, clients)
@@ -124,11 +130,12 @@ def main(arguments):
                 print(recorder.run("report", file).stdout)
                 print(recorder.run("report", file, "--slowest", "2").stdout)
         share = verdicts["right"] / max(1, verdicts["calls"])
+        within = verdicts["within"] / max(1, verdicts["whole"])
         print(f"{clients:>7} {verdicts['calls']:>6} {100 * share:>6.2f} % {verdicts['wrong']:>6} {verdicts['missing']:>8} {verdicts['opened']:>7} "
-              f"{verdicts['inexact']:>8} {100 * far:>17.1f} %", flush=True)
+              f"{verdicts['inexact']:>8} {verdicts['whole']:>6} {100 * within:>6.2f} % {100 * far:>17.1f} %", flush=True)
         for complaint in complaints:
             progress("  " + complaint)
-        failed = failed or share < 0.99 or verdicts["wrong"] > 0 or verdicts["inexact"] > 0 or far > 0.15 or bool(complaints)
+        failed = failed or share < 0.99 or verdicts["wrong"] > 0 or verdicts["inexact"] > 0 or within < 0.99 or bool(complaints)
     return 1 if failed else 0
 
 
