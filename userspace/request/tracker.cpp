@@ -1,6 +1,7 @@
 #include "request/tracker.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "request/propagation.hpp"
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::size_t kMaximumOpen = 4096;  // of one connection; beyond, the oldest are given up (a peer that never answers)
 constexpr std::size_t kMostSpare = 64;
+/// HTTP/2 names paths by a table that may be older than the attach. "/" would be a route that there is.
+constexpr std::string_view kPathNotKnown = "(path not known)";
 
 void append(proto::Attributes& to, const proto::Attributes& from) {
     to.insert(to.end(), from.begin(), from.end());
@@ -54,6 +57,16 @@ std::uint64_t bytes_of(const proto::End& end, std::uint64_t begin) {
     return end.bytes > 0 ? end.bytes : end.end - begin;
 }
 
+/// An answer of gRPC that is no failure of the server, as 4xx are none (OpenTelemetry: all but UNKNOWN, DEADLINE_EXCEEDED,
+/// UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS).
+bool is_clients_fault(const proto::End& end) {
+    static constexpr std::array<std::string_view, 6> kServers = {"2", "4", "12", "13", "14", "15"};
+    return std::any_of(end.attributes.begin(), end.attributes.end(), [](const auto& attribute) {
+        return attribute.first == "rpc.grpc.status_code" &&
+               std::find(kServers.begin(), kServers.end(), attribute.second) == kServers.end();
+    });
+}
+
 std::string_view path_of(std::string_view target) {
     return target.substr(0, target.find('?'));
 }
@@ -93,7 +106,8 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     unit.protocol = connection.protocol();
     unit.method = head.operation;
     unit.path = path_of(head.target);
-    unit.route = routes_.route(unit.method, unit.path);
+    const bool nameless = unit.protocol == "http" && head.target.empty();
+    unit.route = nameless ? std::string(kPathNotKnown) : routes_.route(unit.method, unit.path);
     unit.client = connection.remote();
     unit.server = connection.local();
     unit.socket = connection.id();
@@ -176,7 +190,7 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
         }
     }
     if (exchange.protocol == "http") {
-        exchange.statement = fold_path(path_of(head.target));
+        exchange.statement = head.target.empty() ? std::string(kPathNotKnown) : fold_path(path_of(head.target));
         exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + exchange.statement);
     } else if (names_keys(exchange.protocol)) {
         const StatementShape shape = shape_of_redis(exchange.operation, key, script);
@@ -277,7 +291,7 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     unit.answered_in = last_byte.context;
     unit.end = last_byte.exited;
     unit.complete = end.complete && at.answering && last_byte.known;
-    if (!end.error.empty()) {
+    if (!end.error.empty() && !is_clients_fault(end)) {
         unit.error = end.error;
     }
     if (!unit.complete && unit.exclusion == Exclusion::none) {

@@ -20,11 +20,12 @@ net::Moment moment(std::int64_t at) {
 
 struct Exchanges final : Listener {
     void began(const Unit&) override {}
-    void ended(Unit&&) override {}
+    void ended(Unit&& unit) override { units.push_back(std::move(unit)); }
     void sent(const Exchange&) override {}
     void answered(Exchange&& exchange) override { all.push_back(std::move(exchange)); }
     void lost(ThreadId) override {}
     std::vector<Exchange> all;
+    std::vector<Unit> units;
 };
 
 class TrackerTest : public ::testing::Test {
@@ -86,6 +87,35 @@ TEST_F(TrackerTest, BytesAreItsOwnWhereTheParserCountsThem) {
     ASSERT_EQ(exchanges_.all.size(), 2U);
     EXPECT_EQ(exchanges_.all[0].bytes_out, 30U);
     EXPECT_EQ(exchanges_.all[0].bytes_in, 500U);
+}
+
+TEST(Tracker, AnAnswerOfGrpcThatIsTheClientsFaultIsNoFailedRequest) {
+    Exchanges told;
+    RouteTable routes;
+    Tracker tracker(told, routes);
+    event::Socket socket{};
+    socket.socket = SocketId{1};
+    socket.origin = TS_SOCKET_ACCEPT;
+    socket.family = 2;
+    net::Connection connection(socket, false, tracker);
+    const auto answer = [&](std::uint64_t number, const char* status, const char* error) {
+        const proto::Correlation correlation{number};
+        tracker.head(connection, {.correlation = correlation, .operation = "POST", .target = "/a.B/C"}, moment(1));
+        tracker.end(connection, {.correlation = correlation, .end = 10}, moment(1));
+        tracker.head(connection, {.direction = proto::Direction::response, .correlation = correlation, .status = 200}, moment(2));
+        tracker.end(connection,
+                    {.direction = proto::Direction::response,
+                     .correlation = correlation,
+                     .end = 10,
+                     .error = error,
+                     .attributes = {{"rpc.grpc.status_code", status}}},
+                    moment(2));
+    };
+    answer(1, "5", "NOT_FOUND");
+    answer(2, "13", "INTERNAL");
+    ASSERT_EQ(told.units.size(), 2U);
+    EXPECT_EQ(told.units[0].error, "");
+    EXPECT_EQ(told.units[1].error, "INTERNAL");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "proto/memcached/memcached.hpp"
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +49,13 @@ private:
     std::vector<Missing> missing_;  ///< before the first byte
 };
 
+/// Beanstalkd, mail and news servers say these too.
+bool is_shared(std::string_view line) {
+    constexpr std::array<std::string_view, 8> kShared = {"delete",    "quit",    "stats",     "version",
+                                                         "verbosity", "DELETED", "NOT_FOUND", "TOUCHED"};
+    return std::find(kShared.begin(), kShared.end(), line.substr(0, line.find(' '))) != kShared.end();
+}
+
 Match detect_binary(std::string_view text, bool request) {
     if (text.size() >= kBinaryHeader) {
         return binary_header(text, request).valid ? Match::yes : Match::no;
@@ -72,7 +81,8 @@ Match detect(Direction direction, std::span<const std::byte> bytes) {
     if (end != std::string_view::npos) {
         const bool ends = line.ends_with('\r') && line.size() > 1;
         const std::string_view said = line.substr(0, line.size() - (ends ? 1 : 0));
-        return ends && (request ? command_of(said).has_value() : is_telling_answer(said)) ? Match::yes : Match::no;
+        const bool is = ends && (request ? command_of(said).has_value() : is_telling_answer(said));
+        return !is ? Match::no : is_shared(said) ? Match::maybe : Match::yes;
     }
     if (request) {
         return may_become_command(line) ? Match::maybe : Match::no;

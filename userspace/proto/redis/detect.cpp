@@ -16,7 +16,8 @@ Match detect_command(std::string_view text, std::span<const std::byte> bytes) {
         const std::size_t end = text.find("\r\n");
         const std::string name = upper(text.substr(0, std::min(text.find_first_of(" \r"), text.size())));
         const bool is_http = text.substr(0, end).find(" HTTP/") != std::string_view::npos;
-        return end != std::string_view::npos && is_remarkable(name) && !is_http ? Match::yes : Match::no;
+        // "QUIT" is said to many kinds of server.
+        return end != std::string_view::npos && is_remarkable(name) && name != "QUIT" && !is_http ? Match::yes : Match::no;
     }
     if (text.size() > 1 && (text[1] < '0' || text[1] > '9')) {
         return Match::no;  // lengths of binary protocols may begin with this byte
