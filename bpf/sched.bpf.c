@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* When target threads are off the CPU, why, and who ended it. One record per time off, written when it is over. */
-#include "ring.h"
-#include "thread.h"
+#include "off_cpu.h"
 
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
@@ -18,39 +17,6 @@ static __always_inline __u8 off_state(bool preempted, __u32 state)
 	if (state & TASK_UNINTERRUPTIBLE)
 		return TS_OFF_UNINTERRUPTIBLE;
 	return TS_OFF_OTHER;
-}
-
-static __always_inline void back_on_cpu(struct ts_thread *thread, __u32 tid, __u64 now)
-{
-	__u64 off = thread->off, woken = thread->woken;
-	__u32 sequence = thread->sequence++;
-	struct ts_off_cpu *out;
-
-	thread->off = 0;
-	thread->woken = 0;
-	out = ts_reserve(TS_EVENT_OFF_CPU, sizeof(*out), tid, now);
-	if (!out)
-		return;
-	/* A waker may come before the switch-out it ends: then the thread was never really blocked. No waker seen:
-	 * until now. */
-	if (thread->off_state == TS_OFF_PREEMPTED || (woken && woken < off))
-		woken = off;
-	else if (!woken || woken > now)
-		woken = now;
-	out->off = off;
-	out->woken = woken;
-	out->pid = thread->pid;
-	out->thread_sequence = sequence;
-	out->waker_tid = thread->off_state == TS_OFF_PREEMPTED ? 0 : thread->waker_tid;
-	out->waker_syscall = thread->off_state == TS_OFF_PREEMPTED ? -1 : thread->waker_syscall;
-	out->syscall = thread->syscall;
-	out->fd = thread->fd;
-	out->state = thread->off_state;
-	out->flags = thread->off_flags;
-	out->reserved = 0;
-	thread->waker_tid = 0;
-	thread->waker_syscall = -1;
-	ts_submit(out);
 }
 
 static __always_inline void off_cpu(struct ts_thread *thread, struct task_struct *task, bool preempted, __u32 state,
@@ -73,7 +39,7 @@ static __always_inline int on_switch(bool preempted, struct task_struct *prev, s
 		off_cpu(thread, prev, preempted, ts_switch_has_state ? (__u32)ctx[3] : ts_task_state(prev), btf);
 	thread = ts_thread_of(next, btf);
 	if (thread && thread->off)
-		back_on_cpu(thread, TS_GET(btf, next, pid), bpf_ktime_get_ns());
+		ts_back_on_cpu(thread, TS_GET(btf, next, pid), bpf_ktime_get_ns());
 	return 0;
 }
 

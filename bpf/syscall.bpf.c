@@ -6,6 +6,7 @@
 #include "call_table.h"
 #include "cpython.h"
 #include "descriptor.h"
+#include "off_cpu.h"
 #include "payload.h"
 #include "socket.h"
 #include "thread.h"
@@ -417,6 +418,7 @@ static __always_inline int on_enter(struct pt_regs *regs, long number, const boo
 
 	if (!thread)
 		return 0;
+	ts_runs(thread);
 	if (thread->python_fresh)
 		ts_python_settle(thread);
 	task = ts_current(btf);
@@ -543,6 +545,7 @@ static __always_inline int on_return(struct pt_regs *regs, long result, const bo
 
 	if (!thread)
 		return 0;
+	ts_runs(thread);
 	/* Without an entry, the call was under way when the thread became a target; its arguments are in the registers
 	 * still. */
 	number = thread->entered ? thread->syscall : (long)TS_GET(btf, regs, orig_ax);

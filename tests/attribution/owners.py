@@ -20,7 +20,7 @@ from loop.stack import Loop
 from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm, progress
 
-NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "timers", "provider", "cache", "thread", "background")
+NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "cache", "thread", "background")
 
 
 class Truth:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "attribute/loop_walk.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
 
@@ -61,6 +62,19 @@ Duration hidden_time(const OwnedExchange& owned) {
     return std::max(Duration{}, owned.exchange.arrived_end - owned.exchange.sent - owned.on_path);
 }
 
+/// A thread had several calls of the unit open at once: it went on with others while it waited, as event loops do.
+bool has_calls_side_by_side(const LiveUnit& live) {
+    const auto& exchanges = live.exchanges;
+    for (std::size_t at = 1; at < exchanges.size(); ++at) {
+        const request::Exchange& before = exchanges[at - 1].exchange;
+        const request::Exchange& next = exchanges[at].exchange;
+        if (next.sent_by == before.sent_by && next.socket != before.socket && next.sent < before.read_end) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void forget_use(request::Unit& unit) {
     unit.resources_known = false;
     unit.minor_faults = unit.major_faults = 0;
@@ -73,6 +87,9 @@ void Attribution::on(const event::Call& call) {
     now_ = call.exited;
     timelines_.on(call);
     loops_.on(call);
+    if (call.operation == TS_OPERATION_CLOSE) {
+        pools_.closed(call.socket);
+    }
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -146,8 +163,9 @@ void Attribution::ended(request::Unit&& unit) {
     live->ended = true;
     note_use(*live);
     owners_.ended(*live, at);
+    pools_.ended(live->unit.id, at);
     ended_.push_back(live);
-    contexts_.ended(*live, decisions_);
+    live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
 }
 
@@ -174,6 +192,7 @@ void Attribution::note_use(LiveUnit& live) {
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
+    pools_.sent(exchange);
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.undecided = contexts_.sent(exchange, pending.owner, decisions_) || loops_.sent(exchange, pending.owner);
@@ -210,6 +229,7 @@ void Attribution::answered(request::Exchange&& exchange) {
     }
     owners_.answered(exchange);
     loops_.answered(exchange);
+    pools_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
@@ -229,7 +249,11 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.evidence = known.evidence;
     owned.margin = known.margin;
     owned.grounds = known.grounds;
+    pools_.settled(owned.exchange, owned.owner);
     LiveUnit* const owner = find(owned.owner);
+    if (owned.evidence == Evidence::ambiguous) {
+        doubt(owned.exchange);
+    }
     if (owner == nullptr) {
         sink_.stray(owned);
         return;
@@ -239,6 +263,15 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
         return a.exchange.id < b.exchange.id;
     });
     list.insert(place, std::move(owned));
+}
+
+/// It may be any unit's that was in flight in the process.
+void Attribution::doubt(const request::Exchange& exchange) {
+    for (const Entry& entry : units_) {
+        LiveUnit& live = *entry.live;
+        const bool in_flight = live.unit.read_begin <= exchange.sent && (!live.ended || live.unit.end >= exchange.sent);
+        live.in_doubt = live.in_doubt || (in_flight && live.unit.process == exchange.process);
+    }
 }
 
 void Attribution::lost(ThreadId thread) {
@@ -272,6 +305,7 @@ void Attribution::advance(Instant at) {
         return false;
     });
     timelines_.forget(needed - kMargin);
+    pools_.forget(needed - kMargin);
     while (!losses_.empty() && losses_.front().end < needed - kMargin) {
         losses_.pop_front();
     }
@@ -304,7 +338,12 @@ void Attribution::draw(LiveUnit& live) {
     }
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
-        Walk(live, timelines_, account.pieces).run();
+        const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
+        if (on_loop && !live.in_doubt) {
+            LoopWalk(live, timelines_, pools_, account.pieces).run();
+        } else {
+            Walk(live, timelines_, account.pieces).run();
+        }
         for (const Piece& piece : account.pieces) {
             account.by_cause[static_cast<std::size_t>(piece.cause)] += piece.span.length();
             if (piece.exchange == ExchangeId{}) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/loop_owners.hpp"
@@ -54,6 +55,7 @@ private:
     /// Null: it is not there, or its account has been drawn.
     [[nodiscard]] LiveUnit* find(UnitId id) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
+    void doubt(const request::Exchange& exchange);
     void carry_out();
     void decide(ExchangeId exchange, const Owner& owner);
     void draw(LiveUnit& live);
@@ -63,6 +65,7 @@ private:
 
     AccountSink& sink_;
     Timelines timelines_;
+    ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
     LoopOwners loops_;

@@ -45,10 +45,10 @@ Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool ro
     return waiting.fallback;
 }
 
-void ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
+bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
     const auto found = processes_.find(live.unit.process);
     if (found == processes_.end()) {
-        return;
+        return true;
     }
     InProcess& process = found->second;
     process.active.erase({live.unit.read_begin, live.unit.id});
@@ -73,9 +73,14 @@ void ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
         }
         return false;
     });
+    const bool all_known = (root != nullptr && !contradicts) ||
+                           std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
+                               return waiting.sent >= live.unit.read_begin && waiting.sent <= end;
+                           });
     if (process.active.empty() && process.waiting.empty()) {
         processes_.erase(found);
     }
+    return all_known;
 }
 
 bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions) {

@@ -41,8 +41,8 @@ public:
     void ended(ProcessId process);
 
     void began(const LiveUnit& live);
-    /// The unit has ended: appends what this decides.
-    void ended(const LiveUnit& live, std::vector<Decision>& decisions);
+    /// The unit has ended: appends what this decides. False: of something that waits it is not known whether it is this unit's.
+    [[nodiscard]] bool ended(const LiveUnit& live, std::vector<Decision>& decisions);
     /// True: the owner is not known yet, a decision will come. False: `owner` stands, or was set.
     bool sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions);
     /// Every making of contexts has been seen since this one was made, so its owner cannot be in doubt for a loss.

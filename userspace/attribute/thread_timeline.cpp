@@ -85,6 +85,11 @@ const SocketCall* ThreadTimeline::next_call(Instant at) const {
     return found != calls_.size() ? &calls_[found] : nullptr;
 }
 
+const SocketCall* ThreadTimeline::latest_call(Instant at) const {
+    const std::size_t returned = calls_.count_front([at](const SocketCall& call) { return call.exited <= at; });
+    return returned == 0 ? nullptr : &calls_[returned - 1];
+}
+
 ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {
     const auto overlap = [&](Instant begin, Instant end) {
         return std::max(Duration{}, std::min(end, interval.end) - std::max(begin, interval.begin));

@@ -56,6 +56,8 @@ public:
     [[nodiscard]] const SocketCall* call_around(const OffCpuSpan& span) const;
     /// The first call that was entered at `at` or later.
     [[nodiscard]] const SocketCall* next_call(Instant at) const;
+    /// The last call that had returned by `at`; null: none known.
+    [[nodiscard]] const SocketCall* latest_call(Instant at) const;
     /// Time off the CPU and time runnable within the interval.
     struct Absence {
         Duration off{};

@@ -9,49 +9,35 @@ namespace timesink::attribute {
 
 namespace {
 
-/// A unit of an hour with a wake-up each 100 µs; beyond that the rest is unattributed rather than the report late.
-constexpr std::size_t kMaximumPieces = 1U << 22U;
-
 /// What a driver may compute between its send and its wait. More is work of the unit that the exchange runs beside.
 constexpr Duration kDriverWork = std::chrono::milliseconds(1);
 
 }  // namespace
 
 Walk::Walk(const LiveUnit& live, const Timelines& timelines, std::vector<Piece>& pieces)
-    : live_(live),
-      unit_(live.unit),
-      timelines_(timelines),
-      read_(std::clamp(live.unit.read_begin, live.unit.begin, live.unit.end)),
-      floor_(read_),
-      at_(live.unit.end),
-      thread_(live.unit.answered_by),
-      pieces_(pieces) {
-    pieces_.clear();
-}
+    : trail_(live, timelines, pieces), live_(live), unit_(live.unit), timelines_(timelines) {}
 
 void Walk::run() {
     find_synchronous();
-    while (at_ > read_ && pieces_.size() < kMaximumPieces) {
-        while (!synchronous_.empty() && synchronous_.back().until > at_) {
+    while (!trail_.before_the_read()) {
+        while (!synchronous_.empty() && synchronous_.back().until > trail_.at) {
             synchronous_.pop_back();
         }
-        const Instant until = synchronous_.empty() ? read_ : std::max(read_, synchronous_.back().until);
-        if (at_ > until) {
-            floor_ = until;
+        const Instant until = synchronous_.empty() ? trail_.read : std::max(trail_.read, synchronous_.back().until);
+        if (trail_.at > until) {
+            trail_.floor = until;
             step();
-            floor_ = read_;
+            trail_.floor = trail_.read;
             continue;
         }
         const OwnedExchange& nearest = *synchronous_.back().exchange;
         synchronous_.pop_back();
-        if (thread_ == nearest.exchange.sent_by) {
-            charge(nearest.exchange.arrived, causes_of(nearest.bucket).body, nearest.exchange.id);
-            charge_first_byte(nearest);
+        if (trail_.thread == nearest.exchange.sent_by) {
+            trail_.charge(nearest.exchange.arrived, causes_of(nearest.bucket).body, nearest.exchange.id);
+            trail_.charge_first_byte(nearest);
         }
     }
-    charge(read_, Cause::unattributed);
-    before_read();
-    std::reverse(pieces_.begin(), pieces_.end());
+    trail_.finish();
     withhold_shared();
 }
 
@@ -83,51 +69,28 @@ void Walk::find_synchronous() {
     std::sort(synchronous_.begin(), synchronous_.end(), [](const auto& a, const auto& b) { return a.until < b.until; });
 }
 
-void Walk::charge(Instant to, Cause cause, ExchangeId exchange) {
-    to = std::max(to, floor_);
-    if (to >= at_) {
-        return;
-    }
-    if (!pieces_.empty() && pieces_.back().cause == cause && pieces_.back().exchange == exchange) {
-        pieces_.back().span.begin = to;
-    } else {
-        pieces_.push_back({{to, at_}, cause, exchange});
-    }
-    at_ = to;
-}
-
 void Walk::step() {
-    const ThreadTimeline* timeline = timelines_.find(thread_);
+    const ThreadTimeline* timeline = timelines_.find(trail_.thread);
     if (timeline == nullptr) {
-        charge(floor_, Cause::unattributed);
+        trail_.charge(trail_.floor, Cause::unattributed);
         return;
     }
-    const OffCpuSpan* span = timeline->latest_off(at_);
-    if (span == nullptr || span->on <= floor_) {
-        charge(std::max(floor_, timeline->known_since()), Cause::cpu);
-        charge(floor_, Cause::unattributed);
+    const OffCpuSpan* span = timeline->latest_off(trail_.at);
+    if (span == nullptr || span->on <= trail_.floor) {
+        trail_.charge(std::max(trail_.floor, timeline->known_since()), Cause::cpu);
+        trail_.charge(trail_.floor, Cause::unattributed);
         return;
     }
-    charge(span->on, Cause::cpu);
-    charge(span->woken, Cause::run_queue);
-    if (at_ > span->off) {
+    trail_.charge(span->on, Cause::cpu);
+    trail_.charge(span->woken, Cause::run_queue);
+    if (trail_.at > span->off) {
         blocked(*timeline, *span);
     }
 }
 
-/// From the arrival of the first byte of the reply back to the sending, where the walk goes on.
-void Walk::charge_first_byte(const OwnedExchange& owned) {
-    const request::Exchange& exchange = owned.exchange;
-    const ExchangeCauses causes = causes_of(owned.bucket);
-    floor_ = read_;
-    charge(std::clamp(exchange.server_free, exchange.sent, exchange.arrived), causes.first_byte, exchange.id);
-    charge(exchange.sent, causes.queue, exchange.id);
-    thread_ = exchange.sent_by;
-}
-
 void Walk::blocked(const ThreadTimeline& timeline, const OffCpuSpan& span) {
     if (span.iowait) {
-        charge(span.off, Cause::disk);
+        trail_.charge(span.off, Cause::disk);
         return;
     }
     switch (wait_kind(span.syscall)) {
@@ -138,7 +101,7 @@ void Walk::blocked(const ThreadTimeline& timeline, const OffCpuSpan& span) {
             }
             // A pipe or an eventfd: what wrote to it may have worked for us.
             if (call != nullptr || !follow_waker(timeline, span)) {
-                charge(span.off, span.state == TS_OFF_UNINTERRUPTIBLE ? Cause::disk : Cause::unattributed);
+                trail_.charge(span.off, span.state == TS_OFF_UNINTERRUPTIBLE ? Cause::disk : Cause::unattributed);
             }
             return;
         }
@@ -147,23 +110,23 @@ void Walk::blocked(const ThreadTimeline& timeline, const OffCpuSpan& span) {
             return;
         case WaitKind::futex:
             if (!follow_waker(timeline, span)) {
-                charge(span.off, Cause::lock);
+                trail_.charge(span.off, Cause::lock);
             }
             return;
         case WaitKind::sleep:
-            charge(span.off, Cause::sleep);
+            trail_.charge(span.off, Cause::sleep);
             return;
         case WaitKind::file:
-            charge(span.off, Cause::disk);
+            trail_.charge(span.off, Cause::disk);
             return;
         case WaitKind::lock:
-            charge(span.off, Cause::lock);
+            trail_.charge(span.off, Cause::lock);
             return;
         case WaitKind::none:
-            charge(span.off, Cause::page_fault);
+            trail_.charge(span.off, Cause::page_fault);
             return;
         case WaitKind::other:
-            charge(span.off, Cause::unattributed);
+            trail_.charge(span.off, Cause::unattributed);
             return;
     }
 }
@@ -178,7 +141,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
             call.operation == TS_OPERATION_WRITE &&
             (call.entered <= span.off || (unit_.first_response != Instant{} && unit_.first_response <= span.off));
         if (body_missing || reader_slow) {
-            charge(span.off, body_missing ? Cause::transfer_request : Cause::transfer_response);
+            trail_.charge(span.off, body_missing ? Cause::transfer_request : Cause::transfer_response);
         }
         return body_missing || reader_slow;
     }
@@ -191,7 +154,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
             }
         }
         const Cause cause = first != nullptr ? causes_of(first->bucket).connect : Cause::provider_connect;
-        charge(span.off, cause, first != nullptr ? first->exchange.id : ExchangeId{});
+        trail_.charge(span.off, cause, first != nullptr ? first->exchange.id : ExchangeId{});
         return true;
     }
     const OwnedExchange* awaited = awaited_on(call.socket, span);
@@ -203,7 +166,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
         if (awaited->exchange.sent >= span.on) {
             return false;  // it was sent only after the wait, which therefore was for something else
         }
-        charge(span.off, causes_of(awaited->bucket).first_byte, awaited->exchange.id);
+        trail_.charge(span.off, causes_of(awaited->bucket).first_byte, awaited->exchange.id);
         return true;
     }
     return wait_for_reply(*awaited, span);
@@ -216,17 +179,17 @@ bool Walk::wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span) {
     }
     const ExchangeCauses causes = causes_of(owned.bucket);
     if (exchange.arrived == Instant{} || exchange.arrived > span.on) {
-        charge(exchange.sent, causes.first_byte, exchange.id);  // given up before it was answered
-        thread_ = exchange.sent_by;
+        trail_.charge(exchange.sent, causes.first_byte, exchange.id);  // given up before it was answered
+        trail_.thread = exchange.sent_by;
         return true;
     }
     if (exchange.arrived <= span.off) {
-        charge(span.off, causes.body, exchange.id);  // the reply had begun: this waits for more of it
+        trail_.charge(span.off, causes.body, exchange.id);  // the reply had begun: this waits for more of it
         return true;
     }
-    charge(exchange.arrived, exchange.arrived_end > exchange.arrived ? causes.body : Cause::run_queue,
-           exchange.arrived_end > exchange.arrived ? exchange.id : ExchangeId{});
-    charge_first_byte(owned);
+    trail_.charge(exchange.arrived, exchange.arrived_end > exchange.arrived ? causes.body : Cause::run_queue,
+                  exchange.arrived_end > exchange.arrived ? exchange.id : ExchangeId{});
+    trail_.charge_first_byte(owned);
     return true;
 }
 
@@ -279,60 +242,26 @@ void Walk::polled(const ThreadTimeline& timeline, const OffCpuSpan& span) {
         return;
     }
     // Nothing of its own was outstanding, no one woke it: the time-out did.
-    charge(span.off, Cause::sleep);
+    trail_.charge(span.off, Cause::sleep);
 }
 
 /// Woken by a thread of the same process while this was its only unit: that thread worked for the unit, so the walk goes on
 /// there.
 bool Walk::follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span) {
-    if (!live_.alone || span.waker == thread_ || span.waker_syscall < 0) {
+    if (!live_.alone || span.waker == trail_.thread || span.waker_syscall < 0) {
         return false;
     }
     const ThreadTimeline* waker = timelines_.find(span.waker);
     if (waker == nullptr || waker->process() != timeline.process()) {
         return false;
     }
-    charge(span.woken, Cause::run_queue);
-    const OffCpuSpan* its_latest = waker->latest_off(at_);
-    if (its_latest != nullptr && its_latest->on >= at_) {
+    trail_.charge(span.woken, Cause::run_queue);
+    const OffCpuSpan* its_latest = waker->latest_off(trail_.at);
+    if (its_latest != nullptr && its_latest->on >= trail_.at) {
         return false;  // it was not on a CPU when it is said to have woken us: a bystander of an interrupt
     }
-    thread_ = span.waker;
+    trail_.thread = span.waker;
     return true;
-}
-
-/// [begin, read): the request was in the kernel. If the reading thread was woken meanwhile, it was free, and what followed is its
-/// own way to the read; before that, and if it was busy all the time, the request waited for it.
-void Walk::before_read() {
-    floor_ = unit_.begin;
-    thread_ = unit_.thread;
-    const ThreadTimeline* timeline = timelines_.find(thread_);
-    Instant free_since = floor_;
-    bool woken = false;
-    for (Instant at = at_; timeline != nullptr;) {
-        const OffCpuSpan* span = timeline->latest_off(at);
-        if (span == nullptr || span->on <= floor_) {
-            break;
-        }
-        if (span->blocked()) {
-            // Free only if it went straight to this request: else the wait was the unit's that it served before.
-            const SocketCall* next = timeline->next_call(span->on);
-            woken = next != nullptr && (next->socket == unit_.socket || next->operation == TS_OPERATION_ACCEPT);
-            free_since = std::max(span->woken, floor_);
-            break;
-        }
-        at = span->off;
-    }
-    if (!woken) {
-        charge(floor_, Cause::backlog);
-        return;
-    }
-    while (at_ > free_since) {
-        const OffCpuSpan* span = timeline->latest_off(at_);
-        charge(std::max(span->on, free_since), Cause::cpu);
-        charge(std::max(span->woken, free_since), Cause::run_queue);
-    }
-    charge(floor_, Cause::backlog);
 }
 
 void Walk::withhold_shared() {
@@ -353,7 +282,7 @@ void Walk::withhold_shared() {
             result.push_back({span, cause, exchange});
         }
     };
-    for (const Piece& piece : pieces_) {
+    for (const Piece& piece : trail_.pieces) {
         Instant from = piece.span.begin;
         for (const Interval& shared : live_.shared) {
             if (!by_state(piece) || shared.end <= from || shared.begin >= piece.span.end) {
@@ -366,7 +295,7 @@ void Walk::withhold_shared() {
         }
         add({from, piece.span.end}, piece.cause, piece.exchange);
     }
-    pieces_ = std::move(result);
+    trail_.pieces = std::move(result);
 }
 
 }  // namespace timesink::attribute

@@ -6,6 +6,7 @@
 #include "attribute/account.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/thread_timeline.hpp"
+#include "attribute/trail.hpp"
 
 namespace timesink::attribute {
 
@@ -38,24 +39,17 @@ private:
     void blocked(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool on_socket(const SocketCall& call, const OffCpuSpan& span);
     void find_synchronous();
-    void charge_first_byte(const OwnedExchange& owned);
     bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);
     void polled(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span);
-    void before_read();
-    /// Charges [to, at_) and moves on to `to`; nothing when `to` is not earlier.
-    void charge(Instant to, Cause cause, ExchangeId exchange = {});
     [[nodiscard]] const OwnedExchange* awaited_on(SocketId socket, const OffCpuSpan& span) const;
     [[nodiscard]] const OwnedExchange* outstanding(const OffCpuSpan& span) const;
     void withhold_shared();
 
+    Trail trail_;
     const LiveUnit& live_;
     const request::Unit& unit_;
     const Timelines& timelines_;
-    Instant read_;   // when the unit's thread had read the first bytes
-    Instant floor_;  // no charge goes back further
-    Instant at_;
-    ThreadId thread_;
     /// Of an exchange that its thread waited for without doing anything else: its time from the sending until then is the
     /// exchange's.
     struct Synchronous {
@@ -63,7 +57,6 @@ private:
         Instant until;  // the last byte of the reply arrived; or the first, when the thread worked on what it had
     };
     std::vector<Synchronous> synchronous_;  // ascending; those that the walk has passed are gone
-    std::vector<Piece>& pieces_;            // latest first while walking
 };
 
 }  // namespace timesink::attribute

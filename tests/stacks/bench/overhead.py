@@ -24,7 +24,8 @@ from testbed.recorder import ROOT  # noqa: E402
 from testbed.stores import Postgres  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-SERVICES = {"uvicorn": ("uvicorn", "/three/7"), "uvicorn-asyncio": ("uvicorn-asyncio", "/three/7"), "node": ("node", "/three/7"),
+SERVICES = {"fastapi": ("fastapi", "/three/7"), "uvicorn": ("uvicorn", "/three/7"), "uvicorn-asyncio": ("uvicorn-asyncio", "/three/7"),
+            "node": ("node", "/three/7"),
             "uvicorn-null": ("uvicorn", "/health"), "node-null": ("node", "/health")}
 WANTED_STATEMENTS = 0.97
 WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
@@ -32,10 +33,11 @@ WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
 
 def start_server(stack, kind, postgres, cpu):
     port = free_port()
-    if kind.startswith("uvicorn"):
+    if kind != "node":
         loop = kind.partition("-")[2] or "uvloop"
+        module = "three_fastapi" if kind.startswith("fastapi") else "three_uvicorn"
         arguments = [sys.executable, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
-                     "--no-access-log", "--loop", loop, "--http", "httptools", "three_uvicorn:app"]
+                     "--no-access-log", "--loop", loop, "--http", "httptools", f"{module}:app"]
     else:
         arguments = ["node", HERE / "three_node.js"]
     process = stack.start(f"{kind}-{port}", arguments, cpus={cpu}, environment={

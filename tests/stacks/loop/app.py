@@ -1,7 +1,7 @@
 """Requests that share one event loop and a pool of connections: a plain ASGI service, with its own account of who sent what.
 
 Configured by the environment: LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_DRIVER (asyncpg or psycopg), LOOP_POOL (connections),
-LOOP_TRUTH (file, written at the end).
+LOOP_TRUTH (file, written at the end), LOOP_TRANSPORTS (file: what went through the sockets, see testbed/transports.py).
 
 The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at. Of every use of a
 connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC): a pool hands a connection to one at a time, so whatever
@@ -14,13 +14,22 @@ import contextvars
 import functools
 import json
 import os
+import pathlib
 import socket
+import sys
 import time
 
 import httpx
 import psycopg
 import redis.asyncio
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from testbed import transports  # noqa: E402
+
+TRANSPORTS = os.environ.get("LOOP_TRANSPORTS")
+if TRANSPORTS:
+    transports.install()
 POSTGRES = os.environ["LOOP_POSTGRES"]
 DRIVER = os.environ.get("LOOP_DRIVER", "asyncpg")
 POOL = int(os.environ.get("LOOP_POOL", "4"))
@@ -33,6 +42,14 @@ class Work:
 
     def __init__(self, scope):
         self.path, self.client, self.begin, self.end, self.calls = scope["path"], scope["client"], time.monotonic_ns(), 0, []
+        self.waits = []
+
+    @contextlib.contextmanager
+    def waiting(self):
+        """For a connection of the pool."""
+        began = time.monotonic_ns()
+        yield
+        self.waits.append((began, time.monotonic_ns()))
 
     @contextlib.contextmanager
     def call(self, kind, port, background=False):
@@ -44,7 +61,7 @@ class Work:
             self.calls.append(noted)
 
     def record(self):
-        return {"path": self.path, "client": list(self.client), "begin": self.begin, "end": self.end, "calls": self.calls}
+        return {"path": self.path, "client": list(self.client), "begin": self.begin, "end": self.end, "calls": self.calls, "waits": self.waits}
 
 
 async def in_thread(function, *arguments, **named):
@@ -74,7 +91,8 @@ class Asyncpg:
 
     @contextlib.asynccontextmanager
     async def connection(self, work, background=False):
-        connection = await self.pool.acquire()
+        with work.waiting():
+            connection = await self.pool.acquire()
         port = connection._con._transport.get_extra_info("sockname")[1]
         try:
             yield connection, port
@@ -84,6 +102,9 @@ class Asyncpg:
 
     async def query(self, connection, number):
         return await connection.fetch(STATEMENT + "$1", number)
+
+    async def sleep(self, connection, seconds):
+        return await connection.fetch("SELECT pg_sleep($1)", seconds)
 
     @contextlib.asynccontextmanager
     async def transaction(self, connection):
@@ -102,7 +123,8 @@ class Psycopg:
 
     @contextlib.asynccontextmanager
     async def connection(self, work, background=False):
-        connection = await self.pool.getconn()
+        with work.waiting():
+            connection = await self.pool.getconn()
         port = port_of(connection)
         try:
             yield connection, port
@@ -112,6 +134,9 @@ class Psycopg:
 
     async def query(self, connection, number):
         return await (await connection.execute(STATEMENT + "%s", (number,))).fetchall()
+
+    async def sleep(self, connection, seconds):
+        return await (await connection.execute("SELECT pg_sleep(%s)", (seconds,))).fetchall()
 
     @contextlib.asynccontextmanager
     async def transaction(self, connection):
@@ -163,6 +188,14 @@ async def held(work, number, times):
     async with database.connection(work) as (connection, port):
         for offset in range(times):
             await statement(work, connection, port, number + offset)
+
+
+async def slow(work, number):
+    """The database works, and does not share the event loop's CPU while it does."""
+    for offset in range(2):
+        async with database.connection(work) as (connection, port):
+            with work.call("statement", port):
+                await database.sleep(connection, (1 + (number + offset) % 7) / 1000)
 
 
 async def parallel(work, number):
@@ -245,7 +278,7 @@ async def leave_behind(work, number):
 ENDPOINTS = {
     "one": one, "three": lambda work, number: several(work, number, 3), "five": lambda work, number: several(work, number, 5),
     "many": lambda work, number: held(work, number, 20), "gather": parallel, "tasks": parallel_tasks, "transaction": transaction,
-    "timers": timers, "provider": provider, "cache": cache, "thread": thread, "background": leave_behind,
+    "slow": slow, "timers": timers, "provider": provider, "cache": cache, "thread": thread, "background": leave_behind,
 }
 
 
@@ -260,6 +293,8 @@ async def lifespan(receive, send):
             await stores.close()
             with open(os.environ["LOOP_TRUTH"], "w") as file:
                 file.writelines(json.dumps(work.record()) + "\n" for work in truth)
+            if TRANSPORTS:
+                transports.save(TRANSPORTS)
             await send({"type": "lifespan.shutdown.complete"})
             return
 

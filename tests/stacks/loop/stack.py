@@ -10,10 +10,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Loop:
-    """Started when made; owned and ended by `stack`. `python`: the interpreter that serves."""
+    """Started when made; owned and ended by `stack`. `python`: the interpreter that serves; `transports`: it notes what goes through its sockets."""
 
-    def __init__(self, stack, *, loop="asyncio", driver="asyncpg", pool=4, python=sys.executable, http="httptools"):
+    def __init__(self, stack, *, loop="asyncio", driver="asyncpg", pool=4, python=sys.executable, http="httptools", transports=False):
         self.truth = stack.directory / "truth.jsonl"
+        self.transports = stack.directory / "transports.jsonl" if transports else ""
         self.postgres = Postgres(stack)
         self.postgres.load(HERE.parent / "shop" / "schema.sql")
         self.redis = Redis(stack)
@@ -24,4 +25,4 @@ class Loop:
                                                "--loop", loop, "--http", http, "--log-level", "warning", "--no-access-log", "app:app"],
                                    environment={"LOOP_POSTGRES": self.postgres.url, "LOOP_REDIS": self.redis.port,
                                                 "LOOP_PROVIDER": self.provider_port, "LOOP_DRIVER": driver, "LOOP_POOL": pool,
-                                                "LOOP_TRUTH": self.truth}).wait_for_port(self.port)
+                                                "LOOP_TRUTH": self.truth, "LOOP_TRANSPORTS": self.transports}).wait_for_port(self.port)

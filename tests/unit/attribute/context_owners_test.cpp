@@ -34,11 +34,12 @@ protected:
         owners_.began(*live);
         units_[id] = std::move(live);
     }
-    void end(std::uint64_t id, std::int64_t at, std::uint64_t context) {
+    /// Returns whether all that the unit may have sent is known to be its own or not.
+    bool end(std::uint64_t id, std::int64_t at, std::uint64_t context) {
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
         live.unit.answered_in = ContextId{context};
-        owners_.ended(live, decisions_);
+        return owners_.ended(live, decisions_);
     }
     /// Returns whether a decision is to come.
     bool send(std::uint64_t id, std::int64_t at, std::uint64_t context, Owner owner = {{}, Evidence::ambiguous, 0}) {
