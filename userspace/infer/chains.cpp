@@ -137,6 +137,7 @@ void Chains::match(std::uint64_t kind, std::size_t keep) {
     std::vector<Open> open = std::move(open_[kind]);
     open_.erase(kind);
     std::vector<Row> rows;
+    rows.reserve(open.size());
     for (const Open& each : open) {
         rows.push_back({each.unit, &each.sleeps, &each.woke});
     }

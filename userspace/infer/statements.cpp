@@ -3,7 +3,7 @@
 
 #include "infer/simulation.hpp"
 
-// What may have happened at each thing that is seen, and what it does to a hypothesis.
+// Who may have sent a statement, and what that does to a hypothesis.
 
 namespace timesink::infer {
 
@@ -15,13 +15,7 @@ constexpr double kUnexplained = 1e-7;
 constexpr double kUnseen = 0.3;
 /// Against the order of the pool.
 constexpr double kOutOfTurn = 1e-4;
-/// A response in the segment of another's reply.
-constexpr double kWrongResponse = 1e-9;
 constexpr double kLeast = 1e-9;
-/// Responds while its own statements are outstanding.
-constexpr double kNotWaitedFor = 0.02;
-/// It could have written at once, and did not.
-constexpr double kPutOff = 0.3;
 
 }  // namespace
 
@@ -278,29 +272,99 @@ std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
     }));
 }
 
+/// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
+void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note&& note) {
+    Token unknown;
+    unknown.state = Token::State::running;
+    unknown.chain = note.chain = chain_of(act.exchange);
+    unknown.history = History::begin(kUnknownRoute);
+    unknown.outstanding = 1;
+    unknown.path = start_path(unknown.history);
+    hypothesis.notes.push_back(std::move(note));
+    hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.add(unknown) : kNobody});
+}
+
+/// It waited for this connection. What it issues is the begin of a list, whose rest waits in its place. True: it was counted as
+/// outstanding before.
+bool Simulation::serve(Hypothesis& hypothesis, Slot slot, const Act& act) {
+    Token& token = hypothesis.tokens[slot];
+    token.state = Token::State::running;
+    const auto entry = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
+        return waiting.slot == slot && waiting.pool == act.pool;
+    });
+    if (entry == hypothesis.queue.end()) {
+        return false;
+    }
+    hypothesis.served(act.pool) = entry->position;
+    const Hypothesis::Waiting waiting = *entry;
+    const auto place = hypothesis.queue.erase(entry);
+    if (waiting.shape != Shape{}) {
+        return true;
+    }
+    const std::array<Shape, 1> first{act.shape};
+    const Step list = model_.likeliest(token.history, first);
+    const std::span<const Shape> shapes = model_.shapes(list);
+    std::vector<Hypothesis::Waiting> more;
+    more.reserve(shapes.size());
+    for (std::size_t i = 1; i < shapes.size(); ++i) {
+        more.push_back({slot, waiting.pool, waiting.position, shapes[i]});
+    }
+    token.outstanding += static_cast<std::uint16_t>(more.size());
+    hypothesis.queue.insert(place, more.begin(), more.end());
+    token.path = step(token.path, list);
+    token.history = token.history.then(list);
+    return false;
+}
+
+/// It wrote one more in this segment.
+void Simulation::extend(Token& token, Shape shape) {
+    prefix_.clear();
+    if (token.issued != Step::respond) {
+        const std::span<const Shape> written = model_.shapes(token.issued);
+        prefix_.assign(written.begin(), written.end());
+    }
+    prefix_.push_back(shape);
+    token.issued = model_.list(prefix_);
+}
+
+/// What this tells of whoever had the connection before, or of its own manner.
+void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, const Option& option, const Act& act,
+                             const Segment& segment) {
+    constexpr double kHadMore = 0.5;
+    constexpr std::uint16_t kMost = 1000;
+    const Slot freed = freed_by(hypothesis, segment, act.connection);
+    const bool kept = option.reason == Reason::kept;
+    const bool others_wait = hypothesis.head(act.pool) < hypothesis.queue.size();
+    if (freed != kNobody && act.may_wait && (option.reason == Reason::waited || (kept && others_wait))) {
+        const History& before = hypothesis.tokens[freed].history;
+        note.hold = kept ? Hypothesis::Told::yes : Hypothesis::Told::no;
+        note.history = before;
+        if (model_.issues(before, act.pool) > kHadMore) {
+            Hypothesis::Habit& habit = hypothesis.habit(before.route);
+            std::uint16_t& times = kept ? habit.kept : habit.given_back;
+            times += times < kMost ? 1 : 0;
+        }
+    } else if (option.reason == Reason::deferred ||
+               ((option.reason == Reason::reply || option.reason == Reason::request) && !segment.last)) {
+        note.defer = option.reason == Reason::deferred ? Hypothesis::Told::yes : Hypothesis::Told::no;
+        note.history = hypothesis.tokens[option.slot].history;
+    }
+}
+
 void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment) {
-    Slot slot = option.slot;
+    const Slot slot = option.slot;
     hypothesis.unhold(act.connection);
     Hypothesis::Note note;
     note.serial = serial_;
     note.exchange = act.exchange;
     note.reason = option.reason;
-    note.unit = {};
     for (const Stimulus& stimulus : segment.stimuli) {
         note.cause = stimulus.unit == UnitId{} ? stimulus.exchange : note.cause;
     }
     if (slot == kNobody) {
-        Token unknown;
-        unknown.state = Token::State::running;
-        unknown.chain = note.chain = chain_of(act.exchange);
-        unknown.history = History::begin(kUnknownRoute);
-        unknown.outstanding = 1;
-        unknown.path = start_path(unknown.history);
-        hypothesis.notes.push_back(note);
-        hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.add(unknown) : kNobody});
+        issue_unknown(hypothesis, act, std::move(note));
         return;
     }
-    const Slot freed = freed_by(hypothesis, segment, act.connection);
     if (option.woken) {
         wake(hypothesis, slot, option, act.exchange);
     }
@@ -308,240 +372,18 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
         std::erase(hypothesis.deferred, slot);
         hypothesis.tokens[slot].state = Token::State::running;
     }
-    Token& token = hypothesis.tokens[slot];
     bool counted = option.reason == Reason::connected;
-    if (option.reason == Reason::waited || token.state == Token::State::waiting) {
-        const auto entry =
-            std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(),
-                         [&](const Hypothesis::Waiting& waiting) { return waiting.slot == slot && waiting.pool == act.pool; });
-        if (entry != hypothesis.queue.end()) {
-            hypothesis.served(act.pool) = entry->position;
-            const Hypothesis::Waiting waiting = *entry;
-            const auto place = hypothesis.queue.erase(entry);
-            counted = waiting.shape != Shape{};
-            if (!counted) {
-                const std::array<Shape, 1> first{act.shape};
-                const Step list = model_.likeliest(token.history, first);
-                const std::vector<Shape> rest(model_.shapes(list).begin() + 1, model_.shapes(list).end());
-                std::vector<Hypothesis::Waiting> more;
-                for (const Shape shape : rest) {
-                    more.push_back({slot, waiting.pool, waiting.position, shape});
-                }
-                token.outstanding += static_cast<std::uint16_t>(more.size());
-                hypothesis.queue.insert(place, more.begin(), more.end());
-                token.path = step(token.path, list);
-                token.history = token.history.then(list);
-            }
-        }
-        token.state = Token::State::running;
+    if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
+        counted = serve(hypothesis, slot, act);
     } else {
-        if (token.issued == Step::respond) {
-            prefix_.clear();
-        } else {
-            const std::span<const Shape> written = model_.shapes(token.issued);
-            prefix_.assign(written.begin(), written.end());
-        }
-        prefix_.push_back(act.shape);
-        token.issued = model_.list(prefix_);
+        extend(hypothesis.tokens[slot], act.shape);
     }
-    const bool others_wait = hypothesis.head(act.pool) < hypothesis.queue.size();
-    if (freed != kNobody && act.may_wait && (option.reason == Reason::waited || (option.reason == Reason::kept && others_wait))) {
-        constexpr double kHadMore = 0.5;
-        constexpr std::uint16_t kMost = 1000;
-        const Token& before = hypothesis.tokens[freed];
-        note.hold = option.reason == Reason::kept ? Hypothesis::Told::yes : Hypothesis::Told::no;
-        note.history = before.history;
-        if (model_.issues(before.history, act.pool) > kHadMore) {
-            Hypothesis::Habit& habit = hypothesis.habit(before.history.route);
-            std::uint16_t& times = option.reason == Reason::kept ? habit.kept : habit.given_back;
-            times += times < kMost ? 1 : 0;
-        }
-    } else if (option.reason == Reason::deferred ||
-               ((option.reason == Reason::reply || option.reason == Reason::request) && !segment.last)) {
-        note.defer = option.reason == Reason::deferred ? Hypothesis::Told::yes : Hypothesis::Told::no;
-        note.history = token.history;
-    }
+    note_manner(hypothesis, note, option, act, segment);
+    Token& token = hypothesis.tokens[slot];
     token.outstanding += counted ? 0 : 1;
     note.chain = token.chain;
     hypothesis.notes.push_back(note);
     hypothesis.flights.push_back({act.exchange, slot});
-}
-
-void Simulation::response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act) {
-    const Slot own = hypothesis.of_unit(act.unit);
-    bool stimulated = false;
-    for (const Slot slot : hypothesis.stimulated) {
-        if (slot == kNobody) {
-            continue;
-        }
-        stimulated = true;
-        const Token& token = hypothesis.tokens[slot];
-        // What is sent and not waited for is rare.
-        const bool unfinished = token.issued != Step::respond || token.outstanding > 0;
-        const History history = token.issued != Step::respond ? token.history.then(token.issued) : token.history;
-        const double responds =
-            std::max(model_.probability(history, Step::respond) * (unfinished ? kNotWaitedFor : 1), 1e-4 * kNotWaitedFor);
-        if (token.unit == act.unit && !token.virtually) {
-            options_.push_back({.slot = slot, .reason = Reason::reply, .probability = responds});
-        } else if (token.virtually) {
-            // A name is exchanged with an equal that is not firm either; never taken from one whose chain began with the request.
-            const bool free_name =
-                own == kNobody || own == slot || hypothesis.tokens[own].virtually || hypothesis.tokens[own].blurred;
-            const bool same_route = own == kNobody || hypothesis.tokens[own].history.route == token.history.route;
-            options_.push_back(
-                {.slot = slot, .reason = Reason::reply, .probability = responds * (free_name && same_route ? 1 : 1e-7)});
-        }
-    }
-    if (own != kNobody && hypothesis.tokens[own].state == Token::State::sleeping && (segment.last || !stimulated)) {
-        const Token& token = hypothesis.tokens[own];
-        Option option{
-            .slot = own, .reason = Reason::woke, .probability = std::max(model_.probability(token.history, Step::respond), 1e-4)};
-        option.from = this_turn();
-        option.to = now_ + Duration(1);
-        option.probability *= wakes(token, option.from, option.to).probability;
-        option.woken = true;
-        options_.push_back(option);
-    }
-    options_.push_back({.slot = kNobody, .reason = Reason::unexplained, .probability = kWrongResponse});
-}
-
-void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& option) {
-    Slot slot = option.slot;
-    const Slot own = hypothesis.of_unit(act.unit);
-    Hypothesis::Note note;
-    note.kind = Hypothesis::Note::Kind::response;
-    note.serial = serial_;
-    note.unit = act.unit;
-    if (slot == kNobody) {
-        // Not whom we expected. The one whose reply was read has been taken for another, who goes on in its place.
-        note.agrees = false;
-        const auto taken =
-            std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot each) { return each != kNobody; });
-        slot = taken != hypothesis.stimulated.end() ? *taken : own;
-        if (slot == kNobody) {
-            return;
-        }
-    } else if (option.woken) {
-        wake(hypothesis, slot, option, {});
-    }
-    Token& token = hypothesis.tokens[slot];
-    note.chain = token.chain;
-    if (own != kNobody && own != slot) {
-        std::swap(hypothesis.tokens[own].unit, token.unit);
-        if (!note.agrees) {
-            std::swap(hypothesis.tokens[own].chain, token.chain);
-        }
-    }
-    if (token.issued != Step::respond) {
-        token.path = step(token.path, token.issued);
-    }
-    note.path = step(token.path, Step::respond);
-    hypothesis.notes.push_back(note);
-    hypothesis.release(slot);
-}
-
-/// What a token did of which nothing was seen behind its reply.
-void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot) {
-    const Token& token = hypothesis.tokens[slot];
-    if (token.state != Token::State::running) {
-        return;
-    }
-    if (token.issued != Step::respond ||
-        hypothesis.held.end() != std::find_if(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& held) {
-            return held.slot == slot && held.connecting;
-        })) {
-        options_.push_back({.slot = slot, .reason = Reason::reply, .probability = 1, .step = Step::first_list});
-        return;
-    }
-    if (token.outstanding > 0) {
-        options_.push_back(
-            {.slot = slot, .probability = std::max(kLeast, model_.probability(token.history, Step::join)), .step = Step::join});
-    }
-    double put_off = 0;
-    for (std::size_t index = 0; index < pools_.size(); ++index) {
-        const Pool& of = pools_[index];
-        const auto id = static_cast<PoolId>(index);
-        if (of.waits && of.open > 0 && of.open <= of.busy) {
-            const double issues = model_.issues(token.history, id);
-            const double deferred = model_.defers(token.history);
-            options_.push_back({.slot = slot,
-                                .reason = Reason::waited,
-                                .probability = issues * (1 - deferred),
-                                .step = Step::first_list,
-                                .pool = id});
-            put_off += issues * deferred;
-        } else {
-            put_off += model_.issues(token.history, id) * kPutOff;
-        }
-    }
-    if (put_off > 0) {
-        options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = put_off, .step = Step::first_list});
-    }
-    const double alone = token.outstanding > 0 ? 0.1 : 1;
-    options_.push_back({.slot = slot,
-                        .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)),
-                        .step = Step::sleep});
-}
-
-void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at) {
-    Token& token = hypothesis.tokens[slot];
-    switch (option.step) {
-        case Step::join:
-            token.path = step(token.path, Step::join);
-            token.history = token.history.then(Step::join);
-            break;
-        case Step::sleep: {
-            hypothesis.sleep(slot, turn_begin_);
-            Hypothesis::Note note;
-            note.kind = Hypothesis::Note::Kind::sleep;
-            note.serial = serial_;
-            note.chain = token.chain;
-            note.sleepers = token.history.all;
-            note.from = turn_begin_;
-            note.delays = model_.delays(token.before_sleep);
-            hypothesis.notes.push_back(note);
-            break;
-        }
-        default:
-            if (option.reason == Reason::waited) {
-                token.state = Token::State::waiting;
-                hypothesis.queue.push_back({slot, option.pool, at, {}});
-            } else if (option.reason == Reason::deferred) {
-                token.state = Token::State::deferred;
-                hypothesis.deferred.push_back(slot);
-            } else {
-                close_list(hypothesis, slot, at);
-            }
-            break;
-    }
-}
-
-/// What it wrote in this segment was a list; what the pool had no connection for waits.
-void Simulation::close_list(Hypothesis& hypothesis, Slot slot, Instant at) {
-    Token& token = hypothesis.tokens[slot];
-    if (token.issued == Step::respond) {
-        return;
-    }
-    const std::span<const Shape> written = model_.shapes(token.issued);
-    prefix_.assign(written.begin(), written.end());
-    Step list = token.issued;
-    const Step likely = model_.likeliest(token.history, prefix_);
-    const std::span<const Shape> whole = model_.shapes(likely);
-    for (std::size_t index = 0; whole.size() > prefix_.size() && index < pools_.size(); ++index) {
-        // All of one pool: which of a list's pools the rest is for is not told here.
-        if (pools_[index].waits && pools_[index].open > 0 && pools_[index].open <= pools_[index].busy) {
-            const std::vector<Shape> rest(whole.begin() + static_cast<std::ptrdiff_t>(prefix_.size()), whole.end());
-            for (const Shape shape : rest) {
-                hypothesis.queue.push_back({slot, static_cast<PoolId>(index), at, shape});
-                ++token.outstanding;
-            }
-            list = likely;
-            break;
-        }
-    }
-    token.path = step(token.path, list);
-    token.history = token.history.then(list);
-    token.issued = Step::respond;
 }
 
 }  // namespace timesink::infer

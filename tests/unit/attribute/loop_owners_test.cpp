@@ -1,0 +1,143 @@
+#include "attribute/loop_owners.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+
+namespace timesink::attribute {
+namespace {
+
+constexpr ThreadId kLoop{11};
+
+Instant us(std::int64_t at) {
+    return Instant(std::chrono::seconds(1) + std::chrono::microseconds(at));
+}
+
+class LoopOwnersTest : public ::testing::Test {
+protected:
+    void call(ts_operation operation, std::int64_t at, std::uint64_t socket, bool behind_a_wait) {
+        const std::array<ts_call_count, 1> counts{ts_call_count{TS_CLASS_POLL, 0, 0, 1, 1000, 0}};
+        event::Call call{};
+        call.entered = us(at);
+        call.exited = us(at + 5);
+        call.thread = kLoop;
+        call.socket = SocketId{socket};
+        call.operation = operation;
+        call.result = 10;
+        if (behind_a_wait) {
+            call.counts = counts;
+        }
+        owners_.on(call);
+    }
+    static request::Unit unit(std::uint64_t id) {
+        request::Unit unit;
+        unit.id = UnitId{id};
+        unit.thread = kLoop;
+        unit.method = "GET";
+        unit.route = "/";
+        unit.complete = true;
+        return unit;
+    }
+    void request(std::uint64_t id, std::int64_t at) {
+        call(TS_OPERATION_READ, at, 100 + id, true);
+        owners_.began(unit(id));
+    }
+    void respond(std::uint64_t id, std::int64_t at) {
+        call(TS_OPERATION_WRITE, at, 100 + id, false);
+        owners_.ended(unit(id));
+    }
+    static request::Exchange exchange(std::uint64_t id, std::uint64_t socket, std::int64_t at) {
+        request::Exchange exchange;
+        exchange.id = ExchangeId{id};
+        exchange.protocol = "postgresql";
+        exchange.fingerprint = 5;
+        exchange.socket = SocketId{socket};
+        exchange.sent_by = kLoop;
+        exchange.sent = us(at);
+        exchange.complete = true;
+        exchange.attributes = {{"postgresql.transaction", "I"}};
+        return exchange;
+    }
+    bool send(std::uint64_t id, std::uint64_t socket, std::int64_t at, Owner owner = {{}, Evidence::ambiguous, 0}) {
+        call(TS_OPERATION_WRITE, at, socket, false);
+        return owners_.sent(exchange(id, socket, at), owner);
+    }
+    void reply(std::uint64_t id, std::uint64_t socket, std::int64_t at, bool behind_a_wait = true) {
+        call(TS_OPERATION_READ, at, socket, behind_a_wait);
+        owners_.answered(exchange(id, socket, at));
+    }
+    /// One request alone: what the thread tells is enough.
+    void alone(std::uint64_t id, std::int64_t at) {
+        request(id, at);
+        EXPECT_FALSE(send(1000 + id, 1, at + 10, {UnitId{id}, Evidence::thread, 1}));
+        reply(1000 + id, 1, at + 100);
+        respond(id, at + 110);
+        collect();
+    }
+    void collect() {
+        for (const LoopOwners::Decision& decision : owners_.take()) {
+            decided_[number(decision.exchange)] = decision.owner;
+        }
+    }
+    LoopOwners owners_;
+    std::map<std::uint64_t, Owner> decided_;
+};
+
+TEST_F(LoopOwnersTest, WhoWaitsForTheOnlyConnectionGetsItNext) {
+    for (std::uint64_t id = 1; id <= 6; ++id) {
+        alone(id, static_cast<std::int64_t>(id) * 1000);
+    }
+    request(11, 10000);
+    EXPECT_FALSE(send(2001, 1, 10010, {UnitId{11}, Evidence::thread, 1}));
+    request(12, 10100);
+    request(13, 10200);
+    reply(2001, 1, 10300);
+    EXPECT_TRUE(send(2002, 1, 10310));
+    EXPECT_EQ(owners_.horizon(), us(10310)) << "no account of a unit that ended later may be drawn yet";
+    respond(11, 10320);
+    reply(2002, 1, 10400);
+    EXPECT_TRUE(send(2003, 1, 10410));
+    respond(12, 10420);
+    reply(2003, 1, 10500);
+    respond(13, 10510);
+    owners_.finish();
+    collect();
+    EXPECT_EQ(decided_[2002].unit, UnitId{12});
+    EXPECT_EQ(decided_[2002].evidence, Evidence::inferred);
+    EXPECT_EQ(decided_[2002].grounds.reason, infer::Reason::waited);
+    EXPECT_EQ(decided_[2003].unit, UnitId{13});
+    EXPECT_EQ(owners_.horizon(), Instant::max());
+}
+
+TEST_F(LoopOwnersTest, WhatIsNotOnALoopIsNotItsBusiness) {
+    EXPECT_FALSE(owners_.sent(exchange(1, 1, 0), {{}, Evidence::ambiguous, 0}));
+    request(1, 0);
+    request::Exchange in_context = exchange(2, 1, 10);
+    in_context.sent_in = ContextId{5};
+    EXPECT_FALSE(owners_.sent(in_context, {{}, Evidence::ambiguous, 0})) << "the runtime tells";
+}
+
+TEST_F(LoopOwnersTest, ALossDecidesWhatWaitsAsAmbiguous) {
+    request(1, 0);
+    request(2, 100);
+    EXPECT_TRUE(send(1, 1, 200));
+    owners_.lost();
+    collect();
+    ASSERT_TRUE(decided_.contains(1));
+    EXPECT_EQ(decided_[1].evidence, Evidence::ambiguous);
+    EXPECT_EQ(decided_[1].unit, UnitId{});
+}
+
+TEST_F(LoopOwnersTest, NothingWaitsForEver) {
+    request(1, 0);
+    request(2, 100);
+    EXPECT_TRUE(send(1, 1, 200));
+    owners_.advance(us(200) + LoopOwners::kLongestWait + Duration(1));
+    collect();
+    EXPECT_EQ(decided_[1].evidence, Evidence::ambiguous);
+    EXPECT_EQ(owners_.horizon(), Instant::max());
+}
+
+}  // namespace
+}  // namespace timesink::attribute

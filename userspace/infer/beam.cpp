@@ -1,0 +1,226 @@
+#include <algorithm>
+
+#include "infer/simulation.hpp"
+
+// Which hypotheses live on, and what of theirs stands.
+
+namespace timesink::infer {
+
+namespace {
+
+/// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
+constexpr double kLeastWeight = 1e-4;
+constexpr double kLeastOfFew = 1e-7;
+constexpr std::size_t kFew = 3;
+
+/// A path is learned when its statements are this certain.
+constexpr double kLearnable = 0.97;
+
+/// What one hypothesis says of the thing that another's note is about; null: nothing.
+const Hypothesis::Note* counterpart(const Hypothesis& hypothesis, const Hypothesis::Note& note) {
+    auto at = std::partition_point(hypothesis.notes.begin(), hypothesis.notes.end(),
+                                   [&](const Hypothesis::Note& each) { return each.serial < note.serial; });
+    for (; at != hypothesis.notes.end() && at->serial == note.serial; ++at) {
+        if (at->kind == note.kind && at->exchange == note.exchange && at->unit == note.unit) {
+            return &*at;
+        }
+    }
+    return nullptr;
+}
+
+/// Where their pasts differ, each claim counts by its share.
+void unite(Hypothesis& into, const Hypothesis& other) {
+    const double share = into.weight / (into.weight + other.weight);
+    for (Hypothesis::Note& ours : into.notes) {
+        const Hypothesis::Note* const theirs = counterpart(other, ours);
+        if (theirs != nullptr && ours.chain == theirs->chain) {
+            ours.probability = share * ours.probability + (1 - share) * theirs->probability;
+            continue;
+        }
+        ours.runner_up_probability *= share;
+        if (theirs != nullptr && (1 - share) * theirs->probability > ours.runner_up_probability) {
+            ours.runner_up = theirs->chain;
+            ours.runner_up_probability = (1 - share) * theirs->probability;
+        }
+        ours.probability *= share;
+    }
+}
+
+}  // namespace
+
+void Simulation::prune() {
+    if (hypotheses_.size() > 1) {
+        merge_equal();
+        std::stable_sort(hypotheses_.begin(), hypotheses_.end(),
+                         [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; });
+        const double best = hypotheses_.front().weight;
+        while (hypotheses_.size() > kMostHypotheses ||
+               hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? kLeastWeight : kLeastOfFew)) {
+            hypotheses_.pop_back();
+        }
+    }
+    double sum = 0;
+    for (const Hypothesis& hypothesis : hypotheses_) {
+        sum += hypothesis.weight;
+    }
+    for (Hypothesis& hypothesis : hypotheses_) {
+        hypothesis.weight = sum > 0 ? hypothesis.weight / sum : 1.0 / static_cast<double>(hypotheses_.size());
+    }
+    commit(hypotheses_.size() > 1 ? kLag : 0);
+}
+
+/// Hypotheses that expect the same of the future are one.
+void Simulation::merge_equal() {
+    struct Seen {
+        std::uint64_t state;
+        std::size_t index;
+    };
+    std::vector<Seen> seen;
+    for (std::size_t i = 0; i < hypotheses_.size(); ++i) {
+        const std::uint64_t state = hypotheses_[i].state();
+        const auto same = std::find_if(seen.begin(), seen.end(), [&](const Seen& each) { return each.state == state; });
+        if (same == seen.end()) {
+            seen.push_back({state, i});
+            continue;
+        }
+        Hypothesis* into = &hypotheses_[same->index];
+        if (into->weight < hypotheses_[i].weight) {
+            std::swap(*into, hypotheses_[i]);
+        }
+        unite(*into, hypotheses_[i]);
+        into->weight += hypotheses_[i].weight;
+        hypotheses_[i].weight = -1;
+    }
+    std::erase_if(hypotheses_, [](const Hypothesis& each) { return each.weight < 0; });
+}
+
+/// The probability of what the best hypothesis says, over all of them.
+void Simulation::weigh(Hypothesis::Note& note) const {
+    double probability = 0;
+    for (const Hypothesis& hypothesis : hypotheses_) {
+        const Hypothesis::Note* const same = counterpart(hypothesis, note);
+        if (same == nullptr) {
+            continue;
+        }
+        if (same->chain == note.chain) {
+            probability += hypothesis.weight * same->probability;
+        } else if (hypothesis.weight * same->probability > note.runner_up_probability) {
+            note.runner_up = same->chain;
+            note.runner_up_probability = hypothesis.weight * same->probability;
+        }
+    }
+    note.probability = probability;
+}
+
+/// What is further back than `keep` notes of the best hypothesis stands.
+void Simulation::commit(std::size_t keep) {
+    const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
+                                       [](const Hypothesis& a, const Hypothesis& b) { return a.weight < b.weight; });
+    std::swap(*best, hypotheses_.front());
+    std::vector<Hypothesis::Note>& notes = hypotheses_.front().notes;
+    if (notes.empty() || notes.size() < keep + kLag / 4 * (keep > 0 ? 1 : 0)) {
+        return;
+    }
+    const std::uint64_t until = notes[notes.size() - keep - 1].serial;
+    for (Hypothesis::Note& note : notes) {
+        if (note.serial > until) {
+            break;
+        }
+        if (hypotheses_.size() > 1) {
+            weigh(note);
+        }
+        chains_.on(note);
+        if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {
+            model_.learn_hold(note.history, note.hold == Hypothesis::Told::yes, 1);
+        }
+        if (note.probability >= kLearnable && note.defer != Hypothesis::Told::nothing && !in_doubt_) {
+            model_.learn_defer(note.history, note.defer == Hypothesis::Told::yes, 1);
+        }
+        if (note.kind == Hypothesis::Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
+            learn(note.path, 1);
+        }
+    }
+    for (Hypothesis& hypothesis : hypotheses_) {
+        std::erase_if(hypothesis.notes, [&](const Hypothesis::Note& each) { return each.serial <= until; });
+    }
+}
+
+void Simulation::lost(std::span<const UnitId> in_flight) {
+    commit(0);
+    chains_.give_up();
+    hypotheses_.assign(1, Hypothesis{});
+    connections_ = {};
+    pools_.clear();
+    unseen_.assign(in_flight.begin(), in_flight.end());
+    in_doubt_ = true;
+    derailed_ = false;
+    foreseen_ = 0xaaaaaaaa;  // as many as not: neither trusted nor derailed
+    chains_.doubt(true);
+}
+
+void Simulation::quiet() {
+    commit(0);
+    const Hypothesis& known = hypotheses_.front();
+    const bool empty = known.flights.empty() && std::all_of(known.tokens.begin(), known.tokens.end(),
+                                                            [](const Token& token) { return token.state == Token::State::free; });
+    if (!empty) {
+        hypotheses_.assign(1, Hypothesis{});
+    }
+    unseen_.clear();
+    in_doubt_ = derailed_ = false;
+    foreseen_ = ~std::uint32_t{0};
+    chains_.doubt(false);
+    chains_.give_up();
+}
+
+void Simulation::finish() {
+    commit(0);
+    chains_.give_up();
+}
+
+std::uint32_t Simulation::start_path(const History& history) {
+    PathStep& slot = paths_[++next_path_ % paths_.size()];
+    slot = {};
+    slot.id = next_path_;
+    slot.start = history;
+    return next_path_;
+}
+
+std::uint32_t Simulation::step(std::uint32_t path, Step step) {
+    PathStep& slot = paths_[++next_path_ % paths_.size()];
+    slot = {next_path_, path, step, false, {}, {}};
+    return next_path_;
+}
+
+std::uint32_t Simulation::slept(std::uint32_t path, Duration delay, bool delay_known) {
+    PathStep& slot = paths_[++next_path_ % paths_.size()];
+    slot = {next_path_, path, Step::sleep, delay_known, delay, {}};
+    return next_path_;
+}
+
+void Simulation::learn(std::uint32_t path, double weight) {
+    constexpr std::size_t kLongest = 1024;
+    std::vector<const PathStep*> steps;
+    for (std::uint32_t at = path; at != 0 && steps.size() < kLongest;) {
+        const PathStep& known = paths_[at % paths_.size()];
+        if (known.id != at) {
+            return;
+        }
+        steps.push_back(&known);
+        at = known.before;
+    }
+    if (steps.empty() || steps.back()->before != 0) {
+        return;
+    }
+    History history = steps.back()->start;
+    for (auto at = steps.rbegin() + 1; at != steps.rend(); ++at) {
+        const PathStep& taken = **at;
+        model_.learn(history, taken.step, weight);
+        if (taken.delay_known) {
+            model_.learn_delay(history, taken.delay);
+        }
+        history = history.then(taken.step);
+    }
+}
+
+}  // namespace timesink::infer
