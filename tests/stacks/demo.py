@@ -82,7 +82,7 @@ def main():
     with Stack("demo-episodes") as stack:
         progress("demo: starting FastAPI on uvicorn with SQLite")
         service = Episodes(stack)
-        apart += record(stack, "episodes", service.port, service.process.pid, "episodes", 1, 5)
+        apart += record(stack, "episodes", service.port, service.process.pid, "episodes", 16, 5)
     print()
     if apart:
         print("client and timesink do not agree within 2 % or 0.2 ms: " + "; ".join(apart))

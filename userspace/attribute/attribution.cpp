@@ -87,6 +87,9 @@ void forget_use(request::Unit& unit) {
 void Attribution::on(const event::Call& call) {
     now_ = call.exited;
     timelines_.on(call);
+    if (call.operation == TS_OPERATION_CLOSE) {
+        pools_.closed(call.socket);
+    }
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -161,6 +164,7 @@ void Attribution::ended(request::Unit&& unit) {
     live->ended = true;
     note_use(*live);
     owners_.ended(*live, at);
+    pools_.ended(live->unit.id, at);
     ended_.push_back(live);
     live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
@@ -189,6 +193,7 @@ void Attribution::note_use(LiveUnit& live) {
 }
 
 void Attribution::sent(const request::Exchange& exchange) {
+    pools_.sent(exchange);
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.undecided = contexts_.sent(exchange, pending.owner, decisions_);
@@ -217,6 +222,7 @@ void Attribution::answered(request::Exchange&& exchange) {
         return;
     }
     owners_.answered(exchange);
+    pools_.answered(exchange);
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
@@ -235,6 +241,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     owned.owner = known.unit;
     owned.evidence = known.evidence;
     owned.margin = known.margin;
+    pools_.settled(owned.exchange, owned.owner);
     LiveUnit* const owner = find(owned.owner);
     if (owned.evidence == Evidence::ambiguous) {
         doubt(owned.exchange);
@@ -285,6 +292,7 @@ void Attribution::advance(Instant at) {
         return false;
     });
     timelines_.forget(needed - kMargin);
+    pools_.forget(needed - kMargin);
     while (!losses_.empty() && losses_.front().end < needed - kMargin) {
         losses_.pop_front();
     }
@@ -320,7 +328,7 @@ void Attribution::draw(LiveUnit& live) {
         if (!owners_.threads_tell(unit.process)) {
             GoroutineWalk(live, timelines_, account.pieces).run();
         } else if (on_loop && !live.in_doubt) {
-            LoopWalk(live, timelines_, account.pieces).run();
+            LoopWalk(live, timelines_, pools_, account.pieces).run();
         } else {
             Walk(live, timelines_, account.pieces).run();
         }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/owners.hpp"
@@ -65,6 +66,7 @@ private:
 
     AccountSink& sink_;
     Timelines timelines_;
+    ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
     std::vector<ContextOwners::Decision> decisions_;

@@ -22,7 +22,7 @@ struct LiveUnit {
     bool ended = false;
     bool touched_by_loss = false;  ///< events were lost while it ran: it may be over without our knowing
     bool misses_messages = false;  ///< for a loss, calls of its own may be missing from it: it is left out
-    bool in_doubt = false;  ///< of something that was sent while it ran it is not known whether it was its own
+    bool in_doubt = false;         ///< of something that was sent while it ran it is not known whether it was its own
     bool drawn = false;
     std::unique_ptr<ThreadUse> use_at_begin;  ///< of its thread, while it runs; null: not known
 };

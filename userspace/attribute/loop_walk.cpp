@@ -37,6 +37,11 @@ bool is_idle(const OffCpuSpan& span) {
     return span.blocked() && wait_kind(span.syscall) == WaitKind::poll;
 }
 
+/// Where the walk goes on before the call. A call takes time: one of no length would be met again and again.
+Instant begin_of(const SocketCall& call) {
+    return std::min(call.entered, call.exited - Duration(1));
+}
+
 /// The latest span in (from, at) in which the thread had nothing to do; null: it was busy throughout.
 const OffCpuSpan* latest_idle(const ThreadTimeline& timeline, Instant from, Instant at) {
     const OffCpuSpan* span = timeline.latest_off(at);
@@ -48,8 +53,8 @@ const OffCpuSpan* latest_idle(const ThreadTimeline& timeline, Instant from, Inst
 
 }  // namespace
 
-LoopWalk::LoopWalk(const LiveUnit& live, const Timelines& timelines, std::vector<Piece>& pieces)
-    : trail_(live, timelines, pieces), unit_(live.unit), timelines_(timelines) {}
+LoopWalk::LoopWalk(const LiveUnit& live, const Timelines& timelines, const ConnectionPools& pools, std::vector<Piece>& pieces)
+    : trail_(live, timelines, pieces), unit_(live.unit), timelines_(timelines), pools_(pools) {}
 
 void LoopWalk::run() {
     gather_marks();
@@ -82,7 +87,7 @@ void LoopWalk::gather_marks() {
     if (const ThreadTimeline* timeline = timelines_.find(unit_.answered_by);
         timeline != nullptr && unit_.first_response != Instant{}) {
         for (const SocketCall* call = timeline->next_call(unit_.first_response); call != nullptr && call->entered < unit_.end;
-             call = timeline->next_call(call->exited)) {
+             call = timeline->next_call(std::max(call->exited, call->entered + Duration(1)))) {
             if (call->socket == unit_.socket && call->operation == TS_OPERATION_WRITE) {
                 marks_.push_back({call->entered, unit_.answered_by, nullptr, What::responded});
             }
@@ -121,7 +126,7 @@ void LoopWalk::step() {
         trail_.charge(trail_.read, Cause::unattributed);
         return;
     }
-    if (call->socket == unit_.socket || exchange_of(*call) != nullptr) {
+    if (is_own(*call)) {
         own_call(*timeline, *call);
     } else {
         gap(*timeline);
@@ -157,15 +162,19 @@ const OwnedExchange* LoopWalk::exchange_of(const SocketCall& call) const {
     return nullptr;
 }
 
+bool LoopWalk::is_own(const SocketCall& call) const {
+    return call.socket == unit_.socket || exchange_of(call) != nullptr;
+}
+
 /// At its end.
 void LoopWalk::own_call(const ThreadTimeline& timeline, const SocketCall& call) {
     const OwnedExchange* owned = exchange_of(call);
-    const bool reads_reply = owned != nullptr && call.operation == TS_OPERATION_READ &&
-                             owned->exchange.arrived != Instant{} && call.exited == owned->exchange.read_end;
+    const bool reads_reply = owned != nullptr && call.operation == TS_OPERATION_READ && owned->exchange.arrived != Instant{} &&
+                             call.exited == owned->exchange.read_end;
     if (reads_reply) {
         charge_reply(*owned);
     } else {
-        charge_running(timeline, call.entered, Cause::cpu);
+        charge_running(timeline, begin_of(call), Cause::cpu);
     }
 }
 
@@ -214,12 +223,14 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     trail_.thread = exchange.read_by;
     if (const ThreadTimeline* timeline = timelines_.find(trail_.thread)) {
-        // What it did since its last call for others is its way to this read.
-        const SocketCall* read = timeline->latest_call(trail_.at);
-        const SocketCall* before = read == nullptr ? nullptr : timeline->latest_call(read->entered);
         const OffCpuSpan* span = timeline->latest_off(exchange.arrived_end);
         const bool woken_by_it = span != nullptr && span->woken > exchange.arrived_end;
         const Instant ready = woken_by_it ? span->woken : exchange.arrived_end;
+        // What it did since its last call for others is its way to this read.
+        const SocketCall* before = timeline->latest_call(trail_.at);
+        while (before != nullptr && before->exited > ready && is_own(*before)) {
+            before = timeline->latest_call(begin_of(*before));
+        }
         charge_running(*timeline, before == nullptr ? ready : std::max(before->exited, ready), Cause::cpu);
         charge_running(*timeline, ready, Cause::loop_busy);
     }
@@ -251,13 +262,14 @@ bool LoopWalk::charge_pool_wait(const ThreadTimeline& timeline, Instant from) {
     }
     const SocketCall* call = timeline.latest_call(trail_.at);
     while (call != nullptr && call->exited > from && call->socket != next->socket) {
-        call = timeline.latest_call(call->entered);
+        call = timeline.latest_call(begin_of(*call));
     }
     if (call == nullptr || call->exited <= from || call->operation != TS_OPERATION_READ) {
         return false;
     }
     // Whoever waits for a connection has it in the next turn: if the loop was idle since, this one asked only later.
-    if (latest_idle(timeline, call->exited, trail_.at) != nullptr) {
+    if (latest_idle(timeline, call->exited, trail_.at) != nullptr ||
+        !pools_.exhausted(next->socket, call->exited, next->entered)) {
         return false;
     }
     charge_running(timeline, call->exited, Cause::loop_busy);
@@ -280,9 +292,8 @@ bool LoopWalk::charge_helper(const ThreadTimeline& timeline, const Mark& mark) {
 /// A helper thread's wait for work: whoever woke it works for the unit, which has not been on this thread before.
 bool LoopWalk::follow_starter(const ThreadTimeline& timeline, const OffCpuSpan& wait) {
     const ThreadTimeline* starter = timelines_.find(wait.waker);
-    const bool was_here = std::any_of(marks_.begin(), marks_.end(), [&](const Mark& mark) {
-        return mark.thread == trail_.thread && mark.at <= wait.off;
-    });
+    const bool was_here = std::any_of(marks_.begin(), marks_.end(),
+                                      [&](const Mark& mark) { return mark.thread == trail_.thread && mark.at <= wait.off; });
     if (was_here || wait.waker == trail_.thread || starter == nullptr || starter->process() != timeline.process()) {
         return false;
     }

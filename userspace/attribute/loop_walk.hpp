@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "attribute/connection_pools.hpp"
 #include "attribute/trail.hpp"
 
 namespace timesink::attribute {
@@ -15,7 +16,8 @@ namespace timesink::attribute {
 ///   ----------------------------------------+---------------------------------------------------------------------
 ///   the thread worked for others            | loop_busy
 ///   … and another used the connection that  | pool_wait until that one had its last reply, loop_busy from then on
-///   the unit was handed next                |
+///   the unit was handed next, with no other |
+///   connection idle                         |
 ///   the thread had nothing to do            | sleep (a timer: nothing that it waited for came by a socket)
 ///   the mark is another thread's            | the work there until its next call, which woke this one
 ///   … or has started that thread            | run_queue, and on in the thread that woke it
@@ -25,7 +27,7 @@ namespace timesink::attribute {
 /// Needs every exchange of the unit: without them, what it waited for is not known.
 class LoopWalk {
 public:
-    LoopWalk(const LiveUnit& live, const Timelines& timelines, std::vector<Piece>& pieces);
+    LoopWalk(const LiveUnit& live, const Timelines& timelines, const ConnectionPools& pools, std::vector<Piece>& pieces);
     /// Leaves the pieces in time order, from unit.begin to unit.end; none empty.
     void run();
 
@@ -49,11 +51,13 @@ private:
     bool charge_helper(const ThreadTimeline& timeline, const Mark& mark);
     bool follow_starter(const ThreadTimeline& timeline, const OffCpuSpan& wait);
     void charge_running(const ThreadTimeline& timeline, Instant from, Cause running);
+    [[nodiscard]] bool is_own(const SocketCall& call) const;
     [[nodiscard]] const OwnedExchange* exchange_of(const SocketCall& call) const;
 
     Trail trail_;
     const request::Unit& unit_;
     const Timelines& timelines_;
+    const ConnectionPools& pools_;
     std::vector<Mark> marks_;  // in order of time; those that the walk has passed are gone
 };
 

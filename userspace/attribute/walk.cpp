@@ -188,7 +188,7 @@ bool Walk::wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span) {
         return true;
     }
     trail_.charge(exchange.arrived, exchange.arrived_end > exchange.arrived ? causes.body : Cause::run_queue,
-           exchange.arrived_end > exchange.arrived ? exchange.id : ExchangeId{});
+                  exchange.arrived_end > exchange.arrived ? exchange.id : ExchangeId{});
     trail_.charge_first_byte(owned);
     return true;
 }

@@ -19,6 +19,7 @@ public:
     [[nodiscard]] std::size_t size() const { return size_; }
     /// Preconditions here and below: index < size(), not empty().
     [[nodiscard]] const T& operator[](std::size_t index) const { return slots_[place(index)]; }
+    [[nodiscard]] T& operator[](std::size_t index) { return slots_[place(index)]; }
     [[nodiscard]] const T& front() const { return slots_[first_]; }
     [[nodiscard]] const T& back() const { return slots_[place(size_ - 1)]; }
     /// References and indices from before are invalid afterwards.
