@@ -357,7 +357,7 @@ private:
         for (const EvidenceShare& share : model_.coverage.evidence) {
             messages += share.exchanges;
         }
-        const std::uint64_t count = model_.coverage.retransmits;
+        const std::uint64_t count = model_.coverage.retransmits - model_.coverage.retransmits_within_host;
         if (count < kFewestRetransmits || ratio(count, messages) < kRetransmitsPerExchange) {
             return;
         }
