@@ -12,7 +12,7 @@ namespace timesink::runtime {
 namespace {
 
 /// By the debug information (DWARF) of programs built with the releases named, linux/amd64, and the first release of each
-/// version: scripts/go-offsets prints it.
+/// version: scripts/go-offsets/run prints it.
 struct Known {
     std::uint32_t minor;  ///< of version 1
     GoLayout layout;
