@@ -304,9 +304,9 @@ struct Coverage {
     std::uint64_t lost_sync = 0;
     std::uint64_t retransmits = 0;
     std::uint64_t retransmits_within_host = 0;  ///< of those: nothing is lost there, the other end was late
-    std::vector<OpaquePeer> opaque;   ///< by bytes, largest first
-    std::uint64_t opaque_folded = 0;  ///< peers that did not fit, added to the peer "others"
-    request::CallsByClass calls{};    ///< by class, of all target threads; calls on sockets are not in it
+    std::vector<OpaquePeer> opaque;             ///< by bytes, largest first
+    std::uint64_t opaque_folded = 0;            ///< peers that did not fit, added to the peer "others"
+    request::CallsByClass calls{};              ///< by class, of all target threads; calls on sockets are not in it
     std::vector<MissingProbe> missing_probes;
     std::vector<RuntimeGap> runtime_gaps;
     [[nodiscard]] std::uint64_t excluded_total() const;

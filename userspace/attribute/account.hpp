@@ -89,7 +89,7 @@ struct OwnedExchange {
     Duration on_path{};                    ///< of the owner's wall time that this exchange accounts for
     Duration hidden{};                     ///< of its duration that others on the path cover
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
-    Grounds grounds;                     ///< inferred, ambiguous
+    Grounds grounds;                       ///< inferred, ambiguous
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;

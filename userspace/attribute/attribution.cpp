@@ -228,8 +228,9 @@ void Attribution::sent(const request::Exchange& exchange) {
     Pending& pending = pending_[exchange.id];
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);
-    pending.undecided = (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                        (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
+    pending.undecided =
+        (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
+        (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
     if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
