@@ -124,7 +124,11 @@ def programs_of(pid):
     """Ids of the BPF programs and maps that the process holds, from its descriptors: what bpftool says of owners needs a newer bpftool."""
     held = set()
     for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        for line in path.read_text().splitlines():
+        try:
+            text = path.read_text()
+        except FileNotFoundError:  # closed meanwhile; those of programs are not
+            continue
+        for line in text.splitlines():
             name, _, value = line.partition(":")
             if name in ("prog_id", "map_id"):
                 held.add((name.removesuffix("_id"), int(value)))
