@@ -1,8 +1,12 @@
-"""scripts/bench attribution: prints the score's matrix over concurrency and kinds of server, and that of owners on event loops."""
+"""scripts/bench attribution: prints the score's matrix over concurrency and kinds of server, that of owners on event loops, in Go and on Node.js, and
+that of the partition on an event loop."""
 
 import argparse
 import sys
 
+import go_owners
+import loop_partition
+import node_owners
 import owners
 import runs
 import score
@@ -21,7 +25,16 @@ def main(arguments):
     exit_on_sigterm()
     failed = 0 if options.loops_only else score_servers(options)
     everything = ["--pythons", "all", "--apps", "app,framework", "--drivers", "asyncpg,psycopg,sqlalchemy", "--http-clients", "httpx,aiohttp"]
-    return owners.main(["--least", "99", "--complaints", "0", *(everything if options.all else [])]) or failed
+    failed |= owners.main(["--least", "99", "--complaints", "0", *(everything if options.all else [])])
+    print()
+    failed |= loop_partition.main(["--pools", "4"])
+    print()
+    if reason := go_owners.why_not():
+        print(f"Go is left out: {reason}")
+    else:
+        failed |= go_owners.main(["--pools", "4", "--clients", "1,8,64", "--requests", "2000", "--complaints", "0"])
+    print()
+    return failed | node_owners.main(["--pools", "4", "--clients", "1,8,64", "--complaints", "0"])
 
 
 def score_servers(options):

@@ -54,10 +54,13 @@ def show(label, verdicts, complaints, evidence, most):
         progress("  " + line)
 
 
+def why_not():
+    return recorder.why_not() or go_loop.why_not()
+
+
 def short(options):
     """Three cells, each of which fails for another mistake: children, hand-overs to net/http's goroutines, goroutines of a pool."""
-    reason = recorder.why_not() or go_loop.why_not()
-    if reason:
+    if reason := why_not():
         print(f"SKIPPED: {reason}")
         return SKIPPED
     failed = []

@@ -17,6 +17,7 @@ if pathlib.Path(sys.prefix) != ROOT / "build" / "python":
 
 import sysconfig  # noqa: E402
 
+import loop_partition  # noqa: E402
 import owners  # noqa: E402
 import pythons  # noqa: E402
 from loop.stack import Stores  # noqa: E402
@@ -113,7 +114,13 @@ def elsewhere():
     expect_right("uvloop", verdicts)
 
 
-SCENARIOS = (asyncio, uvloop, uvloop_that_buffers, framework, long_responses, small_ring, elsewhere)
+def partition():
+    """Where the time went, not only whose calls were whose."""
+    if loop_partition.main(["--short"]):
+        raise AssertionError("the account is too far from what the service noted")
+
+
+SCENARIOS = (asyncio, uvloop, uvloop_that_buffers, framework, long_responses, small_ring, elsewhere, partition)
 
 
 def main(arguments):
