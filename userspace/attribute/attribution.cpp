@@ -356,12 +356,21 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     list.insert(place, std::move(owned));
 }
 
-/// It may be any unit's that was in flight in the process.
+/// It may be any unit's that was in flight in the process. If one of these was touched by a loss, it might be known whose this is
+/// had nothing been lost: then they are left out rather than shown without it.
 void Attribution::doubt(const request::Exchange& exchange) {
+    const auto in_flight = [&](const LiveUnit& live) {
+        return live.unit.process == exchange.process && live.unit.read_begin <= exchange.sent &&
+               (!live.ended || live.unit.end >= exchange.sent);
+    };
+    const bool for_a_loss = std::any_of(
+        units_.begin(), units_.end(), [&](const Entry& entry) { return entry.live->touched_by_loss && in_flight(*entry.live); });
     for (const Entry& entry : units_) {
         LiveUnit& live = *entry.live;
-        const bool in_flight = live.unit.read_begin <= exchange.sent && (!live.ended || live.unit.end >= exchange.sent);
-        live.in_doubt = live.in_doubt || (in_flight && live.unit.process == exchange.process);
+        if (in_flight(live)) {
+            live.in_doubt = true;
+            live.misses_messages = live.misses_messages || for_a_loss;
+        }
     }
 }
 

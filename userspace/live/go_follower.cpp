@@ -80,7 +80,7 @@ Status GoFollower::watch_births(std::uint32_t pid, Process& process) {
     if (auto status = kernel_.follow(pid, process.go.config); !status) {
         return status;
     }
-    const auto status = kernel_.watch(pid, process.local_pid, *process.go.maker, "on_goroutine_made");
+    auto status = kernel_.watch(pid, process.local_pid, *process.go.maker, "on_goroutine_made");
     process.births = status.ok();
     return status;
 }

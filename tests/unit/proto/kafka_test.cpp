@@ -10,7 +10,7 @@ namespace {
 std::string big(std::uint64_t value, int bytes) {
     std::string out;
     for (int at = bytes - 1; at >= 0; --at) {
-        out.push_back(static_cast<char>(value >> (8 * at)));
+        out.push_back(at < 8 ? static_cast<char>(value >> (8 * at)) : '\0');
     }
     return out;
 }
