@@ -280,7 +280,7 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
     unknown.history = History::begin(kUnknownRoute);
     unknown.outstanding = 1;
     unknown.path = start_path(unknown.history);
-    hypothesis.notes.push_back(std::move(note));
+    hypothesis.notes.push_back(note);
     hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.add(unknown) : kNobody});
 }
 
@@ -362,7 +362,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
         note.cause = stimulus.unit == UnitId{} ? stimulus.exchange : note.cause;
     }
     if (slot == kNobody) {
-        issue_unknown(hypothesis, act, std::move(note));
+        issue_unknown(hypothesis, act, note);
         return;
     }
     if (option.woken) {
