@@ -97,7 +97,7 @@ private:
     [[nodiscard]] Instant this_turn() const;
     static std::size_t in_sight(const Hypothesis& hypothesis);
     void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
-    void issue_unknown(Hypothesis& hypothesis, const Act& act, const Hypothesis::Note& note);
+    void issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note);
     bool serve(Hypothesis& hypothesis, Slot slot, const Act& act);
     void extend(Token& token, Shape shape);
     void note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, const Option& option, const Act& act,

@@ -273,7 +273,7 @@ std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
 }
 
 /// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
-void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, const Hypothesis::Note& note) {
+void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note) {
     Token unknown;
     unknown.state = Token::State::running;
     unknown.chain = note.chain = chain_of(act.exchange);
