@@ -243,7 +243,7 @@ TS_SHARED int ts_describe(struct ts_socket *out, const struct sock *sk, const st
 	return 0;
 }
 
-/* The first that gets here writes the record; the socket's other records follow it. */
+/* The first that gets here writes the record; the socket's other records follow it. Did it not fit, the next one tries. */
 TS_SHARED int ts_announce(const struct sock *sk, struct ts_known *known, __u64 unread, __u64 now)
 {
 	struct ts_socket *out;
@@ -251,8 +251,10 @@ TS_SHARED int ts_announce(const struct sock *sk, struct ts_known *known, __u64 u
 	if (!known || __sync_lock_test_and_set(&known->announced, 1))
 		return 0;
 	out = ts_reserve(TS_EVENT_SOCKET, sizeof(*out), known->tid, now);
-	if (!out)
+	if (!out) {
+		known->announced = 0;
 		return 0;
+	}
 	ts_describe(out, sk, known);
 	out->unread = unread;
 	ts_submit(out);

@@ -21,6 +21,7 @@ PARTS = {
 }
 BLOCKED = "blocked"  # every other cause of overhead: lock, sleep, disk, page fault, pool wait, unattributed
 CLIENT_SLACK_NS = 2_000_000_000
+UNKNOWN_PORT = 0
 OFF_CPU_NS = 10_000  # more than the marks themselves cost
 
 
@@ -239,7 +240,7 @@ def score(requests, client, export, *, since=0, shown_only=False):
         else:
             result.units_found += 1
             score_partition(result, request, sight, unit)
-        score_exchanges(result, request, exchanges, unit)
+        score_exchanges(result, request, exchanges, unit, shown_only)
     return result
 
 
@@ -292,10 +293,14 @@ def score_partition(result, request, sight, unit):
     route[3].append(l1)
 
 
-def score_exchanges(result, request, exchanges, unit):
+def score_exchanges(result, request, exchanges, unit, nameless):
+    """`nameless`: the record of a connection's ends may have been lost; what is sent on it is then looked for among the unit's own."""
     for call in request["exchanges"]:
         wanted = call.get("count", 1)
-        seen = [e for e in exchanges.get(call["port"]) if call["sent"][0] <= e["sent_ns"] <= call["read"][0]]
+        candidates = exchanges.get(call["port"])
+        if nameless:
+            candidates = candidates + [e for e in exchanges.get(UNKNOWN_PORT) if unit is not None and e["owner"] == unit["id"]]
+        seen = [e for e in candidates if call["sent"][0] <= e["sent_ns"] <= call["read"][0]]
         result.exchanges += wanted
         result.exchanges_found += min(wanted, len(seen))
         result.surplus += max(0, len(seen) - wanted)

@@ -33,7 +33,7 @@ public:
             " \"" + exchange.statement + "\" bytes " + std::to_string(exchange.bytes_out) + "/" +
             std::to_string(exchange.bytes_in) + because(exchange.error));
     }
-    void lost(ThreadId thread) override { lines.push_back("lost on thread " + std::to_string(number(thread))); }
+    void lost(ProcessId, ThreadId thread) override { lines.push_back("lost on thread " + std::to_string(number(thread))); }
     void connection(const net::ConnectionSummary&) override {}
 
     std::vector<std::string> lines;

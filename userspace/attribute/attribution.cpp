@@ -374,12 +374,14 @@ void Attribution::doubt(const request::Exchange& exchange) {
     }
 }
 
-void Attribution::lost(ThreadId thread) {
+void Attribution::lost(ProcessId process, ThreadId thread) {
     loops_.lost(thread);
     carry_out();
+    // A thread that serves none helps any of them.
+    const bool serves = owners_.threads_tell(process) && owners_.serves(thread);
     for (const Entry& entry : units_) {
         LiveUnit* const live = entry.live.get();
-        if (!live->ended && live->unit.thread == thread) {
+        if (!live->ended && (serves ? live->unit.thread == thread : live->unit.process == process)) {
             live->touched_by_loss = live->misses_messages = true;
         }
     }
@@ -435,7 +437,8 @@ void Attribution::draw(LiveUnit& live) {
                                      [](const OwnedExchange& owned) { return owned.exchange.touched_by_loss; });
     const Interval window{unit.begin, std::max(unit.end, unit.begin)};
     if (unit.exclusion == request::Exclusion::none &&
-        (touched || live.misses_messages || lost_within({window.begin - kBeforeBegin, window.end}))) {
+        (touched || live.misses_messages || lost_within({window.begin - kBeforeBegin, window.end}) ||
+         (live.in_doubt && owners_.in_doubt(window.begin)))) {
         unit.exclusion = request::Exclusion::loss;
     }
     if (unit.exclusion == request::Exclusion::none) {

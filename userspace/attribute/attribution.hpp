@@ -47,7 +47,7 @@ public:
     void ended(request::Unit&& unit) override;
     void sent(const request::Exchange& exchange) override;
     void answered(request::Exchange&& exchange) override;
-    void lost(ThreadId thread) override;
+    void lost(ProcessId process, ThreadId thread) override;
 
 private:
     /// In order of their ids.

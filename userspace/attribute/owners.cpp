@@ -126,16 +126,16 @@ void Owners::leave(LiveUnit& live, Instant at) {
 Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain) {
     const ThreadId sender = lane(exchange.process, exchange.sent_by);
     OnThread& thread = threads_[sender];
-    const bool in_doubt = exchange.sent < in_doubt_until_ && !context_certain;
+    const bool doubted = (in_doubt(exchange.sent) || thread.background_in_doubt) && !context_certain;
     const bool one = thread.active.size() == 1;
-    if (one && !thread.background_may_go_on && !(thread.multiplexes && in_doubt)) {
+    if (one && !thread.background_may_go_on && !(thread.multiplexes && doubted)) {
         const UnitId only = thread.active.front()->unit.id;
         return threads_tell(exchange.process) ? Owner{only, Evidence::thread, 1} : Owner{only, Evidence::inferred, kAloneMargin};
     }
     if (!thread.active.empty()) {
         for (LiveUnit* live : thread.active) {
             // Had nothing been lost, it might be known whose this is: the unit is left out rather than shown without it.
-            live->misses_messages = live->misses_messages || in_doubt;
+            live->misses_messages = live->misses_messages || doubted;
         }
         share(thread.active, exchange.sent);  // someone else may be at work here, unseen
         return {{}, Evidence::ambiguous, 0};
@@ -150,6 +150,7 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     }
     ++thread.background;
     thread.background_may_go_on = true;
+    thread.background_in_doubt = thread.background_in_doubt || in_doubt(exchange.sent);
     background_[exchange.id] = sender;
     return {};
 }
@@ -198,12 +199,18 @@ UnitId Owners::alone_on(ThreadId thread) const {
 
 void Owners::lost(Instant at) {
     in_doubt_until_ = std::max(in_doubt_until_, at + std::clamp(longest_unit_, kShortestDoubt, kLongestDoubt));
+    // The answers may be among what was lost.
+    background_.for_each([&](ExchangeId, ThreadId sender) {
+        threads_[sender].background = 0;
+        threads_[sender].background_in_doubt = true;
+    });
+    background_ = {};
 }
 
 void Owners::idle(ProcessId process, ThreadId thread) {
     OnThread* const found = threads_.find(lane(process, thread));
     if (found != nullptr && found->background_may_go_on && found->background == 0) {
-        found->background_may_go_on = false;
+        found->background_may_go_on = found->background_in_doubt = false;
     }
 }
 

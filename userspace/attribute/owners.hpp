@@ -41,12 +41,15 @@ public:
     [[nodiscard]] UnitId alone_on(ThreadId thread) const;
     /// Events were lost until `at`. Units in flight are marked already (LiveUnit::touched_by_loss).
     void lost(Instant at);
+    /// Whether a loss leaves open what was in flight then.
+    [[nodiscard]] bool in_doubt(Instant at) const { return at < in_doubt_until_; }
 
 private:
     struct OnThread {
         std::vector<LiveUnit*> active;
         std::size_t background = 0;  // exchanges sent for nobody and not answered
         bool background_may_go_on = false;
+        bool background_in_doubt = false;  // it may be a unit's whose begin was lost
         bool multiplexes = false;  // has had several units in flight: an event loop
     };
     using InProcess = std::vector<LiveUnit*>;  // in flight

@@ -146,6 +146,9 @@ void Connection::transfer(const event::Call& call) {
         return;
     }
     summary_.process = call.process;
+    if (summary_.family == 0) {  // the record of the socket was lost, and who knows what else
+        stream(true).astray = stream(false).astray = true;
+    }
     const auto length = static_cast<std::uint64_t>(call.result);
     const std::uint64_t begin = call.stream_begin;
     const std::uint64_t end = begin + length;
@@ -162,6 +165,7 @@ void Connection::transfer(const event::Call& call) {
         summary_.bytes_lost += begin - way.expected;
         skip(read, way.expected, begin);
         sink_.lost(*this, call.thread);
+        way.astray = true;
     } else if (begin < way.expected) {
         ++summary_.lost_sync;  // two threads on one socket, told in the wrong order
         if (end <= way.expected) {
@@ -181,6 +185,9 @@ void Connection::transfer(const event::Call& call) {
     }
     if (!call.tail.empty()) {
         feed(read, end - call.tail.size(), call.tail, true);
+    }
+    if (way.astray) {
+        sink_.not_understood(*this, call.thread);
     }
 }
 
@@ -362,6 +369,7 @@ void Connection::close(Instant at) {
 
 void Connection::head(const proto::Head& head) {
     ++summary_.messages;
+    stream((summary_.role == Role::server) == (head.direction == proto::Direction::request)).astray = false;
     sink_.head(*this, head, moment(head.direction, head.begin));
 }
 

@@ -24,6 +24,8 @@ public:
     /// Bytes of this connection were lost (their event did not fit into the ring): open messages cannot be trusted.
     /// `finder`: the thread whose call showed it; what it works for may have been on this connection.
     virtual void lost(Connection& connection, ThreadId finder) = 0;
+    /// A call moved bytes that nobody can tell the meaning of, since what came before them was lost.
+    virtual void not_understood(Connection& connection, ThreadId mover) = 0;
     /// The protocol changed or is detected anew: open messages end here, incomplete.
     virtual void abandoned(Connection& connection) = 0;
     virtual void closed(Connection& connection) = 0;
@@ -70,6 +72,7 @@ private:
         std::vector<std::byte> held;  // what the parser asked to see again
         ByteTimes times;
         bool finished = false;
+        bool astray = false;  // bytes were lost, and no message has begun since
     };
     /// Bytes seen before the protocol is known, replayed into the parser once it is.
     struct Early {

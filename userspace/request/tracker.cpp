@@ -335,7 +335,7 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
 }
 
 void Tracker::lost(net::Connection& connection, ThreadId finder) {
-    listener_.lost(finder);
+    listener_.lost(connection.process(), finder);
     PerConnection* const found = open_.find(connection.id());
     if (found == nullptr) {
         return;
@@ -348,6 +348,10 @@ void Tracker::lost(net::Connection& connection, ThreadId finder) {
         open.exchange.touched_by_loss = true;
     }
     end_all(*found, "events lost");
+}
+
+void Tracker::not_understood(net::Connection& connection, ThreadId mover) {
+    listener_.lost(connection.process(), mover);
 }
 
 void Tracker::abandoned(net::Connection& connection) {

@@ -25,7 +25,7 @@ public:
     /// Exactly one call for each sent; complete or not.
     virtual void answered(Exchange&& exchange) = 0;
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
-    virtual void lost(ThreadId thread) = 0;
+    virtual void lost(ProcessId process, ThreadId thread) = 0;
 };
 
 /// Makes units of the messages on accepted connections and exchanges of those on opened ones. The one place where requests and
@@ -38,6 +38,7 @@ public:
     void head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) override;
     void end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) override;
     void lost(net::Connection& connection, ThreadId finder) override;
+    void not_understood(net::Connection& connection, ThreadId mover) override;
     void abandoned(net::Connection& connection) override;
     void closed(net::Connection& connection) override;
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -32,6 +33,7 @@ public:
         lines.push_back(mark + (end.complete ? " " : " cut ") + when(last));
     }
     void lost(Connection&, ThreadId) override { lines.emplace_back("lost"); }
+    void not_understood(Connection&, ThreadId) override { lines.emplace_back("not understood"); }
     void abandoned(Connection&) override { lines.emplace_back("abandoned"); }
     void closed(Connection&) override { lines.emplace_back("closed"); }
 
@@ -133,6 +135,25 @@ TEST_F(ConnectionTest, ALostReadIsToldAndCounted) {
     ASSERT_FALSE(diary_.lines.empty());
     EXPECT_THAT(diary_.lines, ::testing::Contains("lost"));
     EXPECT_EQ(connection.summary().bytes_lost, kGet.size());
+}
+
+TEST_F(ConnectionTest, UntilAMessageBeginsAfterALossNothingIsUnderstood) {
+    Connection connection(socket(1, TS_SOCKET_PASSIVE), false, diary_);
+    constexpr std::string_view kPost = "POST /a HTTP/1.1\r\nContent-Length: 8\r\n\r\n";
+    transfer(connection, TS_OPERATION_READ, 0, kPost, 1, 2);
+    transfer(connection, TS_OPERATION_READ, kPost.size() + 2, "cdef", 3, 4);
+    transfer(connection, TS_OPERATION_READ, kPost.size() + 6, "gh", 5, 6);
+    EXPECT_EQ(std::count(diary_.lines.begin(), diary_.lines.end(), "not understood"), 2);
+    diary_.lines.clear();
+    transfer(connection, TS_OPERATION_READ, kPost.size() + 8, kGet, 7, 8);
+    EXPECT_THAT(diary_.lines, ::testing::Contains("? GET 7/7/8"));
+    EXPECT_THAT(diary_.lines, ::testing::Not(::testing::Contains("not understood")));
+}
+
+TEST_F(ConnectionTest, WhoseSocketWasNeverToldIsNotUnderstoodUntilItSpeaks) {
+    Connection connection(socket(2, TS_SOCKET_SEEN, 0), false, diary_);
+    transfer(connection, TS_OPERATION_WRITE, 0, "\x01\x02", 1, 2);
+    EXPECT_THAT(diary_.lines, ElementsAre("not understood"));
 }
 
 TEST_F(ConnectionTest, PeekingMovesNothing) {
