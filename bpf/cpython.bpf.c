@@ -12,17 +12,14 @@ __u32 ts_python_met = 0;
 static __always_inline int on_task(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct ts_fresh_task fresh = {.task = BPF_CORE_READ(regs, di)};
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-
 	if (!thread)
 		return 0;
 	if (thread->python_fresh)
 		ts_python_settle(thread);
 	thread->python_strange = TS_MAKES_TASKS;
-	fresh.parent = ts_python_context(thread);
-	if (!bpf_map_update_elem(&fresh_tasks, &tid, &fresh, BPF_ANY))
-		thread->python_fresh = 1;
+	thread->python_task = BPF_CORE_READ(regs, di);
+	thread->python_task_parent = ts_python_context(thread);
+	thread->python_fresh = 1;
 	return 0;
 }
 

@@ -5,7 +5,8 @@
  * state is looked up in the interpreter's list, by thread_id, and remembered.
  *
  * The memory changes while it is read. Nothing that is read is trusted beyond what is checked: a remembered state must
- * still be in the list and bear this thread's id, and what is taken for a context must be an object of that type.
+ * bear this thread's id and have a context (one that was freed has none: PyThreadState_Clear), or else still be in the
+ * list; and what is taken for a context must be held by a task known to hold it, or be an object of that type.
  */
 #ifndef TIMESINK_CPYTHON_H
 #define TIMESINK_CPYTHON_H
@@ -40,20 +41,6 @@ struct ts_known_contexts {
 	__type(value, __u64);
 };
 struct ts_known_contexts known_contexts SEC(".maps") __weak;
-
-/* By thread: the asyncio task made last, and the context that it was made in. Valid while ts_thread.python_fresh is
- * set. */
-struct ts_fresh_task {
-	__u64 task;
-	__u64 parent;
-};
-struct ts_fresh_tasks {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u32);
-	__type(value, struct ts_fresh_task);
-};
-struct ts_fresh_tasks fresh_tasks SEC(".maps") __weak;
 
 /* Work items of executors, from when they are put into the queue until a worker takes them. Their value means nothing.
  */
@@ -140,14 +127,28 @@ __weak __noinline __u64 ts_python_find_state(__u32 pid, __u64 self)
 	return state && ts_python_state_holds(python, state, self) ? state : 0;
 }
 
+/* The context of a state if that is the thread's, by one read: it is what each call that sends something pays. */
+TS_SHARED __u64 ts_python_context_in(const struct ts_python *python, __u64 state, __u64 self)
+{
+	__u64 words[TS_PYTHON_STATE_MOST / 8] = {};
+	__u32 at;
+
+	if (!python)
+		return 0;
+	at = python->context - python->thread_id;
+	TS_OPAQUE(at);
+	if (at > sizeof(words) - 8 || bpf_probe_read_user(words, at + 8, (void *)(state + python->thread_id)) ||
+	    words[0] != self)
+		return 0;
+	return words[at / 8];
+}
+
 /*
  * The thread's own PyThreadState; 0: none. A thread that CPython knows nothing of (one of a library's own) would walk
  * the list in vain at each call: it looks again ever more rarely, up to every 64th time.
  */
-static __always_inline __u64 ts_python_state(struct ts_thread *thread, const struct ts_python *python)
+static __always_inline __u64 ts_python_state(struct ts_thread *thread, const struct ts_python *python, __u64 self)
 {
-	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
-	__u64 self = BPF_CORE_READ(task, thread.fsbase);
 	__u8 misses;
 
 	if (thread->python_state && ts_python_state_holds(python, thread->python_state, self))
@@ -173,6 +174,20 @@ static __always_inline bool ts_is_context(const struct ts_python *python, __u64 
 
 enum ts_standing { TS_UNSURE, TS_COPIED, TS_OF_TASK };
 
+/* The context that the thread's state names; 0: none. Not checked to be one. */
+static __always_inline __u64 ts_python_current(struct ts_thread *thread, const struct ts_python *python)
+{
+	__u64 self = TS_LOAD(bpf_get_current_task_btf(), thread.fsbase);
+	__u64 context = 0, state;
+
+	if (thread->python_state)
+		context = ts_python_context_in(python, thread->python_state, self);
+	if (context)
+		return context;
+	state = ts_python_state(thread, python, self);
+	return state ? ts_python_context_in(python, state, self) : 0;
+}
+
 /*
  * Whether its making was told, and it is not another one at the same address. That of a task is while the task holds
  * it. One that was copied by a program (copy_context) is taken for that on threads that make no tasks: what is entered
@@ -186,8 +201,10 @@ static __always_inline enum ts_standing ts_context_standing(const struct ts_thre
 
 	if (!task)
 		return TS_UNSURE;
-	if (*task)
-		return ts_read_word(*task + python->task_context) == context ? TS_OF_TASK : TS_UNSURE;
+	if (*task && ts_read_word(*task + python->task_context) == context)
+		return TS_OF_TASK;
+	if (*task || !ts_is_context(python, context))
+		return TS_UNSURE;
 	if (thread->python_strange == TS_MAKES_TASKS || !(__u32)ts_read_word(context + TS_CONTEXT_ENTERED))
 		return TS_UNSURE;
 	return TS_COPIED;
@@ -252,27 +269,13 @@ static __always_inline void ts_python_claim(struct ts_thread *thread, struct ts_
  * The name of the context current on the running thread; 0: none, or not known. For a worker of an executor it is the
  * work item that it took, whatever context that runs in, unless it runs tasks of its own.
  */
-TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
+static __always_inline __u64 ts_python_context_with(struct ts_thread *thread, struct ts_python *python)
 {
-	enum ts_standing standing = TS_UNSURE;
-	struct ts_python *python;
-	__u64 state, context;
-	__u32 pid;
+	enum ts_standing standing;
+	__u64 context;
 
-	if (!thread || !ts_python_met)
-		return 0;
-	pid = thread->pid;
-	python = bpf_map_lookup_elem(&python_processes, &pid);
-	if (!python)
-		return 0;
-	state = ts_python_state(thread, python);
-	if (!state)
-		return 0;
-	context = ts_read_word(state + python->context);
-	if (!ts_is_context(python, context))
-		context = 0;
-	else
-		standing = ts_context_standing(thread, python, context);
+	context = ts_python_current(thread, python);
+	standing = context ? ts_context_standing(thread, python, context) : TS_UNSURE;
 	if (standing == TS_OF_TASK)
 		return context;
 	if (thread->python_offered && !thread->python_work)
@@ -281,7 +284,19 @@ TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
 		return thread->python_work;
 	if (standing == TS_COPIED)
 		return context;
-	return context ? context | TS_CONTEXT_UNSURE : 0;
+	return context && ts_is_context(python, context) ? context | TS_CONTEXT_UNSURE : 0;
+}
+
+TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
+{
+	struct ts_python *python;
+	__u32 pid;
+
+	if (!thread)
+		return 0;
+	pid = thread->pid;
+	python = bpf_map_lookup_elem(&python_processes, &pid);
+	return python ? ts_python_context_with(thread, python) : 0;
 }
 
 /* The thread sent something in a context of this name: asks live/ to have copies told, once that is of use. */
@@ -347,9 +362,8 @@ TS_SHARED int ts_python_settle(struct ts_thread *thread)
 {
 	struct ts_context_key key = {};
 	const struct ts_python *python;
-	const struct ts_fresh_task *fresh;
 	__u64 task, parent;
-	__u32 offset, pid, tid = (__u32)bpf_get_current_pid_tgid();
+	__u32 offset, pid;
 	const __u64 *holder;
 
 	if (!thread)
@@ -357,11 +371,10 @@ TS_SHARED int ts_python_settle(struct ts_thread *thread)
 	thread->python_fresh = 0;
 	pid = thread->pid;
 	python = bpf_map_lookup_elem(&python_processes, &pid);
-	fresh = bpf_map_lookup_elem(&fresh_tasks, &tid);
-	if (!python || !fresh)
+	if (!python)
 		return 0;
-	task = fresh->task;
-	parent = fresh->parent;
+	task = thread->python_task;
+	parent = thread->python_task_parent;
 	offset = python->task_context;
 	if (!offset)
 		offset = ts_python_find_task_context(pid, task);
@@ -433,15 +446,17 @@ TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, b
 {
 	struct ts_buffered_key key = {.fd = fd};
 	const struct ts_buffered *buffered;
-	const struct ts_python *python;
+	struct ts_python *python;
 	__u64 name;
 	__u32 pid;
 
-	if (!thread || !ts_python_met)
+	if (!thread)
 		return 0;
 	key.pid = pid = thread->pid;
 	python = bpf_map_lookup_elem(&python_processes, &pid);
-	if (python && python->buffers) {
+	if (!python)
+		return 0;
+	if (python->buffers) {
 		buffered = bpf_map_lookup_elem(&buffered_writes, &key);
 		if (buffered) {
 			name = buffered->name;
@@ -450,7 +465,7 @@ TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, b
 			return name;
 		}
 	}
-	return ts_python_context(thread);
+	return ts_python_context_with(thread, python);
 }
 
 static __always_inline void ts_python_closed(__u32 pid, __s32 fd)

@@ -24,9 +24,11 @@ static __always_inline void emit_task(struct task_struct *task, __u8 operation, 
 	ts_submit(out);
 }
 
+/* What a thread begins with; on a program's stack there is no room for one. */
+static const struct ts_thread ts_blank_thread = {.syscall = -1, .waker_syscall = -1, .fd = -1};
+
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child, const bool btf)
 {
-	struct ts_thread fresh = {.syscall = -1, .waker_syscall = -1, .fd = -1};
 	struct ts_thread *made = NULL;
 	__u32 pid, tid;
 
@@ -34,15 +36,18 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return 0;
 	pid = TS_GET(btf, child, tgid);
 	tid = TS_GET(btf, child, pid);
-	fresh.since = bpf_ktime_get_ns();
-	fresh.pid = pid;
 	if (btf) {
-		made = bpf_task_storage_get(&thread_storage, child, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	} else if (!bpf_map_update_elem(&threads_by_tid, &tid, &fresh, BPF_ANY)) {
+		made = bpf_task_storage_get(&thread_storage, child, (void *)&ts_blank_thread,
+					    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	} else if (!bpf_map_update_elem(&threads_by_tid, &tid, &ts_blank_thread, BPF_ANY)) {
 		made = bpf_map_lookup_elem(&threads_by_tid, &tid);
 	}
-	if (!made)
+	if (made) {
+		made->since = bpf_ktime_get_ns();
+		made->pid = pid;
+	} else {
 		__sync_fetch_and_add(&ts_threads_missed, 1);
+	}
 	if (pid == tid) {
 		__u32 yes = 1;
 

@@ -24,13 +24,15 @@ struct ts_thread {
 	__u8 off_flags;
 	__u8 python_misses;  /* looked for python_state in vain so often, in a row */
 	__u8 python_strange; /* wrote in contexts of no known task so often; 255: it makes tasks */
-	__u8 python_fresh;   /* the one made last was not told yet: it is in fresh_tasks */
+	__u8 python_fresh;   /* the one made last was not told yet: it is python_task */
 	__u8 python_puts;    /* puts work into an executor's queue at this moment: it is in put_items */
 	__u8 python_takes;   /* took work, seen to do so */
 	__u8 python_offered; /* was woken for work that it was not seen to take: it is in offered_items */
 	__u8 go_checked;     /* Go's runtime takes this thread for the one that it is */
 	__u64 python_state;  /* this thread's PyThreadState when last looked for; 0: none found */
-	__u64 python_work;   /* the executor's work item that it took last; 0: none that is known */
+	__u64 python_task;   /* the asyncio task made last, and the context that it was made in */
+	__u64 python_task_parent;
+	__u64 python_work; /* the executor's work item that it took last; 0: none that is known */
 	struct ts_call_count counts[TS_CLASS_COUNT];
 };
 
