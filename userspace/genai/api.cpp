@@ -75,6 +75,15 @@ Api api_of(std::string_view method, std::string_view target) {
     return Api::none;
 }
 
+Api api_of(const Facts& answer) {
+    for (const Api api : {Api::chat_completions, Api::completions, Api::responses, Api::embeddings, Api::messages}) {
+        if (has_form_of(api, answer)) {
+            return api;
+        }
+    }
+    return Api::none;
+}
+
 bool is_spoken(Api api, const Facts& request, const Facts& answer) {
     return has_form_of(api, answer) || (has_input_of(api, request) && !request.model.empty());
 }

@@ -14,6 +14,10 @@ enum class Api : std::uint8_t { none, chat_completions, completions, responses, 
 /// it may turn out: is_spoken() says whether it is.
 Api api_of(std::string_view method, std::string_view target);
 
+/// By the form of an answer alone: where the path is not known (HTTP/2's tables older than the attach). Images have no telling
+/// form.
+Api api_of(const Facts& answer);
+
 /// Whether the bodies are of that API: the request has its input, and names a model or is answered in the API's form. Paths like
 /// /messages and /completions are everybody's.
 bool is_spoken(Api api, const Facts& request, const Facts& answer);

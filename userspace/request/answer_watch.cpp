@@ -50,11 +50,13 @@ void StreamFigures::count(Instant at, bool cut) {
 
 std::unique_ptr<AnswerWatch> AnswerWatch::of_request(const proto::Head& head) {
     const genai::Api api = genai::api_of(head.operation, head.target);
-    if (api == genai::Api::none) {
+    const bool path_unknown = head.target.empty() && (head.operation.empty() || head.operation == "POST");
+    if (api == genai::Api::none && !path_unknown) {
         return nullptr;
     }
     std::unique_ptr<AnswerWatch> watch(new AnswerWatch);
     watch->api_ = api;
+    watch->any_api_ = path_unknown;
     watch->request_encoding_ = encoding_of(head.attributes, "http.request.header.content-encoding");
     std::uint64_t attempt = 0;
     if (proto::parse_decimal(value_of(head.attributes, "http.request.header.x-stainless-retry-count"), attempt)) {
@@ -75,9 +77,25 @@ std::unique_ptr<AnswerWatch> AnswerWatch::of_response(const proto::Head& head) {
 void AnswerWatch::response(const proto::Head& head) {
     status_ = head.status;
     encoding_ = encoding_of(head.attributes, "http.response.header.content-encoding");
-    if (const auto kind = proto::EventStream::kind_of(value_of(head.attributes, "http.response.header.content-type"))) {
+    const std::string_view type = value_of(head.attributes, "http.response.header.content-type");
+    type_unknown_ = type.empty();
+    if (const auto kind = proto::EventStream::kind_of(type)) {
         events_.emplace(*kind);
         figures_.kind = *kind;
+    }
+}
+
+/// Content type and encoding may stand in a table of HTTP/2 that is older than the attach, or than a loss. Both have marks.
+void AnswerWatch::look_at_begin(std::string_view text) {
+    if (!std::exchange(type_unknown_, false) || !encoding_.empty()) {
+        return;
+    }
+    if (text.starts_with("data: ") || text.starts_with("event: ")) {
+        events_.emplace(proto::EventStream::Kind::server_sent);
+    } else if (text.starts_with("\x1f\x8b")) {  // RFC 1952 section 2.3.1
+        encoding_ = "gzip";
+    } else if (text.starts_with("\x28\xb5\x2f\xfd")) {  // RFC 8878 section 3.1.1
+        encoding_ = "zstd";
     }
 }
 
@@ -86,7 +104,10 @@ void AnswerWatch::content(const proto::Content& content, const net::Connection& 
     if (content.direction == proto::Direction::request) {
         digest_ = digest(digest_, text.empty() ? std::to_string(content.missing) : text);
         text.empty() ? request_.skip() : request_.append(text);
-    } else if (!encoding_.empty()) {
+        return;
+    }
+    look_at_begin(text);
+    if (!encoding_.empty()) {
         text.empty() ? encoded_.skip() : encoded_.append(text);
     } else if (!events_) {
         text.empty() ? body_.skip() : body_.append(text);
@@ -110,7 +131,7 @@ void AnswerWatch::event(const proto::EventStream::Event& event) {
         at = !moment.known ? Instant{} : read_late ? moment.exited : moment.arrived;
     }
     figures_.count(at, event.cut);
-    if (api_ == genai::Api::none) {
+    if (!may_be_genai()) {
         return;
     }
     genai::Facts facts = genai::read_facts(event.data);
@@ -146,7 +167,7 @@ void AnswerWatch::finish(std::uint64_t position, std::string_view host) {
         events_->finish(position, *this);
         stream_ = std::make_shared<const StreamFigures>(figures_);
     }
-    if (api_ != genai::Api::none) {
+    if (may_be_genai()) {
         conclude(host);
     }
 }
@@ -161,6 +182,7 @@ void AnswerWatch::conclude(std::string_view host) {
     if (!events_) {
         answer_ = genai::read_facts(body_);
     }
+    api_ = any_api_ ? genai::api_of(answer_) : api_;
     if (!genai::is_spoken(api_, request, answer_)) {
         return;
     }

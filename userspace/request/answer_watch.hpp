@@ -38,6 +38,8 @@ public:
 private:
     AnswerWatch() = default;
     void event(const proto::EventStream::Event& event) override;
+    [[nodiscard]] bool may_be_genai() const { return api_ != genai::Api::none || any_api_; }
+    void look_at_begin(std::string_view text);
     void undo_encoding();
     void conclude(std::string_view host);
 
@@ -46,6 +48,8 @@ private:
     static constexpr std::size_t kKeptEncoded = std::size_t{64} * 1024;
 
     genai::Api api_ = genai::Api::none;
+    bool any_api_ = false;       ///< the path is not known: the answer tells which, if any
+    bool type_unknown_ = false;  ///< the header is not known, or has no content type: the first bytes of the response tell
     std::string request_encoding_;
     std::string encoding_;  ///< of the response; empty: none
     std::uint64_t attempt_ = 0;

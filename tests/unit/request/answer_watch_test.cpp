@@ -150,6 +150,27 @@ TEST(AnswerWatch, WhatWasNotCapturedIsSaidToBeMissing) {
     EXPECT_EQ(exchange.genai->unread, "");
 }
 
+TEST(AnswerWatch, WithoutAPathTheFormOfTheAnswerTells) {
+    const proto::Head head{.operation = "POST"};
+    const std::unique_ptr<AnswerWatch> watch = AnswerWatch::of_request(head);
+    ASSERT_NE(watch, nullptr);
+    Told told;
+    RouteTable routes;
+    Tracker tracker(told, routes);
+    event::Socket socket{};
+    socket.origin = TS_SOCKET_CONNECT;
+    net::Connection connection(socket, false, tracker);
+    watch->content({.bytes = std::as_bytes(std::span(kAsk))}, connection);
+    watch->response({.direction = proto::Direction::response});
+    const std::string events = kFirst + kToken + kUsage;
+    watch->content({.direction = proto::Direction::response, .bytes = std::as_bytes(std::span(events))}, connection);
+    watch->finish(0, "");
+    ASSERT_NE(watch->genai(), nullptr);
+    EXPECT_EQ(watch->genai()->api, genai::Api::chat_completions);
+    EXPECT_EQ(watch->genai()->output_tokens, 3U);
+    EXPECT_EQ(AnswerWatch::of_request(proto::Head{.operation = "GET"}), nullptr);
+}
+
 TEST(AnswerWatch, AnAnswerOfAnotherServiceUnderSuchAPathIsNone) {
     Conversation talk(TS_SOCKET_CONNECT);
     talk.write(100, Conversation::post("/v1/messages", R"({"to":"bob","messages":["hi"]})"));

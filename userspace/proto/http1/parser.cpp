@@ -9,6 +9,7 @@
 #include "proto/http2/http2.hpp"
 #include "proto/lines.hpp"
 #include "proto/turns.hpp"
+#include "proto/websocket/websocket.hpp"
 
 namespace timesink::proto::http1 {
 namespace {
@@ -53,7 +54,7 @@ private:
     Stream request_{Direction::request};
     Stream response_{Direction::response};
     Turns<Asked> turns_;
-    std::unique_ptr<Parser> successor_;  ///< HTTP/2, once the connection was upgraded to it: everything is its
+    std::unique_ptr<Parser> successor_;  ///< HTTP/2 or WebSocket, once the connection was upgraded to it: everything is its
     bool understood_ = false;            ///< a start line was seen
     bool not_mine_ = false;              ///< never was HTTP/1, or is no more
     bool rejected_ = false;              ///< never was
@@ -90,7 +91,7 @@ Parsed Http1::parse(const Chunk& chunk, Sink& sink) {
     return {taken, Verdict::ok};
 }
 
-/// The rest of the chunk in which the connection became HTTP/2.
+/// The rest of the chunk in which the connection became HTTP/2 or WebSocket.
 Parsed Http1::after_upgrade(const Chunk& chunk, std::size_t taken, Sink& sink) {
     if (taken == chunk.bytes.size()) {
         return {taken, Verdict::ok};
@@ -298,7 +299,9 @@ void Http1::frame_response(Stream& stream, std::uint64_t position, Sink& sink) {
     if (stream.body.done()) {
         close(stream, position, true, sink);
     }
-    if (tunnel || status == 101) {
+    if (status == 101 && fields.upgrade() == "websocket") {
+        successor_ = websocket::make(request_.head.target, request_.head.host, turns_.number_unanswered());
+    } else if (tunnel || status == 101) {
         not_mine_ = true;
         const std::string protocol = tunnel ? "tunnel" : fields.upgrade();
         sink.upgraded(protocol.empty() ? "unknown" : protocol);
