@@ -247,6 +247,7 @@ void Tracker::unit_response(PerConnection& open, const proto::Head& head, const 
     at.unit.answering_in = first_byte.context;
     append(at.unit.attributes, head.attributes);
     watch_response(at, head);
+    listener_.answering(at.unit);
 }
 
 void Tracker::exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte) {

@@ -17,6 +17,7 @@ Instant ms(std::int64_t at) {
 
 struct Told final : Listener {
     void began(const Unit&) override {}
+    void answering(const Unit&) override {}
     void ended(Unit&& unit) override { units.push_back(std::move(unit)); }
     void sent(const Exchange&) override {}
     void answered(Exchange&& exchange) override { exchanges.push_back(std::move(exchange)); }
