@@ -256,8 +256,8 @@ void Http2::rest(Direction direction, std::string_view piece, std::uint64_t posi
     const std::uint64_t bytes = std::min(way.content_left, missing + piece.size());
     const Stream* const stream = bytes > 0 ? streams_.find(way.frame.stream) : nullptr;
     way.content_left -= bytes;
-    if (stream == nullptr) {
-        return;
+    if (stream == nullptr || (direction == Direction::request ? stream->request_over : !stream->responded)) {
+        return;  // frames behind the end of their message are nobody's
     }
     const auto content = std::as_bytes(std::span(piece)).first(piece.empty() ? 0 : static_cast<std::size_t>(bytes));
     sink.content({direction, stream->correlation, position, content, piece.empty() ? bytes : 0});
