@@ -88,9 +88,7 @@ void EventStream::store(std::string_view bytes) {
 void EventStream::end_of_line(std::uint64_t position, Listener& listener) {
     const bool empty = line_empty_;
     line_empty_ = true;
-    if (kind_ == Kind::lines) {
-        dispatch(position, listener);
-    } else if (empty) {
+    if (kind_ == Kind::lines || empty) {
         dispatch(position, listener);
     } else if (state_ != State::torn) {
         const bool data = field_ == "data" || (field_.starts_with(kByteOrderMark) && field_.ends_with("data"));

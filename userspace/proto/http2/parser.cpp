@@ -151,7 +151,6 @@ void Http2::opened(const Frame& frame, Sink& sink) {
         way.blocks.fresh();  // what every connection begins with
     }
     way.told = true;
-    way.content_left = 0;
     if (std::exchange(way.counts_from_loss, false)) {
         streams_.credit_lost(frame.direction, frame.begin - way.lost_from);
     }
@@ -336,6 +335,7 @@ void Http2::lost(Direction direction, std::uint64_t position, Sink& sink) {
             return;
         }
     }
+    way.content_left = 0;
     way.lost_from = position;
     way.counts_from_loss = way.block_of == 0;
     give_block_up(way, position, sink);
