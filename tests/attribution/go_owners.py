@@ -18,7 +18,7 @@ from go_loop import stack as go_loop
 from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm, progress
 
-NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "sql", "timers", "provider", "cache", "background")
+NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "sql", "timers", "provider", "cache", "background", "after")
 POOLS_OF_GOROUTINES = ("worker", "growing")
 SKIPPED = 77
 
@@ -42,13 +42,14 @@ def run(options, program, pool, clients, mix, requests):
         verdicts, complaints, evidence = owners.judge(score.read_lines(service.truth), export)
         verdicts["failures"] = summary["failures"]
         verdicts["unread"] = sum(1 for thing in export if thing["type"] == "unit" and not score.shown(thing))
+        complaints += owners.check_backgrounds(verdicts, export)
         return verdicts, complaints, evidence
 
 
 def show(label, verdicts, complaints, evidence, most):
     count = verdicts["all"] or 1
     print(f"{label} {verdicts['all']:>9} {100 * verdicts['right'] / count:>7.2f} % {verdicts['wrong']:>6} {verdicts['missing']:>7} "
-          f"{verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {dict(evidence)}"
+          f"{verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {owners.background_text(verdicts)}  {dict(evidence)}"
           f"{'  FAILURES ' + str(verdicts['failures']) if verdicts['failures'] else ''}", flush=True)
     for line in sorted(complaints, key=lambda line: not line.startswith("wrong"))[:most]:
         progress("  " + line)
@@ -71,7 +72,7 @@ def short(options):
         verdicts, complaints, evidence = run(options, program, 4, clients, mix, requests)
         show(f"{clients:>3} {mix:<15}", verdicts, complaints, evidence, options.complaints)
         share = verdicts["right"] / (verdicts["all"] or 1)
-        if verdicts["wrong"] or verdicts["failures"] or verdicts["all"] < 400 or share < least:
+        if verdicts["wrong"] or verdicts["background wrong"] or verdicts["failures"] or verdicts["all"] < 400 or share < least:
             failed.append(f"{clients} clients, {mix}: {dict(verdicts)}")
     for line in failed:
         print("not met: " + line)

@@ -9,10 +9,13 @@ void ContextOwners::on(const event::Lineage& lineage) {
     if (event::is_birth_name(lineage.child)) {
         const ContextRef before = contexts_.find(lineage.process, lineage.child, lineage.at);
         if (before != nullptr && before->start != 0) {
-            functions_[lineage.process].ended(before->start);
+            functions_[lineage.process].ended(*before);
         }
     }
     contexts_.on(lineage);
+    if (event::is_birth_name(lineage.child)) {
+        goroutines::made(*contexts_.find(lineage.process, lineage.child, lineage.at));
+    }
 }
 
 void ContextOwners::lost(Instant at) {
@@ -34,6 +37,8 @@ void ContextOwners::began(const LiveUnit& live) {
             goroutines::reads(reader, unit);
             process.readers.emplace(unit.id, reader);
         }
+    } else {
+        serves_several(unit.process, unit.read_in, unit.read_begin, unit.id);
     }
 }
 
@@ -73,17 +78,37 @@ ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated) 
 }
 
 /// The nearest context, going outwards, that is a unit's root; null: none is.
-const Context* ContextOwners::claimed(const ContextRef& context) {
-    const Context* at = context.get();
+Context* ContextOwners::claimed(const ContextRef& context) {
+    Context* at = context.get();
     while (at != nullptr && at->unit == UnitId{}) {
         at = at->parent.get();
     }
     return at;
 }
 
+/// A unit was read or answered in this context. If it is another one's, who goes on in it for whom cannot be told.
+void ContextOwners::serves_several(ProcessId process, ContextId context, Instant at, UnitId unit) {
+    Context* const claim = claimed(contexts_.find(process, context, at));
+    if (claim != nullptr && claim->unit != unit) {
+        claim->answered.reset();
+    }
+}
+
+/// Whose background work was sent there; null: it is nobody's. What a goroutine makes need not work for it.
+AnsweredRef ContextOwners::left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine) {
+    const Context* const claim = claimed(sent_in);
+    const bool after = claim != nullptr && claim->answered != nullptr && sent > claim->answered->end;
+    return after && (!by_goroutine || claim == sent_in.get()) ? claim->answered : nullptr;
+}
+
 /// What stands when no unit has claimed an exchange. Its thread may have served one unit only; but where that unit's root is
 /// known, and this was not sent in it, something else ran on the thread.
 Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool root_known) {
+    const bool by_goroutine = waiting.evidence == Evidence::goroutine;
+    const AnsweredRef after = waiting.after != nullptr ? waiting.after : left_behind(waiting.sent_in, waiting.sent, by_goroutine);
+    if (after != nullptr) {
+        return {after->id, waiting.evidence, 1, {}, after};
+    }
     if (waiting.fallback.unit != UnitId{} && (waiting.fallback.unit != ended || root_known)) {
         return {{}, Evidence::ambiguous, 0};
     }
@@ -103,14 +128,18 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     const bool contradicts = root != nullptr && root->unit != UnitId{};
     if (root != nullptr && !contradicts) {
         root->unit = unit;
+        root->answered = answered(live);
     }
+    serves_several(live.unit.process, live.unit.answered_in, end, unit);
+    serves_several(live.unit.process, live.unit.answering_in, live.unit.first_response, unit);
     const ContextRef server = server_of(live, process);
     const bool known = root != nullptr || server != nullptr;
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         const Context* claim = claimed(waiting.sent_in);
         const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
-        if (in_root || (server != nullptr && waiting.sent <= end &&
+        // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
+        if (in_root || (server != nullptr && waiting.after == nullptr && waiting.sent <= end &&
                         goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
             decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
@@ -136,18 +165,25 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     const auto found = processes_.find(exchange.process);
     ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
     const bool by_goroutine = context != nullptr && event::is_goroutine(exchange.sent_in);
+    const Evidence evidence = by_goroutine ? Evidence::goroutine : Evidence::context;
     const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
-    if (context == nullptr || found == processes_.end()) {
-        return false;  // no unit in flight, or nothing to go by
+    if (context == nullptr) {
+        return false;
+    }
+    if (found == processes_.end()) {  // no unit in flight that might claim it
+        const AnsweredRef after = left ? left->by : left_behind(context, exchange.sent, by_goroutine);
+        if (after != nullptr) {
+            owner = {after->id, evidence, 1, {}, after};
+        }
+        return false;
     }
     if (claimed(context) != nullptr) {
-        owner = {};  // in the background of a unit that has been answered, unless one that it began claims it
+        owner = {};  // of a unit that has been answered, unless one that it began claims it
     } else if (left) {
-        owner = {{}, *left, 0};
+        owner = {{}, left->evidence, 0};
     }
     std::vector<Waiting>& waiting = found->second.waiting;
-    waiting.push_back(
-        {exchange.id, std::move(context), exchange.sent, owner, by_goroutine ? Evidence::goroutine : Evidence::context});
+    waiting.push_back({exchange.id, std::move(context), exchange.sent, owner, evidence, left ? left->by : nullptr});
     if (waiting.size() > kMostWaiting) {
         decisions.push_back({waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
         waiting.erase(waiting.begin());
@@ -158,6 +194,14 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
 bool ContextOwners::certain(const request::Exchange& exchange) {
     const ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
     return context != nullptr && (context->made > lost_ || (context->service != nullptr && context->service->read > lost_));
+}
+
+Instant ContextOwners::decided_until() const {
+    Instant until = Instant::max();
+    for (const auto& [id, process] : processes_) {
+        until = process.waiting.empty() ? until : std::min(until, process.waiting.front().sent);
+    }
+    return until;
 }
 
 void ContextOwners::finish(std::vector<Decision>& decisions) {
