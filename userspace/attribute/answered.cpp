@@ -11,6 +11,7 @@ AnsweredRef answered(const LiveUnit& live) {
     }
     auto made = std::make_shared<Answered>();
     made->id = unit.id;
+    made->socket = unit.socket;
     made->process = unit.process;
     made->thread = unit.thread;
     made->answered_by = unit.answered_by;

@@ -16,6 +16,7 @@ struct LiveUnit;
 /// by the contexts in which it ran, so it is there for as long as anything may be sent in them, and no longer.
 struct Answered {
     UnitId id{};
+    SocketId socket{};
     ProcessId process{};
     ThreadId thread{};       ///< that read it
     ThreadId answered_by{};  ///< that wrote the end of its response

@@ -56,7 +56,7 @@ void Backgrounds::begin(LiveUnit& fresh, const Answered& request, Instant sent) 
     fresh.shared = {{unit.begin, Instant::max()}};
     open.live = &fresh;
     open.latest = std::max(unit.begin, sent);
-    due_.insert({due(open), request.id});
+    look_when_due(request.id, open);
 }
 
 void Backgrounds::sent(UnitId request) {
@@ -82,6 +82,14 @@ void Backgrounds::answered(UnitId request, const request::Exchange& exchange) {
         unit.end = end_of(exchange);
         unit.answered_by = exchange.read_by != ThreadId{} ? exchange.read_by : exchange.sent_by;
     }
+    if (due(open) < open.look) {
+        look_when_due(request, open);
+    }
+}
+
+void Backgrounds::look_when_due(UnitId request, Open& open) {
+    open.look = due(open);
+    due_.insert({open.look, request});
 }
 
 Instant Backgrounds::due(const Open& open) {
@@ -106,11 +114,10 @@ std::vector<LiveUnit*> Backgrounds::take_ended(Instant known) {
         if (found == open_.end() || found->second.live == nullptr) {
             continue;
         }
-        const Instant when = due(found->second);
-        if (when < known) {
+        if (due(found->second) < known) {
             end(found);
         } else {
-            due_.insert({when, request});
+            look_when_due(request, found->second);
         }
     }
     return std::exchange(ended_, {});

@@ -45,14 +45,16 @@ private:
         LiveUnit* live = nullptr;  // null: it was cut off, but calls are open
         std::size_t open = 0;      // calls that have not been answered
         Instant latest{};          // when it did something last
+        Instant look{};            // the earliest in due_
         Instant cut{};             // where the account before this one was cut off; zero: it was not
     };
     using AllOpen = std::map<UnitId, Open>;
     void end(AllOpen::iterator at);
+    void look_when_due(UnitId request, Open& open);
     [[nodiscard]] static Instant due(const Open& open);
 
     AllOpen open_;                              // by request
-    std::set<std::pair<Instant, UnitId>> due_;  // of each that has an account: when to look whether it is over; not earlier
+    std::set<std::pair<Instant, UnitId>> due_;  // of each that has an account: when to look whether it is over
     std::vector<LiveUnit*> ended_;
 };
 

@@ -35,7 +35,7 @@ void ContextOwners::began(const LiveUnit& live) {
     if (event::is_goroutine(unit.read_in)) {
         if (const ContextRef reader = contexts_.find(unit.process, unit.read_in, unit.read_begin)) {
             goroutines::reads(reader, unit);
-            process.readers.emplace(unit.id, reader);
+            process.readers.emplace(unit.id, Reader{reader, unit.socket});
         }
     } else {
         serves_several(unit.process, unit.read_in, unit.read_begin, unit.id);
@@ -48,7 +48,7 @@ ContextRef ContextOwners::server_of(const LiveUnit& live, InProcess& process) {
     if (found == process.readers.end()) {
         return nullptr;
     }
-    const ContextRef reader = std::move(found->second);
+    const ContextRef reader = std::move(found->second.goroutine);
     process.readers.erase(found);
     ContextRef server = goroutines::server_of(contexts_.find(live.unit.process, live.unit.answered_in, live.unit.end), reader);
     goroutines::has_read(reader, live.unit.id);
@@ -101,6 +101,22 @@ AnsweredRef ContextOwners::left_behind(const ContextRef& sent_in, Instant sent, 
     return after && (!by_goroutine || claim == sent_in.get()) ? claim->answered : nullptr;
 }
 
+/// A goroutine of which it is not known who made it may have read the connection's next request, which its server has begun to
+/// serve then.
+std::optional<goroutines::LeftBehind> ContextOwners::left_behind_by_goroutine(const ContextRef& context,
+                                                                              const request::Exchange& exchange) {
+    auto left = goroutines::left_behind(context, exchange.sent, functions_[exchange.process]);
+    const auto found = processes_.find(exchange.process);
+    if (!left || !left->by_server || left->by == nullptr || found == processes_.end()) {
+        return left;
+    }
+    const auto& readers = found->second.readers;
+    if (std::any_of(readers.begin(), readers.end(), [&](const auto& each) { return each.second.socket == left->by->socket; })) {
+        return goroutines::LeftBehind{Evidence::ambiguous, true, nullptr};
+    }
+    return left;
+}
+
 /// What stands when no unit has claimed an exchange. Its thread may have served one unit only; but where that unit's root is
 /// known, and this was not sent in it, something else ran on the thread.
 Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool root_known) {
@@ -133,13 +149,16 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     serves_several(live.unit.process, live.unit.answered_in, end, unit);
     serves_several(live.unit.process, live.unit.answering_in, live.unit.first_response, unit);
     const ContextRef server = server_of(live, process);
+    if (server == nullptr && event::is_goroutine(live.unit.answered_in)) {
+        goroutines::answers_another(contexts_.find(live.unit.process, live.unit.answered_in, end));
+    }
     const bool known = root != nullptr || server != nullptr;
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         const Context* claim = claimed(waiting.sent_in);
         const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
         // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
-        if (in_root || (server != nullptr && waiting.after == nullptr && waiting.sent <= end &&
+        if (in_root || (server != nullptr && !waiting.between && waiting.sent <= end &&
                         goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
             decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
@@ -166,7 +185,7 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
     const bool by_goroutine = context != nullptr && event::is_goroutine(exchange.sent_in);
     const Evidence evidence = by_goroutine ? Evidence::goroutine : Evidence::context;
-    const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
+    auto left = by_goroutine ? left_behind_by_goroutine(context, exchange) : std::nullopt;
     if (context == nullptr) {
         return false;
     }
@@ -183,7 +202,8 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
         owner = {{}, left->evidence, 0};
     }
     std::vector<Waiting>& waiting = found->second.waiting;
-    waiting.push_back({exchange.id, std::move(context), exchange.sent, owner, evidence, left ? left->by : nullptr});
+    waiting.push_back(
+        {exchange.id, std::move(context), exchange.sent, owner, evidence, left ? left->by : nullptr, left && left->by_server});
     if (waiting.size() > kMostWaiting) {
         decisions.push_back({waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
         waiting.erase(waiting.begin());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -67,17 +68,23 @@ private:
         Owner fallback;
         Evidence evidence;  // if it is claimed
         AnsweredRef after;  // goroutines: whose background work it is; null: not known
+        bool between;       // sent by a server that had answered one unit, and of the next no more than a byte
+    };
+    struct Reader {
+        ContextRef goroutine;
+        SocketId socket{};
     };
     struct InProcess {
         std::set<std::pair<Instant, UnitId>> active;  // when in flight since
         std::vector<Waiting> waiting;                 // in order of sending
-        std::map<UnitId, ContextRef> readers;         // goroutines that read units in flight
+        std::map<UnitId, Reader> readers;             // goroutines that read units in flight
     };
     [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated);
     ContextRef server_of(const LiveUnit& live, InProcess& process);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
     void serves_several(ProcessId process, ContextId context, Instant at, UnitId unit);
     static Context* claimed(const ContextRef& context);
+    std::optional<goroutines::LeftBehind> left_behind_by_goroutine(const ContextRef& context, const request::Exchange& exchange);
     static AnsweredRef left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine);
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
 

@@ -110,6 +110,12 @@ void served(Context& server, const LiveUnit& live) {
     }
 }
 
+void answers_another(const ContextRef& writer) {
+    if (writer != nullptr && writer->service != nullptr) {
+        writer->service->answered.reset();
+    }
+}
+
 bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live, const Functions& functions) {
     Instant at = sent;
     for (const Context* goroutine = sent_in.get(); goroutine != nullptr; goroutine = goroutine->parent.get()) {
@@ -132,7 +138,7 @@ std::optional<LeftBehind> left_behind(const ContextRef& sent_in, Instant sent, F
         const Service* service = goroutine->service.get();
         const bool has_answered = service != nullptr && service->end != Instant{};
         if (has_answered && child == nullptr && service->reading.empty()) {
-            return LeftBehind{Evidence::none, service->several ? nullptr : service->answered};
+            return LeftBehind{Evidence::none, true, service->several ? nullptr : service->answered};
         }
         if (has_answered && child != nullptr && at <= service->end) {
             // What is made when the unit is over cannot help it.
@@ -142,7 +148,8 @@ std::optional<LeftBehind> left_behind(const ContextRef& sent_in, Instant sent, F
                 goes_on.strayed = true;
                 functions.strayed(goes_on.start);
             }
-            return believed ? LeftBehind{Evidence::none, maker_of(*child, *service)} : LeftBehind{Evidence::ambiguous, nullptr};
+            return believed ? LeftBehind{Evidence::none, false, maker_of(*child, *service)}
+                            : LeftBehind{Evidence::ambiguous, false, nullptr};
         }
         believed =
             believed && (functions.works_for_its_maker(goroutine->start) || functions.goes_on_for_its_maker(goroutine->start));

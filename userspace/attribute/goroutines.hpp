@@ -59,6 +59,8 @@ void has_read(const ContextRef& reader, UnitId unit);
 /// ahead by a child of the connection's goroutine, which gets the first byte of the next request at times.
 ContextRef server_of(const ContextRef& answered_in, const ContextRef& reader);
 void served(Context& server, const LiveUnit& live);
+/// A unit whose server is not known was answered there: what goes on there is no longer the work of the one before.
+void answers_another(const ContextRef& writer);
 
 /// Sent by the server itself or by a descendant, on behalf of the unit.
 bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live, const Functions& functions);
@@ -66,6 +68,7 @@ bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, c
 /// What was sent when the unit was over in whose time the sender was made.
 struct LeftBehind {
     Evidence evidence = Evidence::none;  ///< ambiguous: what the sender runs is not believed to work for its maker
+    bool by_server = false;              ///< it is that unit's server that goes on, unless it has been given another
     AnsweredRef by;                      ///< whose background work it is; null: not known, or anyone's
 };
 /// It was made in the time of a unit that has been answered, or is its server after that. Empty: it is neither. Of each sending,
