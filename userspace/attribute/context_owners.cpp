@@ -38,7 +38,15 @@ void ContextOwners::began(const LiveUnit& live) {
             process.readers.emplace(unit.id, Reader{reader, unit.socket});
         }
     } else {
-        serves_several(unit.process, unit.read_in, unit.read_begin, unit.id);
+        serves_several(contexts_.find(unit.process, unit.read_in, unit.read_begin), unit.id);
+    }
+}
+
+void ContextOwners::answering(const request::Unit& unit) {
+    const auto found = processes_.find(unit.process);
+    ContextRef context = contexts_.find(unit.process, unit.answering_in, unit.first_response);
+    if (found != processes_.end() && context != nullptr) {
+        found->second.answering.insert_or_assign(unit.id, std::move(context));
     }
 }
 
@@ -68,9 +76,10 @@ ContextRef ContextOwners::root_of(const ContextRef& answered_in, Instant activat
 }
 
 /// The end of a long response may be sent by the loop itself, once there is room again, and its begin by the task that gave it.
-ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated) {
+ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated, InProcess& process) {
+    const auto answering = process.answering.extract(unit.id);
     const ContextRef by_end = root_of(contexts_.find(unit.process, unit.answered_in, unit.end), activated);
-    const ContextRef by_begin = root_of(contexts_.find(unit.process, unit.answering_in, unit.first_response), activated);
+    const ContextRef by_begin = answering ? root_of(answering.mapped(), activated) : nullptr;
     if (by_end != nullptr && by_begin != nullptr && by_end != by_begin) {
         return nullptr;  // whose work it is cannot be told
     }
@@ -87,8 +96,8 @@ Context* ContextOwners::claimed(const ContextRef& context) {
 }
 
 /// A unit was read or answered in this context. If it is another one's, who goes on in it for whom cannot be told.
-void ContextOwners::serves_several(ProcessId process, ContextId context, Instant at, UnitId unit) {
-    Context* const claim = claimed(contexts_.find(process, context, at));
+void ContextOwners::serves_several(const ContextRef& context, UnitId unit) {
+    Context* const claim = claimed(context);
     if (claim != nullptr && claim->unit != unit) {
         claim->answered.reset();
     }
@@ -140,17 +149,20 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     process.active.erase({live.unit.read_begin, live.unit.id});
     const UnitId unit = live.unit.id;
     const Instant end = live.unit.end;
-    const ContextRef root = root_of(live.unit, live.activated);
+    const auto begun = process.answering.find(unit);
+    const ContextRef begun_in = begun == process.answering.end() ? nullptr : begun->second;
+    const ContextRef root = root_of(live.unit, live.activated, process);
     const bool contradicts = root != nullptr && root->unit != UnitId{};
     if (root != nullptr && !contradicts) {
         root->unit = unit;
         root->answered = answered(live);
     }
-    serves_several(live.unit.process, live.unit.answered_in, end, unit);
-    serves_several(live.unit.process, live.unit.answering_in, live.unit.first_response, unit);
+    const ContextRef writer = contexts_.find(live.unit.process, live.unit.answered_in, end);
+    serves_several(writer, unit);
+    serves_several(begun_in, unit);
     const ContextRef server = server_of(live, process);
     if (server == nullptr && event::is_goroutine(live.unit.answered_in)) {
-        goroutines::answers_another(contexts_.find(live.unit.process, live.unit.answered_in, end));
+        goroutines::answers_another(writer);
     }
     const bool known = root != nullptr || server != nullptr;
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
