@@ -47,7 +47,7 @@ std::string calls_each(const Figures& figures) {
 }
 
 std::string left_out(const Model& model) {
-    return noun(model.background.excluded, "more") + " left out: events were lost meanwhile";
+    return grouped(model.background.excluded) + " more left out: events were lost meanwhile";
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ std::string left_out(const Model& model) {
 std::size_t background_height(const Model& model, const ServiceLine* service, const RouteLine* route) {
     const std::size_t lines = lines_of(model, service, route).size();
     const std::size_t more = lines > kMostLines ? 1 : 0;
-    const std::size_t note = model.background.excluded > 0 ? 1 : 0;
+    const std::size_t note = model.background.excluded > 0 && route == nullptr ? 1 : 0;
     return lines == 0 ? 0 : 2 + std::min(lines, kMostLines) + more + note;
 }
 
@@ -101,7 +101,7 @@ void draw_background(Page& page, const Model& model, const ServiceLine* service,
     if (shown.size() < all.size()) {
         page.line("  and " + noun(all.size() - shown.size(), "more line") + ": --format json has them");
     }
-    if (model.background.excluded > 0) {
+    if (model.background.excluded > 0 && route == nullptr) {
         page.line("  " + left_out(model));
     }
     page.line();
@@ -130,7 +130,7 @@ void background_markdown(std::string& out, const Model& model, const RouteLine* 
     if (lines.size() > kMostMarkdownLines) {
         out += "\nand " + noun(lines.size() - kMostMarkdownLines, "more line") + "\n";
     }
-    if (model.background.excluded > 0) {
+    if (model.background.excluded > 0 && route == nullptr) {
         out += "\n" + left_out(model) + ".\n";
     }
     out += "\n";

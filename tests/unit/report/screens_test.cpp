@@ -199,7 +199,7 @@ const Screen kScreens[] = {
     {"zero-durations-unit", [] { return unit_of(zero_durations(), 1, {}); }},
     {"after-the-response", [] { return must(render_text(after_the_response(), {})); }},
     {"after-the-response-one-route", [] { return must(render_text(after_the_response(), {.route = "/orders/b"})); }},
-    {"after-the-response-markdown", [] { return must(render_markdown(after_the_response(), {})); }},
+    {"after-the-response-markdown", [] { return must(render_markdown(after_the_response(), {})); }, 10'000},
     {"ambiguous", [] { return must(render_text(ambiguous(), {})); }},
     {"hostile", [] { return must(render_text(hostile(), {})); }},
     {"hostile-ascii", [] { return must(render_text(hostile(), {.ascii = true})); }},
