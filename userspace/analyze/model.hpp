@@ -155,6 +155,15 @@ struct RouteLine {
     Figures figures;
 };
 
+/// What requests went on doing after they had been answered, by their routes. None of it is in any other figure.
+struct Background {
+    Figures total;
+    std::vector<RouteLine>
+        routes;  ///< by wall time, largest first; `other` last. `service` beyond the last: of none that has units
+    std::uint64_t routes_folded = 0;  ///< lines that are in `other`
+    std::uint64_t excluded = 0;       ///< left out: events were lost while it ran
+};
+
 enum class FindingKind : std::uint8_t {
     repeated_call,
     workers_saturated,
@@ -337,7 +346,8 @@ struct Model {
     std::vector<ServiceLine> services;
     std::vector<RouteLine> routes;    ///< by wall time, largest first; `other` last
     std::uint64_t routes_folded = 0;  ///< lines that are in `other`; a route that came back after it was folded counts again
-    std::vector<Finding> findings;    ///< by gain, largest first; those without an estimate last
+    Background background;
+    std::vector<Finding> findings;  ///< by gain, largest first; those without an estimate last
     Load load;
     Series series;
     Coverage coverage;

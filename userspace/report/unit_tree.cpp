@@ -104,7 +104,9 @@ private:
         }
         items.push_back("unit " + std::to_string(number(unit.id)));
         items.push_back("pid " + std::to_string(number(unit.process)) + ", thread " + std::to_string(number(unit.thread)));
-        items.push_back("from " + page_.safe(analyze::peer_name(unit.client)));
+        items.push_back(unit.kind == request::UnitKind::background
+                            ? "after the response of unit " + std::to_string(number(unit.request))
+                            : "from " + page_.safe(analyze::peer_name(unit.client)));
         if (model_.run.began <= unit.begin) {
             items.push_back("began " + duration(unit.begin - model_.run.began) + " after the attach");
         }

@@ -26,7 +26,8 @@ std::string_view name(analyze::Sureness sureness) {
 }
 
 std::string_view name(request::UnitKind kind) {
-    return kind == request::UnitKind::request ? "request" : "job";
+    constexpr std::array<std::string_view, 3> kNames = {"request", "job", "background"};
+    return kNames[static_cast<std::size_t>(kind)];
 }
 
 std::string_view name(request::Exclusion exclusion) {

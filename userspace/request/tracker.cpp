@@ -112,7 +112,7 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     }
     fresh->request_begin = head.begin;
     Unit& unit = fresh->unit;
-    unit.id = UnitId{++units_};
+    unit.id = listener_.next_unit();
     unit.protocol = connection.protocol();
     unit.method = head.operation;
     unit.path = path_of(head.target);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -18,6 +19,8 @@ namespace timesink::request {
 class Listener {
 public:
     virtual ~Listener() = default;
+    /// Units are numbered as they begin, those that the listener makes itself (background work) among them.
+    [[nodiscard]] UnitId next_unit() { return UnitId{++units_}; }
     /// The request's header has been read. Everything up to read_begin is set.
     virtual void began(const Unit& unit) = 0;
     /// The first byte of its response was written: answering_in and first_response are set.
@@ -30,6 +33,13 @@ public:
     virtual void answered(Exchange&& exchange) = 0;
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
     virtual void lost(ProcessId process, ThreadId thread) = 0;
+
+protected:
+    /// A number that was given elsewhere; later ones are larger.
+    void taken(UnitId id) { units_ = std::max(units_, number(id)); }
+
+private:
+    std::uint64_t units_ = 0;
 };
 
 /// Makes units of the messages on accepted connections and exchanges of those on opened ones. The one place where requests and
@@ -96,7 +106,6 @@ private:
     std::vector<OpenUnits::node_type> spare_units_;
     std::vector<OpenExchanges::node_type> spare_exchanges_;
     Instant attached_{};
-    std::uint64_t units_ = 0;
     std::uint64_t exchanges_ = 0;
 };
 
