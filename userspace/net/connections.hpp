@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "base/id_map.hpp"
@@ -17,6 +18,8 @@ public:
 
     void on(const event::Socket& socket);
     void on(const event::Call& call);
+    /// Goes to the connection that it names. What no connection is found for, or more than one, is nobody's.
+    void on(const event::Plaintext& plain);
     void on(const event::Arrival& arrival);
     void on(const event::SocketState& state);
     void on(const event::Retransmit& retransmit);
@@ -33,6 +36,7 @@ private:
     MessageSink& messages_;
     ConnectionSink& summaries_;
     IdMap<SocketId, std::unique_ptr<Connection>> table_;
+    std::multimap<std::uint64_t, SocketId> by_tls_name_;
     bool attached_ = false;
 };
 
