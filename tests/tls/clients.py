@@ -15,6 +15,7 @@ import time
 ROUNDS = 60
 HOSTS = 10
 CROWD = 150
+OLDER = sys.argv[1:2] == ["older"]  # the first connection is older than the attach
 
 
 class Account:
@@ -44,8 +45,13 @@ def sync(port, authority, ready, account):
         made.verify = authority
         return made
 
+    old = session()
+    if OLDER:
+        old.get(f"https://localhost:{port}/items/0")
     ready()
-    rounds(session(), ROUNDS)
+    for _ in range(3 if OLDER else 0):  # until the connection is known
+        old.get(f"https://localhost:{port}/items/0")
+    rounds(old, ROUNDS)
     for _ in range(10):
         with session() as fresh:
             rounds(fresh, 1)
@@ -129,6 +135,7 @@ def crowd(port, authority, ready, account):
 
 
 CLIENTS = {client.__name__: client for client in (sync, asynchronous, postgres, crowd)}
+CLIENTS["older"] = sync
 
 
 def main(client, port, authority, truth, mark):

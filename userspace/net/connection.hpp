@@ -67,6 +67,8 @@ public:
     [[nodiscard]] const ConnectionSummary& summary() const { return summary_; }
     /// Names the connection in event::Plaintext; 0: it is not encrypted, or its beginning was not seen.
     [[nodiscard]] std::uint64_t tls_name() const { return tls_name_; }
+    /// For one whose beginning was not seen; 0: nothing is known.
+    void name_tls(std::uint64_t name) { tls_name_ = name != 0 ? name : tls_name_; }
     [[nodiscard]] Moment moment(proto::Direction direction, std::uint64_t position) const;
     /// Of the next byte that the target will read (request of a server, response of a client) or write.
     [[nodiscard]] std::uint64_t position(proto::Direction direction) const;
@@ -126,6 +128,7 @@ private:
     std::array<std::uint64_t, 2> cipher_expected_ = {};  // as Stream::expected, below tls_
     std::uint64_t tls_name_ = 0;
     std::uint16_t tls_suite_ = 0;
+    bool hello_seen_ = false;
     bool tls_open_ = false;            // the handshake is over
     std::uint64_t tls_open_from_ = 0;  // see proto::Secured
     /// Given to the library before the handshake was over on the wire; `captured` has what its spans point to.

@@ -34,6 +34,7 @@ void Connection::secured(const proto::Secured& facts) {
     tls_open_ = facts.open;
     tls_open_from_ = facts.open_from;
     if (facts.random_known) {
+        hello_seen_ = true;
         std::memcpy(&tls_name_, facts.client_random.data(), sizeof(tls_name_));
     }
 }
@@ -96,7 +97,7 @@ void Connection::on(const event::Plaintext& plain) {
     if (closed_) {
         return;
     }
-    if (!tls_ && !tls_open_ && tls_name_ != 0 && plain.operation == TS_OPERATION_WRITE) {
+    if (!tls_ && !tls_open_ && hello_seen_ && plain.operation == TS_OPERATION_WRITE) {
         wait_for_handshake(plain);
         return;
     }

@@ -46,6 +46,9 @@ void Connections::on(const event::Call& call) {
         found = made.get();
     }
     const bool named = found->tls_name() != 0;
+    if (call.operation == TS_OPERATION_WRITE && older_.waits()) {
+        found->name_tls(older_.sent(call, !named && found->opened_before_attach()));
+    }
     found->on(call);
     if (!named && found->tls_name() != 0) {
         by_tls_name_.emplace(found->tls_name(), found->id());
@@ -59,6 +62,12 @@ void Connections::on(const event::Call& call) {
 /// though: then the process decides, and where both are in one, none is taken.
 void Connections::on(const event::Plaintext& plain) {
     if (plain.connection == 0) {
+        return;
+    }
+    if (!by_tls_name_.contains(plain.connection)) {
+        if (plain.operation == TS_OPERATION_WRITE) {
+            older_.given(plain);
+        }
         return;
     }
     Connection* chosen = nullptr;

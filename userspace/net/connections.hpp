@@ -7,6 +7,7 @@
 #include "event/event.hpp"
 #include "net/connection.hpp"
 #include "net/summary.hpp"
+#include "net/tls_adjacency.hpp"
 
 namespace timesink::net {
 
@@ -37,6 +38,7 @@ private:
     ConnectionSink& summaries_;
     IdMap<SocketId, std::unique_ptr<Connection>> table_;
     std::multimap<std::uint64_t, SocketId> by_tls_name_;
+    TlsAdjacency older_;  ///< for connections whose handshake was not seen
     bool attached_ = false;
 };
 

@@ -65,7 +65,7 @@ public:
 
     void finish(Direction direction, std::uint64_t, Sink& sink) override {
         end_handshake(phase_ == Phase::answered, sink);
-        if (direction == Direction::response) {
+        if (direction == Direction::response || turn_ == Turn::answering) {
             end_turn(sink);
         }
     }
