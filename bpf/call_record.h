@@ -23,6 +23,7 @@ struct finished {
 	__u8 flags;
 	__u8 call_class; /* to count it by, should it not be recorded */
 	__u8 serves;	 /* the socket is the accepting end of its connection */
+	__u8 asks;	 /* it is the connecting end */
 };
 
 static __always_inline void count_call(struct ts_thread *thread, __u32 call_class, const struct finished *call,
@@ -139,7 +140,8 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	TS_OPAQUE(size);
 	if (size > TS_RECORD_MAX)
 		return 0;
-	if (ts_go_met) {
+	/* Who reads a response is told by who sent the request. */
+	if (ts_go_met && !(call->asks && call->operation == TS_OPERATION_READ)) {
 		struct ts_go_call go_call = {call->entered, socket, call->operation, call->serves};
 
 		context = ts_go_context_of_call(thread, &go_call);

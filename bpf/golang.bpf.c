@@ -26,7 +26,7 @@ static __always_inline int on_goroutine(struct pt_regs *regs, const bool btf)
 	__u64 now = bpf_ktime_get_ns();
 	struct ts_goroutine_key key = {};
 	const struct ts_go *go;
-	__u64 maker, start;
+	__u64 maker, start, number;
 	__u32 pid;
 	__u8 not_yet = 0;
 
@@ -39,7 +39,7 @@ static __always_inline int on_goroutine(struct pt_regs *regs, const bool btf)
 	key.goroutine = BPF_CORE_READ(regs, ax) - go->prepared;
 	key.pid = pid;
 	if ((ts_read_half(key.goroutine + go->status) & ~GO_SCANNED) != GO_DEAD ||
-	    ts_go_current(thread, go) == key.goroutine)
+	    ts_go_current(thread, go, &number) == key.goroutine)
 		return 0;
 	maker = ts_go_context(thread, now);
 	start = go->prepared ? BPF_CORE_READ(regs, bx) : key.goroutine + go->start;

@@ -79,27 +79,36 @@ static __always_inline __u32 ts_read_half(__u64 address)
 	return half;
 }
 
-/* The g of the goroutine that the running thread works for, also while it is on one of its own stacks; 0: none. */
-static __always_inline __u64 ts_go_current(struct ts_thread *thread, const struct ts_go *go)
+/*
+ * The g of the goroutine that the running thread works for, also while it is on one of its own stacks, and its number;
+ * 0: none.
+ */
+static __always_inline __u64 ts_go_current(struct ts_thread *thread, const struct ts_go *go, __u64 *number)
 {
-	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
-	__u64 g = ts_read_word(BPF_CORE_READ(task, thread.fsbase) + (__s64)go->slot);
+	__u64 g = ts_read_word(TS_LOAD(bpf_get_current_task_btf(), thread.fsbase) + (__s64)go->slot);
 	__u64 m;
 
+	*number = 0;
 	if (!g)
 		return 0;
-	if (thread->go_checked && ts_read_word(g + go->number))
-		return g;
+	if (thread->go_checked) {
+		*number = ts_read_word(g + go->number);
+		if (*number)
+			return g;
+	}
 	/* The thread's own g0 and gsignal have no number. */
 	m = ts_read_word(g + go->thread);
 	if (!thread->go_checked) {
 		if (!m || ts_read_word(m + go->thread_id) != ts_innermost_tid())
 			return 0;
 		thread->go_checked = 1;
-		if (ts_read_word(g + go->number))
+		*number = ts_read_word(g + go->number);
+		if (*number)
 			return g;
 	}
-	return ts_read_word(m + go->current);
+	g = ts_read_word(m + go->current);
+	*number = g ? ts_read_word(g + go->number) : 0;
+	return g;
 }
 
 static __always_inline void ts_tell_goroutine(__u32 pid, __u64 child, __u64 parent, __u32 start, __u64 when)
@@ -140,8 +149,7 @@ TS_SHARED __u64 ts_go_context(struct ts_thread *thread, __u64 when)
 	go = bpf_map_lookup_elem(&go_processes, &pid);
 	if (!go)
 		return 0;
-	g = ts_go_current(thread, go);
-	number = g ? ts_read_word(g + go->number) : 0;
+	g = ts_go_current(thread, go, &number);
 	if (!number)
 		return 0;
 	name = (number & (TS_CONTEXT_BIRTH - 1)) | TS_CONTEXT_GOROUTINE;

@@ -13,5 +13,7 @@ if(TIMESINK_FUZZ)
 endif()
 if(TIMESINK_TIDY)
   find_program(TIMESINK_CLANG_TIDY NAMES clang-tidy-14 clang-tidy REQUIRED)
-  set(CMAKE_CXX_CLANG_TIDY ${TIMESINK_CLANG_TIDY} --quiet --warnings-as-errors=*)
+  # The analyzer's deep mode takes two thirds of the time of all the checks together.
+  set(ANALYZER_SHALLOW --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=mode=shallow)
+  set(CMAKE_CXX_CLANG_TIDY ${TIMESINK_CLANG_TIDY} --quiet --warnings-as-errors=* ${ANALYZER_SHALLOW})
 endif()

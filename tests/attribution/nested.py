@@ -5,7 +5,7 @@
 One line per run: of the calls whose token the first service noted, how many were joined with the request of the second that has this
 token in its path; whether the callee's causes and the way sum to the call's time on the path; and whether the database time inside of a call that is wholly on the
 path lies between what the database was told to sleep and what the second service measured around its statements (which has its own way to a CPU in it, so how far it is
-from that depends on the machine: printed only). Ends with 1 when an edge is wrong, when less than 99 % are found or 97 % within these bounds, when a sum is not exact, or when the
+from that depends on the machine: printed only). Ends with 1 when an edge is wrong, when less than 99 % are found or within these bounds, when a sum is not exact, or when the
 report does not tell the services apart."""
 
 import argparse
@@ -135,7 +135,7 @@ def main(arguments):
               f"{verdicts['inexact']:>8} {verdicts['whole']:>6} {100 * within:>6.2f} % {100 * far:>17.1f} %", flush=True)
         for complaint in complaints:
             progress("  " + complaint)
-        failed = failed or share < 0.99 or verdicts["wrong"] > 0 or verdicts["inexact"] > 0 or within < 0.97 or bool(complaints)
+        failed = failed or share < 0.99 or verdicts["wrong"] > 0 or verdicts["inexact"] > 0 or within < 0.99 or bool(complaints)
     return 1 if failed else 0
 
 

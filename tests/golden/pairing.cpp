@@ -33,6 +33,7 @@ public:
             " \"" + exchange.statement + "\" bytes " + std::to_string(exchange.bytes_out) + "/" +
             std::to_string(exchange.bytes_in) + because(exchange.error));
     }
+    void answering(const request::Unit&) override {}
     void lost(ProcessId, ThreadId thread) override { lines.push_back("lost on thread " + std::to_string(number(thread))); }
     void connection(const net::ConnectionSummary&) override {}
 

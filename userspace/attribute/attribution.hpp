@@ -44,6 +44,7 @@ public:
     void finish();
 
     void began(const request::Unit& unit) override;
+    void answering(const request::Unit& unit) override { contexts_.answering(unit); }
     void ended(request::Unit&& unit) override;
     void sent(const request::Exchange& exchange) override;
     void answered(request::Exchange&& exchange) override;

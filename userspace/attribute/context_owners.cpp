@@ -37,6 +37,14 @@ void ContextOwners::began(const LiveUnit& live) {
     }
 }
 
+void ContextOwners::answering(const request::Unit& unit) {
+    const auto found = processes_.find(unit.process);
+    ContextRef context = contexts_.find(unit.process, unit.answering_in, unit.first_response);
+    if (found != processes_.end() && context != nullptr) {
+        found->second.answering.insert_or_assign(unit.id, std::move(context));
+    }
+}
+
 /// The goroutine that served the unit, which is in flight no longer; null: none that is known.
 ContextRef ContextOwners::server_of(const LiveUnit& live, InProcess& process) {
     const auto found = process.readers.find(live.unit.id);
@@ -63,9 +71,10 @@ ContextRef ContextOwners::root_of(const ContextRef& answered_in, Instant activat
 }
 
 /// The end of a long response may be sent by the loop itself, once there is room again, and its begin by the task that gave it.
-ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated) {
+ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated, InProcess& process) {
+    const auto answering = process.answering.extract(unit.id);
     const ContextRef by_end = root_of(contexts_.find(unit.process, unit.answered_in, unit.end), activated);
-    const ContextRef by_begin = root_of(contexts_.find(unit.process, unit.answering_in, unit.first_response), activated);
+    const ContextRef by_begin = answering ? root_of(answering.mapped(), activated) : nullptr;
     if (by_end != nullptr && by_begin != nullptr && by_end != by_begin) {
         return nullptr;  // whose work it is cannot be told
     }
@@ -99,7 +108,7 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     process.active.erase({live.unit.read_begin, live.unit.id});
     const UnitId unit = live.unit.id;
     const Instant end = live.unit.end;
-    const ContextRef root = root_of(live.unit, live.activated);
+    const ContextRef root = root_of(live.unit, live.activated, process);
     const bool contradicts = root != nullptr && root->unit != UnitId{};
     if (root != nullptr && !contradicts) {
         root->unit = unit;

@@ -46,6 +46,8 @@ public:
     void ended(ProcessId process);
 
     void began(const LiveUnit& live);
+    /// Its response begins. Long ones end when the context is gone, and its id another's.
+    void answering(const request::Unit& unit);
     /// The unit has ended: appends what this decides. False: of something that waits it is not known whether it is this unit's.
     [[nodiscard]] bool ended(const LiveUnit& live, std::vector<Decision>& decisions);
     /// True: the owner is not known yet, a decision will come. False: `owner` stands, or was set.
@@ -67,8 +69,9 @@ private:
         std::set<std::pair<Instant, UnitId>> active;  // when in flight since
         std::vector<Waiting> waiting;                 // in order of sending
         std::map<UnitId, ContextRef> readers;         // goroutines that read units in flight
+        std::map<UnitId, ContextRef> answering;       // contexts in which their responses began
     };
-    [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated);
+    [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated, InProcess& process);
     ContextRef server_of(const LiveUnit& live, InProcess& process);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
     static const Context* claimed(const ContextRef& context);

@@ -1,3 +1,6 @@
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <memory>
@@ -26,9 +29,23 @@ Command add_doctor(CLI::App& program, const std::vector<std::string>&) {
 constexpr Command (*kCommands[])(CLI::App&, const std::vector<std::string>&) = {add_record,  add_report, add_export,
                                                                                 add_explain, add_list,   add_doctor};
 
+/// What timesink does inside, and what libbpf and the kernel's verifier say: for reports of faults. To stderr, as all but data.
+void add_log_level(CLI::App& program) {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("timesink"));
+    spdlog::set_pattern("timesink: %l: %v");
+    spdlog::set_level(spdlog::level::warn);
+    program
+        .add_option_function<std::string>(
+            "--log-level", [](const std::string& name) { spdlog::set_level(spdlog::level::from_str(name)); },
+            "What else goes to stderr; 'debug' has what the kernel says of probes, 'trace' all of libbpf")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+        ->default_str("warning");
+}
+
 int run(int argc, char** argv) {
     CLI::App program("Says where the wall time of every request of a running server went.", "timesink");
     program.require_subcommand(1);
+    add_log_level(program);
     program.set_version_flag("--version", "timesink " TIMESINK_VERSION);
     const std::vector<std::string> arguments(argv, argv + argc);
     std::vector<Command> commands;

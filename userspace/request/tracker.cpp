@@ -238,6 +238,7 @@ void Tracker::unit_response(PerConnection& open, const proto::Head& head, const 
     at.unit.first_response = first_byte.entered;
     at.unit.answering_in = first_byte.context;
     append(at.unit.attributes, head.attributes);
+    listener_.answering(at.unit);
 }
 
 void Tracker::exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte) {

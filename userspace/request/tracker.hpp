@@ -18,6 +18,8 @@ public:
     virtual ~Listener() = default;
     /// The request's header has been read. Everything up to read_begin is set.
     virtual void began(const Unit& unit) = 0;
+    /// The first byte of its response was written: answering_in and first_response are set.
+    virtual void answering(const Unit& unit) = 0;
     /// Exactly one call for each began; complete or not.
     virtual void ended(Unit&& unit) = 0;
     /// The first byte of an outgoing request was written.

@@ -18,14 +18,15 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from bench.pairs import bootstrap, sure  # noqa: E402
-from bench.tracers import ALL, Timesink  # noqa: E402
+from bench.tracers import ALL, Timesink, hits_of_user_probes  # noqa: E402
+from go_loop import stack as go_loop  # noqa: E402
 from testbed.processes import Stack, StackError, cpu_ticks, exit_on_sigterm, free_port, progress  # noqa: E402
 from testbed.recorder import ROOT  # noqa: E402
 from testbed.stores import Postgres  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 SERVICES = {"fastapi": ("fastapi", "/three/7"), "uvicorn": ("uvicorn", "/three/7"), "uvicorn-asyncio": ("uvicorn-asyncio", "/three/7"),
-            "node": ("node", "/three/7"),
+            "go": ("go", "/three/7"), "node": ("node", "/three/7"),
             "uvicorn-null": ("uvicorn", "/health"), "node-null": ("node", "/health")}
 WANTED_STATEMENTS = 0.97
 WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
@@ -33,7 +34,9 @@ WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
 
 def start_server(stack, kind, postgres, cpu):
     port = free_port()
-    if kind != "node":
+    if kind == "go":
+        arguments = [go_loop.build(service="three")]
+    elif kind != "node":
         loop = kind.partition("-")[2] or "uvloop"
         module = "three_fastapi" if kind.startswith("fastapi") else "three_uvicorn"
         arguments = [sys.executable, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
@@ -59,6 +62,7 @@ class Bench:
             self.tracers[name] = Timesink(stack, self.other_cpus) if name == "timesink" else ALL[name](stack)
         self.ratios = {name: ([], []) for name in self.tracers}  # throughput, CPU per request
         self.agent_ns = self.agent_requests = 0
+        self.hits = None  # of user probes, per request
         self.interval(2)
 
     def interval(self, seconds=None):
@@ -104,6 +108,17 @@ class Bench:
         for name in waiting:
             progress(f"overhead: {self.service}, {name}: the time is up before the interval is narrow")
 
+    def count_hits(self):
+        """How often a request runs into probes in the program itself, which cost far more than tracepoints. Counting costs too: after all else."""
+        tracer = self.tracers.get("timesink")
+        if tracer is None:
+            return
+        tracer.attach(self.server.pid)
+        with hits_of_user_probes() as hits:
+            requests = self.interval()[2]
+            self.hits = hits() / requests
+        tracer.detach()
+
     def print_results(self):
         for name, tracer in self.tracers.items():
             columns = []
@@ -113,7 +128,8 @@ class Bench:
             print(f"{self.service:<16}{tracer.name:<20}{len(self.ratios[name][0]):>6}   {columns[0]:<30}{columns[1]:<30}", flush=True)
         if "timesink" in self.tracers and self.agent_requests:
             print(f"{'':<16}timesink: agent {self.agent_ns / 1e6 / (self.agent_requests / 1000):.1f} ms of CPU per 1,000 requests, "
-                  f"{self.tracers['timesink'].lost} events lost in {self.agent_requests} requests", flush=True)
+                  f"{self.tracers['timesink'].lost} events lost in {self.agent_requests} requests"
+                  f"{'' if self.hits is None else f'; {self.hits:.1f} hits of user probes a request'}", flush=True)
 
     def verdict(self):
         if not self.ratios.get("timesink", ([],))[0]:
@@ -156,9 +172,13 @@ def main(arguments):
         postgres.load(HERE.parent / "shop" / "schema.sql")
         begin, share = time.monotonic(), options.max_minutes * 60 / len(options.services)
         for number, service in enumerate(options.services, 1):
+            if service.startswith("go") and (reason := go_loop.why_not()):
+                progress(f"overhead: {service} is left out: {reason}")
+                continue
             progress(f"overhead: {service}")
             bench = Bench(options, stack, service, postgres, split)
             bench.run(begin + math.ceil(share * number))
+            bench.count_hits()
             bench.print_results()
             verdicts += bench.verdict()
             bench.server.stop()

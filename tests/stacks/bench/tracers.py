@@ -1,7 +1,9 @@
 """What is compared: each can be attached to a running process and detached from it, any number of times."""
 
+import contextlib
 import ctypes
 import ctypes.util
+import json
 import pathlib
 import shutil
 import subprocess
@@ -12,6 +14,24 @@ from testbed.processes import StackError, cpu_ticks
 
 HERE = pathlib.Path(__file__).resolve().parent
 READY_SECONDS = 30
+
+
+@contextlib.contextmanager
+def hits_of_user_probes():
+    """Yields a function that says how often the host's uprobes ran since. Nobody else's are expected on a machine that measures."""
+    setting = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
+    setting_before = setting.read_text()
+
+    def runs():
+        shown = subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True, check=True)
+        return sum(program.get("run_cnt", 0) for program in json.loads(shown.stdout) if program["type"] == "kprobe")  # uprobes are of that type
+
+    setting.write_text("1")
+    try:
+        begin = runs()
+        yield lambda: runs() - begin
+    finally:
+        setting.write_text(setting_before)
 
 
 class Nothing:

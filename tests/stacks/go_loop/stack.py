@@ -31,17 +31,17 @@ def toolchain(version):
     return root / "bin" / "go"
 
 
-def build(version="", strip=False, mode=""):
+def build(version="", strip=False, mode="", service=""):
     """The service's program. `version`: of the toolchain, the installed one where empty; `strip`: no symbols and no debug information;
-    `mode`: -buildmode, as "pie"."""
-    name = "-".join(["go_loop", *filter(None, [version, "stripped" if strip else "", mode])])
+    `mode`: -buildmode, as "pie"; `service`: another one than the loop, by its folder."""
+    name = "-".join([service or "go_loop", *filter(None, [version, "stripped" if strip else "", mode])])
     environment = {**os.environ, "GOFLAGS": "", "GOENV": "off", "GOTOOLCHAIN": "local", "GOCACHE": str(BUILT / "cache")}
     go = pathlib.Path(shutil.which("go"))
     if version:
         go = toolchain(version)
         environment["GOROOT"] = str(go.parents[1])
     arguments = [go, "build", "-o", BUILT / name, *(["-ldflags=-s -w"] if strip else []), *([f"-buildmode={mode}"] if mode else []),
-                 *sorted(path.name for path in HERE.glob("*.go"))]  # not ".": 1.19 in the module cache does not find the directory
+                 *sorted(f"./{path.relative_to(HERE)}" for path in (HERE / service).glob("*.go"))]  # not ".": 1.19 in the module cache does not find the directory
     built = subprocess.run([str(word) for word in arguments], cwd=HERE, env=environment, capture_output=True, text=True)
     if built.returncode != 0:
         raise StackError(f"the Go service cannot be built:\n{built.stdout}{built.stderr}")

@@ -34,12 +34,19 @@ protected:
         owners_.began(*live);
         units_[id] = std::move(live);
     }
+    void answer(std::uint64_t id, std::int64_t at, std::uint64_t context) {
+        LiveUnit& live = *units_.at(id);
+        live.unit.first_response = us(at);
+        live.unit.answering_in = ContextId{context};
+        owners_.answering(live.unit);
+    }
     /// Returns whether all that the unit may have sent is known to be its own or not.
     bool end(std::uint64_t id, std::int64_t at, std::uint64_t context, std::uint64_t begun_in = 0) {
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
-        live.unit.first_response = us(at - 1);
-        live.unit.answering_in = ContextId{begun_in};
+        if (begun_in != 0) {
+            answer(id, at - 1, begun_in);
+        }
         live.unit.answered_in = ContextId{context};
         return owners_.ended(live, decisions_);
     }
@@ -75,6 +82,18 @@ protected:
     std::map<std::uint64_t, std::unique_ptr<LiveUnit>> units_;
     std::vector<ContextOwners::Decision> decisions_;
 };
+
+TEST_F(ContextOwnersTest, ALongResponseOutlivesItsTaskWhoseAddressIsUsedAgain) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    begin(2, 2);
+    EXPECT_TRUE(send(1, 3, 20));
+    answer(1, 4, 20);
+    made(10, 20, kConnection);  // other tasks', at the same address
+    made(12, 20, kConnection);
+    end(1, 30, kMain);
+    expect_context(1, 1);
+}
 
 TEST_F(ContextOwnersTest, WhatWasSentInTheTaskThatAnsweredIsTheUnits) {
     begin(1, 0);

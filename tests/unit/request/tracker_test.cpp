@@ -23,6 +23,7 @@ struct Exchanges final : Listener {
     void ended(Unit&& unit) override { units.push_back(std::move(unit)); }
     void sent(const Exchange&) override {}
     void answered(Exchange&& exchange) override { all.push_back(std::move(exchange)); }
+    void answering(const Unit&) override {}
     void lost(ProcessId, ThreadId) override {}
     std::vector<Exchange> all;
     std::vector<Unit> units;
