@@ -62,7 +62,7 @@ TEST_F(TlsLayerTest, OneCallMaySendSeveralAndSeveralCallsOne) {
     layer_.given(plain(100));
     layer_.given(plain(200, 0x9000));
     EXPECT_EQ(written(5, 300 + 2 * kOver), "0-100/100@5 0-200/200@5");
-    layer_.given(plain(16384 * 2));
+    layer_.given(plain(32768));
     EXPECT_EQ(written(6, 16384 + kOver), "0-16384/32768@6");
     EXPECT_EQ(written(7, 16384 + kOver), "16384-32768/32768@7");
 }
