@@ -33,6 +33,9 @@ struct ts_thread {
 	__u64 python_task;   /* the asyncio task made last, and the context that it was made in */
 	__u64 python_task_parent;
 	__u64 python_work; /* the executor's work item that it took last; 0: none that is known */
+	__u64 tls_library; /* inside SSL_read: its object and buffer, and where SSL_read_ex puts the length; else 0 */
+	__u64 tls_buffer;
+	__u64 tls_length_at;
 	struct ts_call_count counts[TS_CLASS_COUNT];
 };
 

@@ -95,6 +95,13 @@ public:
              << " child=" << number(lineage.child) << " parent=" << number(lineage.parent);
         lines.push_back(line.str());
     }
+    void on(const event::Plaintext& plain) override {
+        std::ostringstream line;
+        line << "plaintext at=" << to_ns(plain.at) << " thread=" << number(plain.thread) << " pid=" << number(plain.process)
+             << (plain.operation == TS_OPERATION_READ ? " read" : " write") << " length=" << plain.length
+             << " connection=" << plain.connection << " head=" << plain.head.size() << " tail=" << plain.tail.size();
+        lines.push_back(line.str());
+    }
     void on(const event::Loss& loss) override {
         std::ostringstream line;
         line << "loss first=" << to_ns(loss.first) << " last=" << to_ns(loss.last) << " count=" << loss.count

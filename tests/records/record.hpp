@@ -51,6 +51,14 @@ public:
         pad();
         append(&context, context != 0 ? sizeof(context) : 0);
     }
+    void plaintext(ts_plaintext record, std::string_view head = {}, std::string_view tail = {}) {
+        record.head_bytes = static_cast<__u16>(head.size());
+        record.tail_bytes = static_cast<__u16>(tail.size());
+        begin(record, TS_EVENT_PLAINTEXT, head.size() + tail.size());
+        append(head.data(), head.size());
+        append(tail.data(), tail.size());
+        pad();
+    }
     void off_cpu(ts_off_cpu record) { fixed(record, TS_EVENT_OFF_CPU); }
     void arrival(ts_arrival record) { fixed(record, TS_EVENT_ARRIVAL); }
     void socket(ts_socket record) { fixed(record, TS_EVENT_SOCKET); }

@@ -8,6 +8,10 @@ namespace timesink::analyze {
 
 namespace {
 
+bool is_opaque(std::string_view protocol) {
+    return protocol == "unknown" || protocol == "tls";
+}
+
 /// What an exemplar keeps of its calls. At most 20 + 32 + 600 × 3 units are kept: some 100 MB if every one of them were full.
 constexpr std::size_t kExchangesOfWanted = 20000;
 constexpr std::size_t kExchangesOfSlowest = 2000;
@@ -145,7 +149,7 @@ void Aggregate::count_exchange(const attribute::OwnedExchange& owned) {
     ++share.exchanges;
     coverage_.contradicted += owned.contradicted ? 1 : 0;
     share.time += call_length(owned.exchange);
-    if (owned.exchange.protocol == "unknown") {
+    if (is_opaque(owned.exchange.protocol) && !owned.exchange.housekeeping) {
         opaque(owned.exchange.remote, false).on_path += owned.on_path;
     }
 }
@@ -176,7 +180,7 @@ void Aggregate::connection(const net::ConnectionSummary& summary) {
     if (summary.local.address == summary.remote.address) {
         coverage_.retransmits_within_host += summary.retransmits;
     }
-    if (summary.protocol == "unknown") {
+    if (is_opaque(summary.protocol)) {
         const bool incoming = summary.role == net::Role::server;
         OpaquePeer& line = opaque(incoming ? summary.local : summary.remote, incoming);
         ++line.connections;

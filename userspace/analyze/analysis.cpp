@@ -69,6 +69,7 @@ struct Analysis::Flow final : event::Consumer {
     }
     void on(const event::Task& task) override { attribution.on(task); }
     void on(const event::Lineage& lineage) override { attribution.on(lineage); }
+    void on(const event::Plaintext& plain) override { connections.on(plain); }
     void on(const event::Loss& loss) override { attribution.on(loss); }
     void on(const event::Fact& fact) override {
         aggregate.fact(fact);

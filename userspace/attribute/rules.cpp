@@ -21,6 +21,13 @@ Bucket bucket_of(const request::Exchange& exchange) {
     if (std::find(kDatabases.begin(), kDatabases.end(), exchange.protocol) != kDatabases.end()) {
         return Bucket::db;
     }
+    const bool over_database = std::any_of(exchange.attributes.begin(), exchange.attributes.end(), [](const auto& attribute) {
+        return attribute.first == "tls.over" &&
+               std::find(kDatabases.begin(), kDatabases.end(), attribute.second) != kDatabases.end();
+    });
+    if (over_database) {  // encrypted after the database's own greeting
+        return Bucket::db;
+    }
     const bool bulky = exchange.bytes_in >= kBulkBytes || exchange.bytes_out >= kBulkBytes;
     const bool bulk_type = std::any_of(exchange.attributes.begin(), exchange.attributes.end(), [](const auto& attribute) {
         return attribute.first.ends_with("header.content-type") && is_bulk_type(attribute.second);

@@ -118,6 +118,21 @@ struct Lineage {
     std::uint32_t start;  ///< goroutines: what it runs; zero: not told
 };
 
+/// A program gave a TLS library bytes to encrypt (at its call's entry), or got some (at its return).
+struct Plaintext {
+    Instant at;
+    ThreadId thread;
+    ProcessId process;
+    ts_operation operation;    ///< READ or WRITE
+    std::uint64_t library;     ///< the library's object, an address
+    std::uint64_t connection;  ///< names the connection: of the ClientHello's random; 0: not known
+    std::uint64_t buffer;      ///< address
+    std::uint64_t length;
+    Bytes head;
+    Bytes tail;
+    ContextId context{};  ///< WRITE; zero: none, or not known
+};
+
 /// A goroutine (TS_CONTEXT_GOROUTINE); not its name before it has a number.
 constexpr bool is_goroutine(ContextId id) {
     return (static_cast<std::uint64_t>(id) & TS_CONTEXT_GOROUTINE) != 0;
@@ -156,6 +171,7 @@ public:
     virtual void on(const Retransmit&) = 0;
     virtual void on(const Task&) = 0;
     virtual void on(const Lineage&) = 0;
+    virtual void on(const Plaintext&) = 0;
     virtual void on(const Loss&) = 0;
     virtual void on(const Fact&) = 0;
     /// No event older than `at` will follow. Called after each batch; time-outs and memory bounds hang on it.

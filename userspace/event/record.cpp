@@ -41,6 +41,8 @@ std::size_t smallest_size(std::uint16_t kind) {
             return sizeof(ts_loss);
         case TS_EVENT_LINEAGE:
             return sizeof(ts_lineage);
+        case TS_EVENT_PLAINTEXT:
+            return sizeof(ts_plaintext);
         case TS_EVENT_WATERMARK:
             return sizeof(ts_watermark);
         case TS_EVENT_FACT:
@@ -102,6 +104,13 @@ bool is_sound(const ts_lineage& lineage) {
     return lineage.child != 0 && lineage.child != lineage.parent;
 }
 
+bool is_sound(const ts_plaintext& plain) {
+    const std::size_t payload = std::size_t{plain.head_bytes} + plain.tail_bytes;
+    return plain.length > 0 && plain.length <= TS_PLAINTEXT_MOST && payload <= plain.length &&
+           sizeof(ts_plaintext) + payload <= plain.head.size &&
+           (plain.operation == TS_OPERATION_READ || plain.operation == TS_OPERATION_WRITE);
+}
+
 bool is_sound(const ts_loss& loss) {
     return loss.first <= loss.last && loss.last <= kLatestTime;
 }
@@ -157,6 +166,23 @@ OffCpu typed(const ts_off_cpu& off_cpu) {
         .fd = off_cpu.fd,
         .state = static_cast<ts_off_cpu_state>(off_cpu.state),
         .iowait = (off_cpu.flags & TS_OFF_IOWAIT) != 0,
+    };
+}
+
+Plaintext typed(const ts_plaintext& plain) {
+    const auto* payload = reinterpret_cast<const std::byte*>(&plain + 1);
+    return Plaintext{
+        .at = instant_from_ns(plain.head.time),
+        .thread = thread_of(plain.head),
+        .process = ProcessId{plain.pid},
+        .operation = static_cast<ts_operation>(plain.operation),
+        .library = plain.library,
+        .connection = plain.connection,
+        .buffer = plain.buffer,
+        .length = plain.length,
+        .head = {payload, plain.head_bytes},
+        .tail = {payload + plain.head_bytes, plain.tail_bytes},
+        .context = ContextId{plain.context},
     };
 }
 
@@ -278,6 +304,9 @@ Validity check(Bytes record) {
         case TS_EVENT_TASK:
             sound = is_sound(as<ts_task>(record));
             break;
+        case TS_EVENT_PLAINTEXT:
+            sound = is_sound(as<ts_plaintext>(record));
+            break;
         case TS_EVENT_LOSS:
             sound = is_sound(as<ts_loss>(record));
             break;
@@ -344,6 +373,9 @@ void hand_on(Bytes record, Consumer& consumer) {
                                 ContextId{lineage.parent}, lineage.start});
             break;
         }
+        case TS_EVENT_PLAINTEXT:
+            consumer.on(typed(as<ts_plaintext>(record)));
+            break;
         case TS_EVENT_LOSS: {
             const auto& loss = as<ts_loss>(record);
             consumer.on(Loss{instant_from_ns(loss.first), instant_from_ns(loss.last), loss.count, head.cpu});

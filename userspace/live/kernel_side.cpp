@@ -98,7 +98,8 @@ struct KernelSide::State {
     int prepare(const btf* types);
     int make_rings();
     Status attach_stage(Stage stage);
-    Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program);
+    Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program,
+                          std::uint64_t cookie = 0);
     Status watch_functions(std::uint32_t pid, std::uint32_t local_pid, const std::vector<MappedFunction>& functions,
                            bpf_program* program);
     Probe attach_probe(const ProbeRow& row, Stage stage);
@@ -137,6 +138,7 @@ int KernelSide::State::prepare(const btf* types) {
     constants->ts_pid_namespace = static_cast<std::uint32_t>(space.st_ino);
     bpf_map__set_max_entries(skeleton->maps.rings, cpu_count);
     bpf_map__set_max_entries(skeleton->maps.scratches, cpu_count);
+    bpf_map__set_max_entries(skeleton->maps.tls_scratches, 2 * cpu_count);  // TS_TLS_SCRATCHES
     if (!raw) {
         bpf_map__set_max_entries(skeleton->maps.threads_by_tid, 1);
     }
@@ -345,10 +347,20 @@ Status KernelSide::follow(std::uint32_t pid, const ts_python& python) {
 }
 
 Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function,
-                                         bpf_program* program) {
-    const bool at_return = std::string_view(bpf_program__section_name(program)) == "uretprobe";
-    Link link(
-        bpf_program__attach_uprobe(program, at_return, static_cast<pid_t>(local_pid), function.path.c_str(), function.offset));
+                                         bpf_program* program, std::uint64_t cookie) {
+    bpf_uprobe_opts options{};
+    options.sz = sizeof(options);
+    options.retprobe = std::string_view(bpf_program__section_name(program)) == "uretprobe";
+    options.bpf_cookie = cookie;
+    const auto attach = [&] {
+        return bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(local_pid), function.path.c_str(), function.offset,
+                                               &options);
+    };
+    Link link(attach());
+    if (!link && cookie != 0 && errno != ESRCH) {  // before 5.15
+        options.bpf_cookie = 0;
+        link.reset(attach());
+    }
     if (!link) {
         return failure("a probe on its functions cannot be attached", errno);
     }
@@ -423,10 +435,11 @@ std::optional<ts_go> KernelSide::followed_go(std::uint32_t pid) const {
     return found ? std::optional(go) : std::nullopt;
 }
 
-Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program) {
+Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
+                         std::uint64_t cookie) {
     const std::string name = program + (state_->raw ? "_raw" : "");
     bpf_program* const found = bpf_object__find_program_by_name(state_->skeleton->obj, name.c_str());
-    return found != nullptr ? state_->watch_function(pid, local_pid, function, found)
+    return found != nullptr ? state_->watch_function(pid, local_pid, function, found, cookie)
                             : Status(failure("program " + name, ENOENT));
 }
 

@@ -70,8 +70,11 @@ public:
     Status follow(std::uint32_t pid, const ts_go& go);
     /// As the kernel side has it now; empty: it is not followed.
     [[nodiscard]] std::optional<ts_go> followed_go(std::uint32_t pid) const;
-    /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed.
-    Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program);
+    /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed, or at
+    /// its return if it is a program for that. `cookie`: what the program finds with each hit, where the kernel has that; 0:
+    /// nothing.
+    Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
+                 std::uint64_t cookie = 0);
     /// The process has ended, or runs another program.
     void unfollow(std::uint32_t pid);
     void detach();

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "proto/opaque/opaque.hpp"
+#include "proto/tls/tls.hpp"
 
 namespace timesink::net {
 
@@ -24,6 +25,25 @@ Role role_of(const event::Socket& socket) {
         return Role::server;
     }
     return socket.is_server == 0 || socket.origin == TS_SOCKET_CONNECT ? Role::client : Role::unknown;
+}
+
+/// A name that outlives the connection, for protocols that begin in the clear and go on encrypted.
+std::string_view registered_name(std::string_view name) {
+    for (const proto::Protocol& protocol : proto::registry()) {
+        if (protocol.name == name) {
+            return protocol.name;
+        }
+    }
+    return {};
+}
+
+void note_tls(proto::Head& head, const ConnectionSummary& summary) {
+    if (!summary.tls_version.empty()) {
+        head.attributes.emplace_back("tls.protocol.version", summary.tls_version);
+    }
+    if (!summary.server_name.empty()) {
+        head.attributes.emplace_back("server.address", summary.server_name);
+    }
 }
 
 }  // namespace
@@ -82,10 +102,11 @@ proto::Direction Connection::direction_of(bool read) const {
 }
 
 void Connection::on(const event::Arrival& arrival) {
+    ByteTimes& times = tls_ ? tls_->read_times() : stream(true).times;
     if (arrivals_have_positions_ && arrival.stream_end != TS_POSITION_UNKNOWN) {
-        stream(true).times.arrived(arrival.stream_end, arrival.at);
+        times.arrived(arrival.stream_end, arrival.at);
     } else {
-        stream(true).times.arrived_somewhat(arrival.at);
+        times.arrived_somewhat(arrival.at);
     }
 }
 
@@ -146,6 +167,10 @@ void Connection::transfer(const event::Call& call) {
         return;
     }
     summary_.process = call.process;
+    if (tls_) {
+        transfer_ciphertext(call);
+        return;
+    }
     if (summary_.family == 0) {  // the record of the socket was lost, and who knows what else
         stream(true).astray = stream(false).astray = true;
     }
@@ -174,20 +199,29 @@ void Connection::transfer(const event::Call& call) {
         skip(read, way.expected, end);
         return;
     }
-    const std::uint64_t captured = call.head.size() + call.tail.size();
-    const bool whole = captured >= length;
-    if (!call.head.empty()) {
-        feed(read, begin, call.head, call.head.size() == length);
-    }
-    if (!whole) {
-        summary_.bytes_not_captured += length - captured;
-        skip(read, begin + call.head.size(), end - call.tail.size());
-    }
-    if (!call.tail.empty()) {
-        feed(read, end - call.tail.size(), call.tail, true);
-    }
+    take(read, length, call.head, call.tail, true);
     if (way.astray) {
         sink_.not_understood(*this, call.thread);
+    }
+    if (tls_open_ && !waiting_.empty()) {
+        send_what_waited(call);
+    }
+}
+
+/// The next `length` bytes of the stream, of which the first and the last were captured.
+void Connection::take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call) {
+    const std::uint64_t begin = stream(read).expected;
+    const std::uint64_t end = begin + length;
+    const std::uint64_t captured = head.size() + tail.size();
+    if (!head.empty()) {
+        feed(read, begin, head, ends_call && head.size() == length);
+    }
+    if (captured < length) {
+        summary_.bytes_not_captured += length - captured;
+        skip(read, begin + head.size(), end - tail.size());
+    }
+    if (!tail.empty()) {
+        feed(read, end - tail.size(), tail, ends_call);
     }
 }
 
@@ -202,7 +236,7 @@ void Connection::feed(bool read, std::uint64_t position, event::Bytes bytes, boo
         // A new turn may begin with something that a parser knows (attached in the middle of a body, plain text after a
         // greeting).
         for (const proto::Protocol& protocol : proto::registry()) {
-            if (protocol.detect(direction_of(read), bytes) == proto::Match::yes && upgrade_ != "tls") {
+            if (protocol.detect(direction_of(read), bytes) == proto::Match::yes) {
                 drop_parser();
                 choose(protocol.name, protocol.make());
                 break;
@@ -245,7 +279,13 @@ void Connection::parse(bool read, std::uint64_t position, event::Bytes bytes, bo
         ++summary_.lost_sync;
         drop_parser();
     } else if (!upgrade_.empty() && !opaque_) {
+        const std::string before = summary_.protocol;
         drop_parser();
+        if (upgrade_ == "tls") {
+            upgrade_.clear();
+            choose("tls", proto::tls::make_over(registered_name(before)));
+            return;
+        }
         choose(upgrade_, proto::make_opaque());
         opaque_ = true;
     } else if (way.held.size() > proto::kMaximumHeld) {
@@ -370,6 +410,12 @@ void Connection::close(Instant at) {
 void Connection::head(const proto::Head& head) {
     ++summary_.messages;
     stream((summary_.role == Role::server) == (head.direction == proto::Direction::request)).astray = false;
+    if (tls_ && head.direction == proto::Direction::request) {
+        proto::Head noted = head;
+        note_tls(noted, summary_);
+        sink_.head(*this, noted, moment(head.direction, head.begin));
+        return;
+    }
     sink_.head(*this, head, moment(head.direction, head.begin));
 }
 

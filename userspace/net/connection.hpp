@@ -9,6 +9,7 @@
 #include "event/event.hpp"
 #include "net/byte_times.hpp"
 #include "net/summary.hpp"
+#include "net/tls_layer.hpp"
 #include "proto/parser.hpp"
 
 namespace timesink::net {
@@ -45,6 +46,9 @@ public:
     /// Tells a connection that is known by its calls only who its ends are. Does nothing when that is known.
     void introduce(const event::Socket& socket);
     void on(const event::Call& call);
+    /// What the TLS library of this connection took or gave: from the first on, these are the bytes that parsers see, at
+    /// positions of their own. Precondition: it is this connection's.
+    void on(const event::Plaintext& plain);
     void on(const event::Arrival& arrival);
     void on(const event::SocketState& state);
     void on_retransmit() { ++summary_.retransmits; }
@@ -63,6 +67,10 @@ public:
     [[nodiscard]] Instant accepted() const { return accepted_; }            ///< zero: not seen
     [[nodiscard]] const std::string& failure() const { return failure_; }   ///< "connection refused", …; empty: none
     [[nodiscard]] const ConnectionSummary& summary() const { return summary_; }
+    /// Names the connection in event::Plaintext; 0: it is not encrypted, or its beginning was not seen.
+    [[nodiscard]] std::uint64_t tls_name() const { return tls_name_; }
+    /// For one whose beginning was not seen; 0: nothing is known.
+    void name_tls(std::uint64_t name) { tls_name_ = name != 0 ? name : tls_name_; }
     [[nodiscard]] Moment moment(proto::Direction direction, std::uint64_t position) const;
     /// Of the next byte that the target will read (request of a server, response of a client) or write.
     [[nodiscard]] std::uint64_t position(proto::Direction direction) const;
@@ -86,6 +94,12 @@ private:
     };
 
     void transfer(const event::Call& call);
+    void transfer_ciphertext(const event::Call& call);
+    void begin_clear();
+    void wait_for_handshake(const event::Plaintext& plain);
+    void send_what_waited(const event::Call& call);
+    void send(const std::vector<TlsLayer::Sent>& pieces);
+    void take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call);
     void feed(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
     void skip(bool read, std::uint64_t begin, std::uint64_t end);
     void parse(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
@@ -101,6 +115,7 @@ private:
     void content(const proto::Content& content) override { sink_.content(*this, content); }
     void upgraded(std::string_view protocol) override;
     void lost_sync(proto::Direction direction, std::uint64_t position) override;
+    void secured(const proto::Secured& facts) override;
 
     MessageSink& sink_;
     ConnectionSummary summary_;
@@ -110,8 +125,21 @@ private:
     std::size_t early_bytes_ = 0;
     std::size_t early_calls_ = 0;
     bool opaque_ = false;
-    bool parsing_ = false;  // inside parser_->parse: the parser must not be replaced under its feet
-    std::string upgrade_;   // what to become when the parse call returns
+    bool parsing_ = false;                               // inside parser_->parse: the parser must not be replaced under its feet
+    std::string upgrade_;                                // what to become when the parse call returns
+    std::unique_ptr<TlsLayer> tls_;                      // once plaintext is seen: streams_ are of plaintext then
+    std::array<std::uint64_t, 2> cipher_expected_ = {};  // as Stream::expected, below tls_
+    std::uint64_t tls_name_ = 0;
+    std::uint16_t tls_suite_ = 0;
+    bool hello_seen_ = false;
+    bool tls_open_ = false;            // the handshake is over
+    std::uint64_t tls_open_from_ = 0;  // see proto::Secured
+    /// Given to the library before the handshake was over on the wire; `captured` has what its spans point to.
+    struct Waiting {
+        event::Plaintext plain;
+        std::vector<std::byte> captured;
+    };
+    std::vector<Waiting> waiting_;
     bool arrivals_have_positions_;
     bool closed_ = false;
     Instant connect_began_{};

@@ -45,9 +45,43 @@ void Connections::on(const event::Call& call) {
         made = std::make_unique<Connection>(socket, !attached_, messages_);
         found = made.get();
     }
+    const bool named = found->tls_name() != 0;
+    if (call.operation == TS_OPERATION_WRITE && older_.waits()) {
+        found->name_tls(older_.sent(call, !named && found->opened_before_attach()));
+    }
     found->on(call);
+    if (!named && found->tls_name() != 0) {
+        by_tls_name_.emplace(found->tls_name(), found->id());
+    }
     if (!found->summary().open) {
         drop(*found);
+    }
+}
+
+/// The name is 64 random bits that the client chose and both ends keep, so it is right by itself. Both ends may be targets,
+/// though: then the process decides, and where both are in one, none is taken.
+void Connections::on(const event::Plaintext& plain) {
+    if (plain.connection == 0) {
+        return;
+    }
+    if (!by_tls_name_.contains(plain.connection)) {
+        if (plain.operation == TS_OPERATION_WRITE) {
+            older_.given(plain);
+        }
+        return;
+    }
+    Connection* chosen = nullptr;
+    std::size_t candidates = 0;
+    const auto [first, last] = by_tls_name_.equal_range(plain.connection);
+    for (auto at = first; at != last; ++at) {
+        Connection* const connection = find(at->second);
+        if (connection != nullptr && connection->process() == plain.process) {
+            chosen = connection;
+            ++candidates;
+        }
+    }
+    if (candidates == 1) {
+        chosen->on(plain);
     }
 }
 
@@ -76,6 +110,13 @@ void Connections::on(const event::Retransmit& retransmit) {
 
 void Connections::drop(const Connection& connection) {
     summaries_.connection(connection.summary());
+    const auto [first, last] = by_tls_name_.equal_range(connection.tls_name());
+    for (auto at = first; at != last; ++at) {
+        if (at->second == connection.id()) {
+            by_tls_name_.erase(at);
+            break;
+        }
+    }
     table_.erase(connection.id());
 }
 

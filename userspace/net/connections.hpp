@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "base/id_map.hpp"
 #include "event/event.hpp"
 #include "net/connection.hpp"
 #include "net/summary.hpp"
+#include "net/tls_adjacency.hpp"
 
 namespace timesink::net {
 
@@ -17,6 +19,8 @@ public:
 
     void on(const event::Socket& socket);
     void on(const event::Call& call);
+    /// Goes to the connection that it names. What no connection is found for, or more than one, is nobody's.
+    void on(const event::Plaintext& plain);
     void on(const event::Arrival& arrival);
     void on(const event::SocketState& state);
     void on(const event::Retransmit& retransmit);
@@ -33,6 +37,8 @@ private:
     MessageSink& messages_;
     ConnectionSink& summaries_;
     IdMap<SocketId, std::unique_ptr<Connection>> table_;
+    std::multimap<std::uint64_t, SocketId> by_tls_name_;
+    TlsAdjacency older_;  ///< for connections whose handshake was not seen
     bool attached_ = false;
 };
 

@@ -20,7 +20,10 @@ struct ConnectionSummary {
     std::uint32_t network_namespace = 0;  ///< inode number; zero: not known
     event::Endpoint local;
     event::Endpoint remote;
-    std::string protocol;  ///< OTel name; empty: no bytes moved; "unknown": no parser understood them
+    std::string protocol;     ///< OTel name; empty: no bytes moved; "unknown": no parser understood them
+    std::string tls_version;  ///< "1.3"; empty: not encrypted, or the handshake was not seen
+    std::string server_name;  ///< of the handshake (SNI); empty: none
+    bool in_clear = false;    ///< what a TLS library encrypts was read
     bool opened_before_attach = false;
     std::uint64_t bytes_read = 0;
     std::uint64_t bytes_written = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -89,6 +90,18 @@ struct Content {
     std::uint64_t missing = 0;
 };
 
+/// What the handshake of a TLS connection says in the clear.
+struct Secured {
+    std::array<std::byte, 32> client_random{};  ///< names the connection: both ends' libraries keep it
+    bool random_known = false;
+    std::string server_name{};           ///< SNI; empty: none
+    std::string application_protocol{};  ///< ALPN: the first that is offered, or (to 1.2) the one chosen
+    std::string_view version{};          ///< "1.2"; empty: not known yet
+    std::uint16_t suite = 0;             ///< 0: not known yet
+    bool open = false;                   ///< the handshake is over
+    std::uint64_t open_from = 0;         ///< position in the request's direction of what follows it; 0: not known
+};
+
 /// What a parser finds, in stream order per direction. References live until the call returns.
 class Sink {
 public:
@@ -102,6 +115,8 @@ public:
     virtual void upgraded(std::string_view protocol) = 0;
     /// A part of the stream could not be understood; the parser searches for the next message on its own.
     virtual void lost_sync(Direction direction, std::uint64_t position) = 0;
+    /// What is known of the encryption, again when more is. Of no use to most.
+    virtual void secured(const Secured&) {}
 };
 
 /// The bytes [position, position + bytes.size()) of one direction, contiguous with what was given before unless a gap was told.

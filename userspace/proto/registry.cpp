@@ -8,11 +8,13 @@
 #include "proto/parser.hpp"
 #include "proto/postgres/postgres.hpp"
 #include "proto/redis/redis.hpp"
+#include "proto/tls/tls.hpp"
 
 namespace timesink::proto {
 
 std::span<const Protocol> registry() {
     static constexpr Protocol kProtocols[] = {
+        {"tls", tls::detect, tls::make},
         {"http", http1::detect, http1::make},
         {"http", http2::detect, http2::make},
         {"postgresql", postgres::detect, postgres::make},

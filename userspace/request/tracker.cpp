@@ -98,6 +98,9 @@ void Tracker::head(net::Connection& connection, const proto::Head& head, const n
 
 void Tracker::request_head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) {
     if (connection.role() == net::Role::server) {
+        if (head.housekeeping && connection.protocol() == "tls") {
+            return;  // a handshake is no work for anyone
+        }
         begin_unit(connection, head, first_byte);
     } else if (head.expects_response) {
         begin_exchange(connection, head, first_byte);

@@ -81,4 +81,10 @@ TS_ASSERT_SIZE(struct ts_go, 48);
 /* So many, and the making of goroutines is worth a probe. */
 #define TS_GO_STRANGE 3
 
+/*
+ * The cookie of probes on a TLS library: where its object for a connection has the ClientHello's random. Bits 0 to 15:
+ * offset; bits 16 to 31: offset of a pointer to be followed before, 0: none.
+ */
+#define TS_TLS_RANDOM_KNOWN (1ull << 32)
+
 #endif

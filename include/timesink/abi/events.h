@@ -39,7 +39,7 @@ using __s32 = std::int32_t;
 #endif
 
 #define TS_ABI_MAJOR 1
-#define TS_ABI_MINOR 2 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex */
+#define TS_ABI_MINOR 3 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -60,6 +60,7 @@ enum ts_event_kind {
 	TS_EVENT_TASK = 7,	   /* struct ts_task: fork, exec, exit of a target thread */
 	TS_EVENT_LOSS = 8,	   /* struct ts_loss: records of this CPU did not fit into its ring */
 	TS_EVENT_LINEAGE = 9,	   /* struct ts_lineage: a context of a language runtime was made (1.1) */
+	TS_EVENT_PLAINTEXT = 14,   /* struct ts_plaintext: bytes that a TLS library takes or gives in the clear (1.3) */
 	/* from live/ */
 	TS_EVENT_WATERMARK = 64, /* struct ts_watermark: everything older than head.time has been delivered */
 	TS_EVENT_FACT = 65,	 /* struct ts_fact: something the analysis must know, as JSON */
@@ -300,6 +301,29 @@ struct ts_lineage {
 	__u32 start; /* a goroutine: lower half of the address of the function that it runs; 0: not told */
 };
 TS_ASSERT_SIZE(struct ts_lineage, 48);
+
+/*
+ * Written when a program gives a TLS library bytes to encrypt (time: before they are; a call that cannot send them is
+ * made again, and written again), or got some from it (time: at its return). The system calls that move the ciphertext
+ * are records of their own. Followed by head_bytes payload bytes (the first), tail_bytes payload bytes (the last), then
+ * zeros up to a multiple of 8. head_bytes + tail_bytes <= length.
+ */
+struct ts_plaintext {
+	struct ts_event_head head;
+	TS_U64 library;	   /* the library's object for the connection, an address; used again once it is gone */
+	TS_U64 connection; /* first 8 bytes of the ClientHello's random, as a number in memory; 0: not known */
+	TS_U64 buffer;	   /* address: whether a call is made again is told by it */
+	TS_U64 length;
+	TS_U64 context; /* WRITE: as of TS_CALL_CONTEXT; 0: none */
+	__u32 pid;
+	__u16 head_bytes;
+	__u16 tail_bytes;
+	__u8 operation; /* TS_OPERATION_READ, TS_OPERATION_WRITE */
+	__u8 flags;	/* TS_CALL_PAYLOAD_FAULT */
+	__u8 reserved[6];
+};
+TS_ASSERT_SIZE(struct ts_plaintext, 80);
+#define TS_PLAINTEXT_MOST 0x7fffffff /* bytes of one call; what claims more is not believed */
 
 struct ts_watermark {
 	struct ts_event_head head;

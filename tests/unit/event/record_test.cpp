@@ -317,6 +317,44 @@ TEST(Record, LineageTellsWhoWasCopied) {
     EXPECT_EQ(decoded(stream), "lineage at=4 thread=9 pid=8 child=11 parent=10");
 }
 
+ts_plaintext plaintext(std::uint64_t length) {
+    ts_plaintext plain{};
+    plain.head = records::head(4, 0, 9);
+    plain.pid = 8;
+    plain.operation = TS_OPERATION_WRITE;
+    plain.connection = 77;
+    plain.length = length;
+    return plain;
+}
+
+TEST(Record, PlaintextHasTheBeginAndTheEndOfWhatWasMoved) {
+    Stream stream;
+    stream.plaintext(plaintext(1000), "hello", "end");
+    EXPECT_EQ(decoded(stream), "plaintext at=4 thread=9 pid=8 write length=1000 connection=77 head=5 tail=3");
+}
+
+TEST(Record, PlaintextThatContradictsItselfIsMalformed) {
+    const auto validity = [](ts_plaintext plain, std::string_view head) {
+        Stream stream;
+        stream.plaintext(plain, head);
+        const auto bytes = stream.take();
+        return check(bytes);
+    };
+    EXPECT_EQ(validity(plaintext(5), "hello"), Validity::valid);
+    EXPECT_EQ(validity(plaintext(4), "hello"), Validity::malformed);
+    EXPECT_EQ(validity(plaintext(0), ""), Validity::malformed);
+    EXPECT_EQ(validity(plaintext(std::uint64_t{1} << 31), ""), Validity::malformed);
+    ts_plaintext closes = plaintext(5);
+    closes.operation = TS_OPERATION_CLOSE;
+    EXPECT_EQ(validity(closes, ""), Validity::malformed);
+    Stream stream;
+    stream.plaintext(plaintext(5), "hello");
+    auto bytes = stream.take();
+    const std::uint16_t more = 500;
+    std::memcpy(bytes.data() + offsetof(ts_plaintext, tail_bytes), &more, sizeof(more));
+    EXPECT_EQ(check(bytes), Validity::malformed);
+}
+
 TEST(Record, ACommThatFillsItsFieldIsNotRunOver) {
     Stream stream;
     ts_task full = task(TS_TASK_FORK);

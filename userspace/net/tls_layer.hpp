@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "event/event.hpp"
+#include "net/byte_times.hpp"
+
+namespace timesink::net {
+
+/// What lies between the bytes that a TLS library took or gave in the clear and the calls that moved their ciphertext. Owned by
+/// the Connection, from the first of those bytes on. Which plaintext goes with which calls is a matter of order and of sizes: of
+/// plaintext n there are n + records x overhead bytes of ciphertext, where a record holds 16 KiB. Rejected: following the records
+/// in the ciphertext, whose headers lie where nothing was captured as soon as a call moves several.
+class TlsLayer {
+public:
+    /// `read_position`, `write_position`: of the ciphertext that comes next.
+    TlsLayer(std::uint64_t read_position, ByteTimes read_times, std::uint16_t suite);
+
+    /// A call moved ciphertext; the bytes that were read lie before those that later plaintext reads get.
+    void read(const event::Call& call);
+    ByteTimes& read_times() { return read_times_; }
+
+    /// The library gave so many bytes: when the last ciphertext byte that they needed was moved.
+    Moment decrypted(std::uint64_t length);
+
+    /// A part of what was given to the library, on its way now.
+    struct Sent {
+        std::uint64_t begin = 0;  ///< within what was given at once
+        std::uint64_t end = 0;
+        std::uint64_t length = 0;     ///< of that
+        std::vector<std::byte> head;  ///< captured of that
+        std::vector<std::byte> tail;
+        // of the call; not known: it was lost
+        bool known = false;
+        Instant entered{};
+        Instant exited{};
+        ThreadId thread{};
+        ProcessId process{};
+        ContextId context{};  ///< of who gave it, else of the call
+    };
+    /// The library was given bytes.
+    void given(const event::Plaintext& plain);
+    /// A call moved ciphertext: what was sent by it, in order. `unexplained`: bytes of it that nothing was given for.
+    std::vector<Sent> written(const event::Call& call, std::uint64_t& unexplained);
+    /// So much ciphertext was sent by calls that were lost.
+    std::vector<Sent> missed(std::uint64_t length);
+    /// The other end has answered: what still waits was sent all the same, but for a few bytes of overhead that are not as
+    /// reckoned.
+    std::vector<Sent> answered();
+
+private:
+    struct Given {
+        std::uint64_t length = 0;
+        std::uint64_t buffer = 0;
+        std::uint64_t library = 0;
+        std::uint64_t sent = 0;  // of length
+        std::uint64_t cipher = 0;
+        std::uint64_t cipher_length = 0;
+        bool repeated = false;  // looks like the same call made again
+        std::vector<std::byte> head;
+        std::vector<std::byte> tail;
+        ContextId context{};
+    };
+    [[nodiscard]] std::uint64_t cipher_length(std::uint64_t plain) const;
+    [[nodiscard]] bool repeats(const event::Plaintext& plain) const;
+    std::vector<Sent> send(std::uint64_t& length);
+    [[nodiscard]] Sent part(Given& given, std::uint64_t to) const;
+
+    std::uint64_t overhead_;
+    std::uint64_t read_end_;   // of the ciphertext that was read
+    std::uint64_t decrypted_;  // ciphertext position up to which it is taken to be decrypted
+    ByteTimes read_times_;
+    std::deque<Given> given_;
+    Sent last_call_;  // as a pattern for what it sent
+};
+
+}  // namespace timesink::net
