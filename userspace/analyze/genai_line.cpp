@@ -36,7 +36,11 @@ bool failed(const request::Exchange& exchange) {
 }
 
 bool same_request(const request::Exchange& a, const request::Exchange& b) {
-    return b.genai != nullptr && a.genai->request_digest == b.genai->request_digest && a.fingerprint == b.fingerprint;
+    if (b.genai == nullptr || a.fingerprint != b.fingerprint) {
+        return false;
+    }
+    const bool counted = a.genai->attempt > 0 && a.genai->attempt == b.genai->attempt + 1;
+    return a.genai->request_digest == b.genai->request_digest || (counted && a.genai->request_model == b.genai->request_model);
 }
 
 }  // namespace
@@ -111,20 +115,27 @@ void add_genai(GenAiLine& line, const attribute::OwnedExchange& owned, const Att
 
 void find_attempts(const std::vector<attribute::OwnedExchange>& exchanges, std::vector<Attempt>& attempts) {
     attempts.assign(exchanges.size(), {});
+    // Those whose owner was known later are listed later: nearly in order of sending, but not quite.
+    std::vector<std::size_t> order;
     for (std::size_t i = 0; i < exchanges.size(); ++i) {
-        const request::Exchange& exchange = exchanges[i].exchange;
-        if (exchange.genai == nullptr) {
-            continue;
+        if (exchanges[i].exchange.genai != nullptr) {
+            order.push_back(i);
         }
+    }
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return exchanges[a].exchange.sent < exchanges[b].exchange.sent; });
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        const request::Exchange& exchange = exchanges[order[i]].exchange;
         for (std::size_t back = 1; back <= std::min(i, kLookBack); ++back) {
-            const request::Exchange& before = exchanges[i - back].exchange;
+            const request::Exchange& before = exchanges[order[i - back]].exchange;
+            Attempt& earlier = attempts[order[i - back]];
             const bool over = before.read_end <= exchange.sent;  // also when it never was answered
-            if (!same_request(exchange, before) || !over || attempts[i - back].retried) {
+            if (!same_request(exchange, before) || !over || earlier.retried) {
                 continue;
             }
             if (failed(before)) {
-                attempts[i].retry = attempts[i - back].retried = true;
-                attempts[i].waited = before.read_end == Instant{} ? Duration{} : exchange.sent - before.read_end;
+                attempts[order[i]].retry = earlier.retried = true;
+                attempts[order[i]].waited = before.read_end == Instant{} ? Duration{} : exchange.sent - before.read_end;
             }
             break;
         }

@@ -52,7 +52,8 @@ struct Attempt {
 void add_genai(GenAiLine& line, const attribute::OwnedExchange& owned, const Attempt& attempt, Duration before_first_token);
 
 /// Of the unit's exchanges, in order of sending; one for each. A retry is the same request (its body, as far as captured, host
-/// and route) again, after an attempt that was answered 408, 409, 429 or 5xx, or not at all.
+/// and route) again (or, without its body, as the client's library counts attempts), after an attempt that was answered 408, 409,
+/// 429 or 5xx, or not at all.
 void find_attempts(const std::vector<attribute::OwnedExchange>& exchanges, std::vector<Attempt>& attempts);
 
 }  // namespace timesink::analyze
