@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "analyze/genai_line.hpp"
 #include "attribute/account.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
@@ -94,6 +95,7 @@ struct CallLine {
     Duration setup{};                   ///< on the path: connecting, and the start-up traffic of new connections
     std::uint64_t repeats = 0;          ///< calls that came after the answer to an equal one in the same unit
     Duration repeats_on_path{};         ///< of these
+    GenAiLine genai;                    ///< calls: 0: none of a language model
     std::uint64_t units_repeating = 0;  ///< units with kTellingRepeats of them or more
 
     [[nodiscard]] Duration cause(attribute::Cause cause) const { return by_cause[static_cast<std::size_t>(cause)]; }
@@ -182,6 +184,7 @@ enum class FindingKind : std::uint8_t {
     errors,
     error_burst,
     retransmits,
+    rate_limited,
 };
 
 enum class Sureness : std::uint8_t { sure, likely, unsure };

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "report/genai_json.hpp"
 #include "report/wording.hpp"
 
 namespace timesink::report {
@@ -113,6 +114,7 @@ void write_unit(JsonWriter& json, const Account& account) {
     write_resources(json, unit);
     json.member("connected_ns", unit.connected).member("accepted_ns", unit.accepted).member("read_begin_ns", unit.read_begin);
     json.member("first_response_ns", unit.first_response);
+    write_stream(json, unit.stream.get());
 }
 
 void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
@@ -161,6 +163,8 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     }
     json.member("bucket", attribute::name(owned.bucket));
     json.member("on_path_ns", owned.on_path).member("hidden_ns", owned.hidden);
+    write_stream(json, exchange.stream.get());
+    write_genai(json, exchange);
 }
 
 }  // namespace timesink::report

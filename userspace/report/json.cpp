@@ -4,6 +4,7 @@
 #include <array>
 
 #include "report/account_json.hpp"
+#include "report/genai_json.hpp"
 #include "report/json_writer.hpp"
 #include "report/numbers.hpp"
 #include "report/text.hpp"
@@ -52,7 +53,9 @@ void write_call(JsonWriter& json, const analyze::CallLine& call, bool quantiles)
         json.key("opened").null();
     }
     json.member("repeats", call.repeats).member("repeats_on_path_ns", call.repeats_on_path);
-    json.member("units_repeating", call.units_repeating).close('}');
+    json.member("units_repeating", call.units_repeating);
+    write_genai_line(json, call.genai);
+    json.close('}');
 }
 
 void write_figures(JsonWriter& json, const Figures& figures, bool of_run) {

@@ -5,6 +5,7 @@
 
 #include "analyze/call_name.hpp"
 #include "analyze/unit_calls.hpp"
+#include "report/genai_wording.hpp"
 #include "report/numbers.hpp"
 #include "report/safe_text.hpp"
 #include "report/text.hpp"
@@ -139,6 +140,9 @@ private:
             text = (step.hidden() ? "∥ " : "") + page_.safe(exchange.protocol) + " " +
                    (exchange.host.empty() ? "" : page_.safe(exchange.host) + " ") +
                    page_.safe(analyze::call_name(exchange.operation, exchange.statement));
+            if (exchange.genai != nullptr) {
+                text += " · " + page_.safe(exchange.genai->model()) + wording_of(exchange);
+            }
             if (step.hidden()) {
                 return text;
             }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "base/id_map.hpp"
 #include "net/connection.hpp"
+#include "request/answer_watch.hpp"
 #include "request/exchange.hpp"
 #include "request/route.hpp"
 #include "request/statement.hpp"
@@ -49,6 +51,7 @@ public:
 
     void head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) override;
     void end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) override;
+    void content(net::Connection& connection, const proto::Content& content) override;
     void lost(net::Connection& connection, ThreadId finder) override;
     void not_understood(net::Connection& connection, ThreadId mover) override;
     void abandoned(net::Connection& connection) override;
@@ -65,12 +68,14 @@ private:
         std::uint64_t request_begin = 0;
         std::uint64_t response_begin = 0;
         bool answering = false;
+        std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
     };
     struct OpenExchange {
         Exchange exchange;
         std::uint64_t request_begin = 0;
         std::uint64_t response_begin = 0;
         bool answering = false;
+        std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
     };
     using OpenUnits = std::map<proto::Correlation, OpenUnit>;
     using OpenExchanges = std::map<proto::Correlation, OpenExchange>;
@@ -90,6 +95,7 @@ private:
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     void end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    static void conclude(OpenExchange& at, std::uint64_t position);
     void end_all(PerConnection& open, const std::string& error);
 
     Listener& listener_;

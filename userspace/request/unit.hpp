@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/time.hpp"
 #include "event/event.hpp"
 #include "proto/parser.hpp"
+#include "request/answer_stream.hpp"
 
 namespace timesink::request {
 
@@ -101,6 +103,7 @@ struct Unit {
     /// two or three classes.
     std::vector<ClassCalls> calls;
     proto::Attributes attributes;
+    std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
 };
 
 }  // namespace timesink::request
