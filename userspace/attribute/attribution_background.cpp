@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "attribute/attribution.hpp"
 
 /// The part of Attribution that deals with units which nobody asked for: what requests went on doing after they had been

@@ -74,6 +74,7 @@ void draw_background(Page& page, const Model& model, const ServiceLine* service,
     const TimeScale scale = TimeScale::of(largest);
     const auto column = [&](auto cell) {
         std::vector<std::string> cells;
+        cells.reserve(shown.size());
         for (const RouteLine* line : shown) {
             cells.push_back(cell(*line));
         }
