@@ -243,7 +243,8 @@ TS_SHARED int ts_describe(struct ts_socket *out, const struct sock *sk, const st
 	return 0;
 }
 
-/* The first that gets here writes the record; the socket's other records follow it. Did it not fit, the next one tries. */
+/* The first that gets here writes the record; the socket's other records follow it. Did it not fit, the next one tries.
+ */
 TS_SHARED int ts_announce(const struct sock *sk, struct ts_known *known, __u64 unread, __u64 now)
 {
 	struct ts_socket *out;

@@ -169,7 +169,10 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.position = head.begin;
     exchange.process = first_byte.process;
     exchange.sent_by = first_byte.thread;
-    exchange.sent_in = first_byte.context;
+    // Where requests share a connection at the same time (HTTP/2), whoever writes next writes what others have queued as well. A
+    // goroutine writes its own, under a lock (x/net/http2).
+    const bool others_may_write = !head.answers_in_order && open.exchanges.size() > 1 && !event::is_goroutine(first_byte.context);
+    exchange.sent_in = others_may_write ? ContextId{} : first_byte.context;
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
         exchange.connected = connection.connected();
