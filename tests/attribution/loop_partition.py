@@ -23,7 +23,7 @@ from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm
 
 # What worker threads ask is read in C, where no stamp can be had.
-NAMES = tuple(name for name in owners.NAMES if name not in ("thread", "executor", "anyio", "background"))
+NAMES = tuple(name for name in owners.NAMES if name not in ("thread", "executor", "anyio", "background", "detached", "after"))
 L1_MEDIAN, L1_P99, L1_P99_SHORT, DOMINANT = 0.03, 0.15, 0.4, 0.99
 
 

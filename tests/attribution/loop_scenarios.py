@@ -44,6 +44,8 @@ def expect_right(loop, verdicts, least=None):
             raise AssertionError(f"requests failed, or there is nothing to score: {where}")
         if found["wrong"]:
             raise AssertionError(f"owners are wrong: {where}")
+        if found["background wrong"]:
+            raise AssertionError(f"what was sent after the response is another's: {where}")
         if owners.right(found) < (LEAST[loop] if least is None else least):
             raise AssertionError(f"too few are right: {where}")
 
@@ -68,6 +70,16 @@ def uvloop_that_buffers():
 def framework():
     """FastAPI behind a middleware that answers from another task, SQLAlchemy's greenlets, plain functions in anyio's threads."""
     expect_right("uvloop", run("uvloop", "--clients", "8", "--apps", "framework", "--drivers", "sqlalchemy"))
+
+
+def after_the_response():
+    """BackgroundTasks in the request's task and in anyio's threads, and tasks that nobody waits for: each its request's, and none another's."""
+    for loop, app, names in (("asyncio", "app", "one+background+detached+after"), ("uvloop", "framework", "one+background+after+anyio")):
+        verdicts = run(loop, "--clients", "1,16", "--apps", app, "--mix", names)
+        expect_right(loop, verdicts)
+        for clients, found in verdicts.items():
+            if found["background all"] < 300 or found["background units"] < 100 or found["background wrong"] or owners.right_background(found) < 99:
+                raise AssertionError(f"{loop}, {clients} clients: {owners.background_text(found)}")
 
 
 def long_responses():
@@ -120,7 +132,7 @@ def partition():
         raise AssertionError("the account is too far from what the service noted")
 
 
-SCENARIOS = (asyncio, uvloop, uvloop_that_buffers, framework, long_responses, small_ring, elsewhere, partition)
+SCENARIOS = (asyncio, uvloop, uvloop_that_buffers, framework, after_the_response, long_responses, small_ring, elsewhere, partition)
 
 
 def main(arguments):

@@ -6,8 +6,8 @@
               [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--uvloop VERSION] [--options=…]
 
 Prints one line per run: of the exchanges that the service knows the sender of, how many timesink gave to the right request, to another, to nobody
-(ambiguous). Work after the response belongs to no request: right is nobody, or the request itself. Ends with 1 when one is wrong, or fewer are right
-than --least says."""
+(ambiguous). Work after the response is judged by itself (`after`): right is an account of kind `background` of the right request, or the request itself
+while that was not answered yet; missing is nobody. Ends with 1 when one is wrong, or fewer are right than --least, or --least-background, says."""
 
 import argparse
 import bisect
@@ -26,7 +26,7 @@ from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm, progress
 
 NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "cache", "thread", "executor", "anyio", "background",
-         "stream")
+         "detached", "after", "stream")
 
 
 class Truth:
@@ -56,7 +56,7 @@ class Truth:
 def units_of(export):
     units = collections.defaultdict(list)
     for thing in export:
-        if thing["type"] == "unit" and None not in (thing["start_ns"], thing["end_ns"]):
+        if thing["type"] == "unit" and thing["kind"] != "background" and None not in (thing["start_ns"], thing["end_ns"]):
             units[thing["client"]["port"]].append(thing)
     return units
 
@@ -65,9 +65,39 @@ def unit_of(units, request):
     return next((unit for unit in units.get(request["client"][1], []) if unit["start_ns"] <= request["begin"] <= unit["end_ns"]), None)
 
 
+def verdict_of(exchange, unit, background, left_behind):
+    """`left_behind`: of each account of background work, the request that it belongs to."""
+    owner = exchange["owner"]
+    if owner is None:
+        return "ambiguous" if exchange["evidence"] == "ambiguous" else "missing"
+    if background and exchange["sent_ns"] > unit["end_ns"]:
+        return "right" if left_behind.get(owner) == unit["id"] else "wrong"
+    return "right" if owner == unit["id"] else "wrong"
+
+
+def check_backgrounds(verdicts, export):
+    """Accounts of background work must sum, begin no earlier than their request ended, and hold all that is theirs. Returns complaints, and counts
+    each as wrong."""
+    units = {thing["id"]: thing for thing in export if thing["type"] == "unit"}
+    complaints = []
+    for unit in units.values():
+        if unit["kind"] != "background" or unit["excluded"] is not None:
+            continue
+        verdicts["background units"] += 1
+        request = units.get(unit["request"])
+        length = unit["end_ns"] - unit["start_ns"]
+        if request is None or request["end_ns"] > unit["start_ns"] or request["route"] != unit["route"]:
+            complaints.append(f"background: unit {unit['id']} is not what its request {unit['request']} left behind")
+        elif sum(unit["causes"].values()) != length or sum(unit["buckets"].values()) != length:
+            complaints.append(f"background: the account of unit {unit['id']} does not sum")
+    verdicts["background wrong"] += len(complaints)
+    return complaints
+
+
 def judge(requests, export):
     """Counter of verdicts, and lines about what is not right."""
     truth, units = Truth(requests), units_of(export)
+    left_behind = {thing["id"]: thing["request"] for thing in export if thing["type"] == "unit" and thing["kind"] == "background"}
     verdicts, complaints = collections.Counter(), []
     evidence = collections.Counter()
     for exchange in export:
@@ -82,14 +112,14 @@ def judge(requests, export):
         if unit is None or not score.shown(unit):
             verdicts["left out"] += 1
             continue
-        verdicts["all"] += 1
-        if exchange["owner"] == unit["id"] or (background and exchange["owner"] is None):
-            verdicts["right"] += 1
-            evidence[exchange["evidence"]] += 1
+        kind = "background " if background else ""
+        verdict = verdict_of(exchange, unit, background, left_behind)
+        verdicts[kind + "all"] += 1
+        verdicts[kind + verdict] += 1
+        if verdict == "right":
+            evidence[kind + exchange["evidence"]] += 1
             continue
-        verdict = "wrong" if exchange["owner"] is not None else "ambiguous" if exchange["evidence"] == "ambiguous" else "missing"
-        verdicts[verdict] += 1
-        complaints.append(f"{verdict}: {exchange['operation']} {exchange['statement'][:50]!r} of {request['path']} (unit {unit['id']}): "
+        complaints.append(f"{kind}{verdict}: {exchange['operation']} {exchange['statement'][:50]!r} of {request['path']} (unit {unit['id']}): "
                           f"{exchange['owner']} {exchange['evidence']}, sent {(exchange['sent_ns'] - unit['start_ns']) / 1e6:.3f} ms after its begin, "
                           f"{(unit['end_ns'] - exchange['sent_ns']) / 1e6:.3f} ms before its end")
     return verdicts, complaints, evidence
@@ -133,17 +163,28 @@ def right(verdicts):
     return 100 * verdicts["right"] / (verdicts["all"] or 1)
 
 
+def right_background(verdicts):
+    return 100 * verdicts["background right"] / (verdicts["background all"] or 1)
+
+
+def background_text(verdicts):
+    counts = ", ".join(f"{verdicts['background ' + what]} {what}" for what in ("wrong", "missing", "ambiguous"))
+    return f"after: {verdicts['background all']} in {verdicts['background units']}, {right_background(verdicts):.2f} % right, {counts}"
+
+
 def good(options, verdicts):
-    return verdicts["all"] > 0 and verdicts["wrong"] == 0 and verdicts["failures"] == 0 and right(verdicts) >= options.least
+    enough = right(verdicts) >= options.least and (not verdicts["background all"] or right_background(verdicts) >= options.least_background)
+    return verdicts["all"] > 0 and verdicts["wrong"] == verdicts["background wrong"] == verdicts["failures"] == 0 and enough
 
 
 def report(options, kind, clients, requests, export, failures):
     """Prints the line of a run; returns its verdicts."""
     verdicts, complaints, evidence = judge(requests, export)
     verdicts["failures"] = failures
+    complaints += check_backgrounds(verdicts, export)
     python, loop, app, driver, http_client, pool = kind
     print(f"{python:<6} {loop:<8} {app:<9} {driver:<10} {http_client:<8} {pool:>4} {clients:>7} {verdicts['all']:>9} {right(verdicts):>7.2f} % {verdicts['wrong']:>6} "
-          f"{verdicts['missing']:>7} {verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {dict(evidence)}"
+          f"{verdicts['missing']:>7} {verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {background_text(verdicts)}  {dict(evidence)}"
           f"{'  FAILURES ' + str(failures) if failures else ''}", flush=True)
     for line in complaints[:options.complaints]:
         progress("  " + line)
@@ -175,6 +216,7 @@ def read_options(arguments):
     parser.add_argument("--options", default="", help="of timesink record")
     parser.add_argument("--complaints", type=int, default=5)
     parser.add_argument("--least", type=float, default=0, help="per cent that must be right")
+    parser.add_argument("--least-background", type=float, default=0, help="the same of what was sent after the response")
     return parser.parse_args(arguments)
 
 

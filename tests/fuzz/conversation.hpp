@@ -33,6 +33,10 @@ public:
         require(end.correlation == Correlation{0} || (!seen.end && (seen.head || given_up)));
         seen.end = true;
     }
+    void content(const Content& content) override {
+        const Seen& seen = of(content.direction, content.correlation);
+        require(content.correlation == Correlation{0} || (seen.head && !seen.end));
+    }
     void upgraded(std::string_view protocol) override { require(!protocol.empty()); }
     void lost_sync(Direction, std::uint64_t) override {}
     static void require(bool holds) {

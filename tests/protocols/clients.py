@@ -79,6 +79,23 @@ def http2_server(port, ready, account):
             account.call("GET /missing", lambda: http.get("/missing"), status=404)
 
 
+def websocket(port, ready, account):
+    """A connection from before the attach has no name, so there is none."""
+    from websockets.sync.client import connect
+    ready()
+    for _ in range(20):
+        with account.call("GET /chat", lambda: connect(f"ws://127.0.0.1:{port}/chat"), status=101) as socket:
+            for size in (0, 5, 200, 3000, 100_000):
+                for kind in ("text", b"bytes"):
+                    def turn(message=kind[:1] * size):
+                        socket.send(message)
+                        assert len(socket.recv()) == size
+                    account.call("MESSAGE /chat", turn)
+
+
+websocket_server = websocket
+
+
 def grpc(port, ready, account):
     import grpc as library
     channel = library.insecure_channel(f"127.0.0.1:{port}")

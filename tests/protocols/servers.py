@@ -60,6 +60,17 @@ def http2_server(stack):
     return http2(stack, subject=True)
 
 
+def websocket(stack, subject=False):
+    need("websockets")
+    port = free_port()
+    server = stack.start("websocket", [sys.executable, HERE / "websocket_echo.py", port]).wait_for_port(port)
+    return Started(server, port, subject)
+
+
+def websocket_server(stack):
+    return websocket(stack, subject=True)
+
+
 def grpc(stack):
     need("grpc")
     port = free_port()
@@ -148,4 +159,4 @@ def kafka(stack):
     return Started(process, port)
 
 
-START = {start.__name__: start for start in (http2, http2_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka)}
+START = {start.__name__: start for start in (http2, http2_server, websocket, websocket_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka)}

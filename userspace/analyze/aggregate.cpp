@@ -56,8 +56,12 @@ FigureSums::Limits Aggregate::route_limits(std::string_view route) const {
 void Aggregate::account(const attribute::Account& account) {
     const request::Unit& unit = account.unit;
     facts_.seen(unit.end);
-    count_load(account);
     const bool wanted = options_.keep_unit && *options_.keep_unit == unit.id;
+    if (unit.kind == request::UnitKind::background) {
+        add_background(account, wanted);
+        return;
+    }
+    count_load(account);
     if (unit.exclusion != request::Exclusion::none) {
         ++coverage_.excluded[static_cast<std::size_t>(unit.exclusion) % coverage_.excluded.size()];
         coverage_.exchanges_excluded += account.exchanges.size();
@@ -81,6 +85,23 @@ void Aggregate::account(const attribute::Account& account) {
     facts_.served(unit.process, unit.server.port);
     const bool failed = unit.status >= 500 || (unit.status < 400 && !unit.error.empty());
     timeline_.ended(unit.end, account.wall(), failed);
+}
+
+/// It is no load that a client put on the server, and its time is nobody's wait: it counts by itself.
+void Aggregate::add_background(const attribute::Account& account, bool wanted) {
+    if (wanted) {
+        wanted_ = keep(account, kExchangesOfWanted);
+    }
+    if (account.unit.exclusion != request::Exclusion::none) {
+        background_.left_out();
+        coverage_.exchanges_excluded += account.exchanges.size();
+        return;
+    }
+    for (const attribute::OwnedExchange& exchange : account.exchanges) {
+        count_exchange(exchange);
+    }
+    unit_calls_.read(account);
+    background_.add(services_.index_of(account.unit), account, unit_calls_);
 }
 
 void Aggregate::keep_exemplars(const attribute::Account& account, FigureSums& service, FigureSums& route) {
@@ -214,6 +235,7 @@ void Aggregate::merge_routes(const RouteName& final_name) {
         const std::string name = final_name(key.method, key.route);
         take(renamed.at(RouteView{services_.representative(key.service), key.kind, key.method, name}), std::move(sums));
     }
+    background_.rename(final_name, [this](std::size_t service) { return services_.representative(service); });
     if (routes_.other()) {
         renamed.fold_away(std::move(*routes_.other()), routes_.folded());
     }
@@ -289,6 +311,7 @@ Model Aggregate::finish() {
     finish_load(model);
     services_.finish(model);
     finish_routes(model);
+    model.background = background_.finish([this](std::size_t service) { return services_.line_of(service); });
     model.series = timeline_.series();
     std::vector<KeptUnit> sample = reservoir_.units();
     std::sort(sample.begin(), sample.end(),

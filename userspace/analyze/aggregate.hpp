@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "analyze/background_sums.hpp"
 #include "analyze/bounded_lines.hpp"
 #include "analyze/exemplars.hpp"
 #include "analyze/figure_sums.hpp"
@@ -108,6 +109,7 @@ private:
     [[nodiscard]] FigureSums::Limits route_limits(std::string_view route) const;
     void keep_exemplars(const attribute::Account& account, FigureSums& service, FigureSums& route);
     void count_exchange(const attribute::OwnedExchange& exchange);
+    void add_background(const attribute::Account& account, bool wanted);
     void count_load(const attribute::Account& account);
     OpaquePeer& opaque(const event::Endpoint& endpoint, bool incoming);
     void finish_load(Model& model) const;
@@ -120,6 +122,7 @@ private:
     UnitCalls unit_calls_;
     Services services_;
     Routes routes_;
+    BackgroundSums background_;
     Peers peers_;
     Coverage coverage_;
     std::uint64_t retransmits_ = 0;

@@ -94,6 +94,9 @@ void FigureSums::add_call(UnitId unit, const CallFacts& call) {
     }
     line.connections += exchange.connect_began == Instant{} ? 0 : 1;
     line.setup += call.setup;
+    if (exchange.genai != nullptr) {
+        add_genai(line.genai, owned, call.attempt, call.before_first_token);
+    }
 }
 
 void FigureSums::add(FigureSums&& other) {

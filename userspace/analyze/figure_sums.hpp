@@ -25,6 +25,7 @@ public:
     void add(const attribute::Account& account, const UnitCalls& calls);
     void add(FigureSums&& other);
     [[nodiscard]] Duration wall() const { return figures_.ledger.wall; }
+    [[nodiscard]] std::uint64_t units() const { return figures_.ledger.units; }
     Slowest& slowest() { return slowest_; }
     [[nodiscard]] Figures finish();
 

@@ -50,6 +50,7 @@ public:
                 sequences(route);
                 large_results(route);
                 slow_clients(route);
+                rate_limits(route);
                 errors(route);
             }
         }
@@ -209,6 +210,23 @@ private:
         return worst;
     }
 
+    void rate_limits(const RouteLine& route) {
+        for (const CallLine& call : route.figures.calls) {
+            const Duration gain = call.genai.retry_wait + call.genai.failed_on_path;
+            if (call.other || call.genai.rate_limited == 0 || !worth(gain, route.figures)) {
+                continue;
+            }
+            Finding finding = about(FindingKind::rate_limited, route);
+            describe(finding, call, route.figures);
+            finding.gain = gain;
+            finding.count = call.genai.rate_limited;
+            finding.of = call.genai.calls;
+            finding.each =
+                call.genai.retries == 0 ? Duration{} : call.genai.retry_wait / static_cast<Duration::rep>(call.genai.retries);
+            found_.push_back(std::move(finding));
+        }
+    }
+
     void slow_calls() {
         for (const CallLine& call : model_.total.calls) {
             const Duration serving = call.on_path - call.cause(Cause::db_queue) - call.cause(Cause::provider_queue) - call.setup;
@@ -225,6 +243,8 @@ private:
                 finding.example = route->figures.slowest.empty() ? UnitId{} : route->figures.slowest.front()->account.unit.id;
             }
             finding.gain = serving;
+            finding.level = ratio(call.genai.generating, call.on_path);
+            finding.capacity = finding.level > 0 ? call.genai.tokens_a_second() : 0;
             found_.push_back(std::move(finding));
         }
     }

@@ -86,6 +86,7 @@ void CallLine::add(const CallLine& other_line) {
     for (std::size_t i = 0; i < by_cause.size(); ++i) {
         by_cause[i] += other_line.by_cause[i];
     }
+    genai.add(other_line.genai);
     bytes_out += other_line.bytes_out;
     bytes_in += other_line.bytes_in;
     rows += other_line.rows;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "analyze/genai_line.hpp"
 #include "attribute/account.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
@@ -94,6 +95,7 @@ struct CallLine {
     Duration setup{};                   ///< on the path: connecting, and the start-up traffic of new connections
     std::uint64_t repeats = 0;          ///< calls that came after the answer to an equal one in the same unit
     Duration repeats_on_path{};         ///< of these
+    GenAiLine genai;                    ///< calls: 0: none of a language model
     std::uint64_t units_repeating = 0;  ///< units with kTellingRepeats of them or more
 
     [[nodiscard]] Duration cause(attribute::Cause cause) const { return by_cause[static_cast<std::size_t>(cause)]; }
@@ -153,6 +155,15 @@ struct RouteLine {
     Figures figures;
 };
 
+/// What requests went on doing after they had been answered, by their routes. None of it is in any other figure.
+struct Background {
+    Figures total;
+    std::vector<RouteLine>
+        routes;  ///< by wall time, largest first; `other` last. `service` beyond the last: of none that has units
+    std::uint64_t routes_folded = 0;  ///< lines that are in `other`
+    std::uint64_t excluded = 0;       ///< left out: events were lost while it ran
+};
+
 enum class FindingKind : std::uint8_t {
     repeated_call,
     workers_saturated,
@@ -173,6 +184,7 @@ enum class FindingKind : std::uint8_t {
     errors,
     error_burst,
     retransmits,
+    rate_limited,
 };
 
 enum class Sureness : std::uint8_t { sure, likely, unsure };
@@ -334,7 +346,8 @@ struct Model {
     std::vector<ServiceLine> services;
     std::vector<RouteLine> routes;    ///< by wall time, largest first; `other` last
     std::uint64_t routes_folded = 0;  ///< lines that are in `other`; a route that came back after it was folded counts again
-    std::vector<Finding> findings;    ///< by gain, largest first; those without an estimate last
+    Background background;
+    std::vector<Finding> findings;  ///< by gain, largest first; those without an estimate last
     Load load;
     Series series;
     Coverage coverage;

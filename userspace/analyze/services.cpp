@@ -133,8 +133,13 @@ void Services::finish(Model& model) {
     join();
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-        if (representative(i) == i) {
+        if (representative(i) != i) {
+            continue;
+        }
+        if (ports_[i].sums.units() > 0) {
             order.push_back(i);
+        } else {
+            ports_[i].line = kMost;  // only background work of requests that were left out came of it
         }
     }
     if (order.size() <= 1) {

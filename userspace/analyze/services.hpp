@@ -33,7 +33,7 @@ public:
 
     /// Fills in total and services; model.run.processes gives the names. Once.
     void finish(Model& model);
-    /// Where the server of this port stands in model.services. After finish().
+    /// Where the server of this port stands in model.services; kMost or more: it has no units. After finish().
     [[nodiscard]] std::size_t line_of(std::size_t index) const { return ports_[representative(index)].line; }
 
 private:

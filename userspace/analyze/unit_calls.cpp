@@ -49,6 +49,7 @@ CallView CallKey::view() const {
 
 void UnitCalls::read(const attribute::Account& account) {
     calls_.resize(account.exchanges.size());
+    find_attempts(account.exchanges, attempts_);
     for (std::size_t i = 0; i < calls_.size(); ++i) {
         const attribute::OwnedExchange& owned = account.exchanges[i];
         const request::Exchange& exchange = owned.exchange;
@@ -57,6 +58,8 @@ void UnitCalls::read(const attribute::Account& account) {
         call.length = call_length(exchange);
         call.by_cause = {};
         call.setup = {};
+        call.attempt = attempts_[i];
+        call.before_first_token = {};
         call.repeat = false;
         call.peer.clear();
         // A database is its protocol and statement: its replicas are one line. Others are told apart by where they are.
@@ -89,7 +92,12 @@ void UnitCalls::charge_pieces(const attribute::Account& account) {
         const auto found = std::lower_bound(order_.begin(), order_.end(), piece.exchange,
                                             [&](std::uint32_t index, ExchangeId id) { return id_of(index) < id; });
         if (found != order_.end() && id_of(*found) == piece.exchange) {
-            calls_[*found].by_cause[static_cast<std::size_t>(piece.cause)] += piece.span.length();
+            CallFacts& call = calls_[*found];
+            call.by_cause[static_cast<std::size_t>(piece.cause)] += piece.span.length();
+            const auto& genai = call.owned->exchange.genai;
+            if (genai != nullptr && genai->first_token > piece.span.begin) {
+                call.before_first_token += std::min(piece.span.end, genai->first_token) - piece.span.begin;
+            }
         }
     }
     for (CallFacts& call : calls_) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analyze/genai_line.hpp"
 #include "attribute/account.hpp"
 #include "base/time.hpp"
 
@@ -58,8 +59,10 @@ struct CallFacts {
     std::string peer;  ///< backs view.host where the exchange has no host name
     Duration length{};
     std::array<Duration, attribute::kCauseCount> by_cause{};  ///< of its pieces on the path
-    Duration setup{};     ///< of its time on the path: connecting; all of it for the start-up traffic of a new connection
-    bool repeat = false;  ///< an equal call of this unit had been answered before this one was sent
+    Duration setup{};  ///< of its time on the path: connecting; all of it for the start-up traffic of a new connection
+    Attempt attempt;   ///< of language models
+    Duration before_first_token{};  ///< ditto, streamed: of its time on the path
+    bool repeat = false;            ///< an equal call of this unit had been answered before this one was sent
 };
 
 /// The calls of one unit and what they have to do with each other. Owned by the Aggregate and reused from unit to unit; valid
@@ -79,6 +82,7 @@ private:
     void find_sequences();
 
     std::vector<CallFacts> calls_;
+    std::vector<Attempt> attempts_;     ///< scratch
     std::vector<std::uint32_t> order_;  ///< scratch
     std::uint64_t in_sequence_ = 0;
     Duration sequence_gain_{};

@@ -32,23 +32,6 @@ std::unique_ptr<Object> take(std::vector<std::unique_ptr<Object>>& spare) {
     return object;
 }
 
-/// As a new one, but with the memory of its lists, unless that is much.
-void restart(LiveUnit& live) {
-    constexpr std::size_t kMostKept = 16;
-    std::vector<OwnedExchange> exchanges;
-    std::vector<request::ClassCalls> calls;
-    if (live.exchanges.capacity() <= kMostKept) {
-        exchanges.swap(live.exchanges);
-        exchanges.clear();
-    }
-    calls.swap(live.unit.calls);
-    calls.clear();
-    std::destroy_at(&live);
-    std::construct_at(&live);
-    live.exchanges.swap(exchanges);
-    live.unit.calls.swap(calls);
-}
-
 template <typename Object>
 void give_back(std::unique_ptr<Object> object, std::vector<std::unique_ptr<Object>>& spare, std::size_t most) {
     if (object && spare.size() < most) {
@@ -148,8 +131,9 @@ LiveUnit* Attribution::find(UnitId id) const {
 }
 
 void Attribution::began(const request::Unit& unit) {
+    taken(unit.id);
     std::unique_ptr<LiveUnit> live = take(spare_units_);
-    restart(*live);
+    live->restart();
     live->unit.id = unit.id;
     live->unit.socket = unit.socket;
     live->unit.process = unit.process;
@@ -226,11 +210,13 @@ void Attribution::sent(const request::Exchange& exchange) {
     edges_.sent(exchange);
     hand_offs_.saw(exchange);
     Pending& pending = pending_[exchange.id];
+    pending.sent = exchange.sent;
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);
     pending.undecided =
         (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
         (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
+    expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
     if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
@@ -284,6 +270,7 @@ void Attribution::decide(ExchangeId exchange, const Owner& owner, bool by_contex
     if (pending == nullptr || !pending->undecided) {
         return;
     }
+    expect_background(owner, pending->sent);
     pending->owner = owner;
     pending->undecided = false;
     pending->by_context = by_context;
@@ -335,12 +322,16 @@ Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
 
 /// Puts an answered exchange where it belongs.
 void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
-    owned.owner = known.unit;
+    LiveUnit* const owner = known.after ? &background_of(*known.after, owned.exchange.sent) : find(known.unit);
+    owned.owner = known.after ? owner->unit.id : known.unit;
     owned.evidence = known.evidence;
     owned.margin = known.margin;
-    pools_.settled(owned.exchange, owned.owner);
+    // When background work has done with a connection is not known: it counts as for nobody's.
+    pools_.settled(owned.exchange, known.after ? UnitId{} : owned.owner);
     owned.grounds = known.grounds;
-    LiveUnit* const owner = find(owned.owner);
+    if (known.after) {
+        backgrounds_.answered(known.unit, owned.exchange);
+    }
     if (owned.evidence == Evidence::ambiguous) {
         doubt(owned.exchange);
     }
@@ -390,6 +381,7 @@ void Attribution::lost(ProcessId process, ThreadId thread) {
 void Attribution::advance(Instant at) {
     loops_.advance(at);
     carry_out();
+    end_backgrounds(at);
     const Instant known = std::min(at, loops_.horizon());
     while (!ended_.empty() && ended_.front()->unit.end < known) {
         LiveUnit& live = *ended_.front();

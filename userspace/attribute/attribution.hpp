@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attribute/account.hpp"
+#include "attribute/backgrounds.hpp"
 #include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/edges.hpp"
@@ -23,7 +24,7 @@ namespace timesink::attribute {
 
 /// From units, exchanges and what threads did to finished accounts: finds owners as exchanges are sent, and draws a unit's
 /// account once event time has passed its end, so that everything that belongs to it has been told. Fed in event order; hands
-/// accounts on in the order in which units ended.
+/// accounts on in the order in which units ended; those of background work later, once it is known that they are over.
 class Attribution final : public request::Listener {
 public:
     /// `trusted`: the evidence by which owners are taken as known; what only others know is ambiguous.
@@ -60,6 +61,7 @@ private:
         Owner owner;
         UnitId callee{};      // at its other end
         UnitId propagated{};  // whose id it carries
+        Instant sent{};
         bool undecided = false;
         bool with_helper = false;                 // sent by a helper thread: who woke whom may tell
         bool by_context = false;                  // what stands was decided by contexts
@@ -75,6 +77,10 @@ private:
     void carry_out();
     void carry_out_hand_offs();
     void release(Pending& pending);
+    void expect_background(const Owner& owner, Instant sent);
+    void share_with_background(ProcessId process, Instant sent);
+    LiveUnit& background_of(const Answered& request, Instant sent);
+    void end_backgrounds(Instant at);
     void decide(ExchangeId exchange, const Owner& owner, bool by_context);
     void draw(LiveUnit& live);
     void note_use(LiveUnit& live);
@@ -91,6 +97,7 @@ private:
     Edges edges_;
     InsideCalls inside_;
     LoopOwners loops_;
+    Backgrounds backgrounds_;
     std::vector<ContextOwners::Decision> decisions_;
     HandOffs hand_offs_;
     std::vector<HandOffs::Decision> handed_off_;

@@ -9,10 +9,13 @@ void ContextOwners::on(const event::Lineage& lineage) {
     if (event::is_birth_name(lineage.child)) {
         const ContextRef before = contexts_.find(lineage.process, lineage.child, lineage.at);
         if (before != nullptr && before->start != 0) {
-            functions_[lineage.process].ended(before->start);
+            functions_[lineage.process].ended(*before);
         }
     }
     contexts_.on(lineage);
+    if (event::is_birth_name(lineage.child)) {
+        goroutines::made(*contexts_.find(lineage.process, lineage.child, lineage.at));
+    }
 }
 
 void ContextOwners::lost(Instant at) {
@@ -32,8 +35,10 @@ void ContextOwners::began(const LiveUnit& live) {
     if (event::is_goroutine(unit.read_in)) {
         if (const ContextRef reader = contexts_.find(unit.process, unit.read_in, unit.read_begin)) {
             goroutines::reads(reader, unit);
-            process.readers.emplace(unit.id, reader);
+            process.readers.emplace(unit.id, Reader{reader, unit.socket});
         }
+    } else {
+        serves_several(contexts_.find(unit.process, unit.read_in, unit.read_begin), unit.id);
     }
 }
 
@@ -51,7 +56,7 @@ ContextRef ContextOwners::server_of(const LiveUnit& live, InProcess& process) {
     if (found == process.readers.end()) {
         return nullptr;
     }
-    const ContextRef reader = std::move(found->second);
+    const ContextRef reader = std::move(found->second.goroutine);
     process.readers.erase(found);
     ContextRef server = goroutines::server_of(contexts_.find(live.unit.process, live.unit.answered_in, live.unit.end), reader);
     goroutines::has_read(reader, live.unit.id);
@@ -82,17 +87,53 @@ ContextRef ContextOwners::root_of(const request::Unit& unit, Instant activated, 
 }
 
 /// The nearest context, going outwards, that is a unit's root; null: none is.
-const Context* ContextOwners::claimed(const ContextRef& context) {
-    const Context* at = context.get();
+Context* ContextOwners::claimed(const ContextRef& context) {
+    Context* at = context.get();
     while (at != nullptr && at->unit == UnitId{}) {
         at = at->parent.get();
     }
     return at;
 }
 
+/// A unit was read or answered in this context. If it is another one's, who goes on in it for whom cannot be told.
+void ContextOwners::serves_several(const ContextRef& context, UnitId unit) {
+    Context* const claim = claimed(context);
+    if (claim != nullptr && claim->unit != unit) {
+        claim->answered.reset();
+    }
+}
+
+/// Whose background work was sent there; null: it is nobody's. What a goroutine makes need not work for it.
+AnsweredRef ContextOwners::left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine) {
+    const Context* const claim = claimed(sent_in);
+    const bool after = claim != nullptr && claim->answered != nullptr && sent > claim->answered->end;
+    return after && (!by_goroutine || claim == sent_in.get()) ? claim->answered : nullptr;
+}
+
+/// A goroutine of which it is not known who made it may have read the connection's next request, which its server has begun to
+/// serve then.
+std::optional<goroutines::LeftBehind> ContextOwners::left_behind_by_goroutine(const ContextRef& context,
+                                                                              const request::Exchange& exchange) {
+    auto left = goroutines::left_behind(context, exchange.sent, functions_[exchange.process]);
+    const auto found = processes_.find(exchange.process);
+    if (!left || !left->by_server || left->by == nullptr || found == processes_.end()) {
+        return left;
+    }
+    const auto& readers = found->second.readers;
+    if (std::any_of(readers.begin(), readers.end(), [&](const auto& each) { return each.second.socket == left->by->socket; })) {
+        return goroutines::LeftBehind{Evidence::ambiguous, true, nullptr};
+    }
+    return left;
+}
+
 /// What stands when no unit has claimed an exchange. Its thread may have served one unit only; but where that unit's root is
 /// known, and this was not sent in it, something else ran on the thread.
 Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool root_known) {
+    const bool by_goroutine = waiting.evidence == Evidence::goroutine;
+    const AnsweredRef after = waiting.after != nullptr ? waiting.after : left_behind(waiting.sent_in, waiting.sent, by_goroutine);
+    if (after != nullptr) {
+        return {after->id, waiting.evidence, 1, {}, after};
+    }
     if (waiting.fallback.unit != UnitId{} && (waiting.fallback.unit != ended || root_known)) {
         return {{}, Evidence::ambiguous, 0};
     }
@@ -108,18 +149,28 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     process.active.erase({live.unit.read_begin, live.unit.id});
     const UnitId unit = live.unit.id;
     const Instant end = live.unit.end;
+    const auto begun = process.answering.find(unit);
+    const ContextRef begun_in = begun == process.answering.end() ? nullptr : begun->second;
     const ContextRef root = root_of(live.unit, live.activated, process);
     const bool contradicts = root != nullptr && root->unit != UnitId{};
     if (root != nullptr && !contradicts) {
         root->unit = unit;
+        root->answered = answered(live);
     }
+    const ContextRef writer = contexts_.find(live.unit.process, live.unit.answered_in, end);
+    serves_several(writer, unit);
+    serves_several(begun_in, unit);
     const ContextRef server = server_of(live, process);
+    if (server == nullptr && event::is_goroutine(live.unit.answered_in)) {
+        goroutines::answers_another(writer);
+    }
     const bool known = root != nullptr || server != nullptr;
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         const Context* claim = claimed(waiting.sent_in);
         const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
-        if (in_root || (server != nullptr && waiting.sent <= end &&
+        // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
+        if (in_root || (server != nullptr && !waiting.between && waiting.sent <= end &&
                         goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
             decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
@@ -145,18 +196,26 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     const auto found = processes_.find(exchange.process);
     ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
     const bool by_goroutine = context != nullptr && event::is_goroutine(exchange.sent_in);
-    const auto left = by_goroutine ? goroutines::left_behind(context, exchange.sent, functions_[exchange.process]) : std::nullopt;
-    if (context == nullptr || found == processes_.end()) {
-        return false;  // no unit in flight, or nothing to go by
+    const Evidence evidence = by_goroutine ? Evidence::goroutine : Evidence::context;
+    auto left = by_goroutine ? left_behind_by_goroutine(context, exchange) : std::nullopt;
+    if (context == nullptr) {
+        return false;
+    }
+    if (found == processes_.end()) {  // no unit in flight that might claim it
+        const AnsweredRef after = left ? left->by : left_behind(context, exchange.sent, by_goroutine);
+        if (after != nullptr) {
+            owner = {after->id, evidence, 1, {}, after};
+        }
+        return false;
     }
     if (claimed(context) != nullptr) {
-        owner = {};  // in the background of a unit that has been answered, unless one that it began claims it
+        owner = {};  // of a unit that has been answered, unless one that it began claims it
     } else if (left) {
-        owner = {{}, *left, 0};
+        owner = {{}, left->evidence, 0};
     }
     std::vector<Waiting>& waiting = found->second.waiting;
     waiting.push_back(
-        {exchange.id, std::move(context), exchange.sent, owner, by_goroutine ? Evidence::goroutine : Evidence::context});
+        {exchange.id, std::move(context), exchange.sent, owner, evidence, left ? left->by : nullptr, left && left->by_server});
     if (waiting.size() > kMostWaiting) {
         decisions.push_back({waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
         waiting.erase(waiting.begin());
@@ -167,6 +226,14 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
 bool ContextOwners::certain(const request::Exchange& exchange) {
     const ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
     return context != nullptr && (context->made > lost_ || (context->service != nullptr && context->service->read > lost_));
+}
+
+Instant ContextOwners::decided_until() const {
+    Instant until = Instant::max();
+    for (const auto& [id, process] : processes_) {
+        until = process.waiting.empty() ? until : std::min(until, process.waiting.front().sent);
+    }
+    return until;
 }
 
 void ContextOwners::finish(std::vector<Decision>& decisions) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -24,7 +25,9 @@ namespace timesink::attribute {
 /// that were in flight when it was sent have ended. Then what the thread tells (`fallback`) stands, unless the contexts speak
 /// against it. Contradictions are ambiguous: a root that two units claim.
 ///
-/// What is sent in or below the root of a unit that has been answered is nobody's: work that it left behind.
+/// What is sent in or below the root of a unit that has been answered is its background work (Owner::after), and in Go what
+/// goroutines send that were made for it, if what they run is believed to go on for its maker. Not if another unit was read or
+/// answered in that root: then it is a task of the connection or of the server, and what it sends between units is nobody's.
 ///
 /// A context that was made before the unit began (a connection's or a thread's own) is no root: it may be another's as well.
 /// Goroutines serve one unit after another on a connection, so a goroutine that is older than the unit, but read and answered it,
@@ -54,6 +57,8 @@ public:
     bool sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions);
     /// Every making of contexts has been seen since this one was made, so its owner cannot be in doubt for a loss.
     [[nodiscard]] bool certain(const request::Exchange& exchange);
+    /// What was sent before has been decided.
+    [[nodiscard]] Instant decided_until() const;
     /// The run is over: decides the rest.
     void finish(std::vector<Decision>& decisions);
 
@@ -64,17 +69,26 @@ private:
         Instant sent{};
         Owner fallback;
         Evidence evidence;  // if it is claimed
+        AnsweredRef after;  // goroutines: whose background work it is; null: not known
+        bool between;       // sent by a server that had answered one unit, and of the next no more than a byte
+    };
+    struct Reader {
+        ContextRef goroutine;
+        SocketId socket{};
     };
     struct InProcess {
         std::set<std::pair<Instant, UnitId>> active;  // when in flight since
         std::vector<Waiting> waiting;                 // in order of sending
-        std::map<UnitId, ContextRef> readers;         // goroutines that read units in flight
+        std::map<UnitId, Reader> readers;             // goroutines that read units in flight
         std::map<UnitId, ContextRef> answering;       // contexts in which their responses began
     };
     [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated, InProcess& process);
     ContextRef server_of(const LiveUnit& live, InProcess& process);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
-    static const Context* claimed(const ContextRef& context);
+    static void serves_several(const ContextRef& context, UnitId unit);
+    static Context* claimed(const ContextRef& context);
+    std::optional<goroutines::LeftBehind> left_behind_by_goroutine(const ContextRef& context, const request::Exchange& exchange);
+    static AnsweredRef left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine);
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
 
     Contexts contexts_;

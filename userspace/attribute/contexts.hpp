@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "attribute/answered.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "event/event.hpp"
@@ -17,6 +18,9 @@ struct Service {
     bool several = false;         ///< has had more than one of them: an event loop, or HTTP/2's streams
     Instant read{};               ///< the latest of them was read
     Instant end{};                ///< of the unit that it answered last; zero: none yet
+    AnsweredRef answered;         ///< that unit
+    /// What the goroutines hold that were made for the unit in flight; null: none were. Filled in when it has been answered.
+    std::shared_ptr<AnsweredRef> made_for;
 };
 
 /// A context of a language runtime, from its making until nothing asks for it any more. Shared by Contexts, the contexts copied
@@ -24,12 +28,16 @@ struct Service {
 struct Context {
     Instant made{};  ///< zero: not seen, so it is older than what was seen of it
     std::shared_ptr<Context> parent;
-    unsigned depth = 0;  ///< at least as many ancestors as are known
-    UnitId unit{};       ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
+    unsigned depth = 0;    ///< at least as many ancestors as are known
+    UnitId unit{};         ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
+    AnsweredRef answered;  ///< that unit, if what it goes on doing here is its own; null: it is not known to be
     // Goroutines
-    std::uint32_t start = 0;           ///< what it runs; zero: not known
-    bool strayed = false;              ///< it sent something when the unit was over in whose time it was made
-    std::unique_ptr<Service> service;  ///< null: it has read and answered nothing
+    std::uint32_t start = 0;                ///< what it runs; zero: not known
+    bool strayed = false;                   ///< it sent something when the unit was over in whose time it was made
+    std::uint32_t sent_within = 0;          ///< how often it sent something while that might be in flight
+    std::uint32_t sent_after = 0;           ///< and when it was over
+    std::shared_ptr<AnsweredRef> made_for;  ///< Service::made_for of its parent, when it was made
+    std::unique_ptr<Service> service;       ///< null: it has read and answered nothing
 };
 using ContextRef = std::shared_ptr<Context>;
 

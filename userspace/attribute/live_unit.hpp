@@ -26,6 +26,9 @@ struct LiveUnit {
     bool in_doubt = false;         ///< of something that was sent while it ran it is not known whether it was its own
     bool drawn = false;
     std::unique_ptr<ThreadUse> use_at_begin;  ///< of its thread, while it runs; null: not known
+
+    /// As a new one, but with the memory of its lists, unless that is much.
+    void restart();
 };
 
 }  // namespace timesink::attribute

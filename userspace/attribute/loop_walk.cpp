@@ -37,6 +37,14 @@ bool is_idle(const OffCpuSpan& span) {
     return span.blocked() && wait_kind(span.syscall) == WaitKind::poll;
 }
 
+/// A helper thread's wait until it was given something to do. One that began before the attach has no system call that is known;
+/// a page fault has none either, but does not end by a futex call of another thread.
+bool waits_for_work(const OffCpuSpan& span) {
+    const WaitKind kind = wait_kind(span.syscall);
+    return span.blocked() &&
+           (kind == WaitKind::futex || (kind == WaitKind::none && wait_kind(span.waker_syscall) == WaitKind::futex));
+}
+
 /// Where the walk goes on before the call. A call takes time: one of no length would be met again and again.
 Instant begin_of(const SocketCall& call) {
     return std::min(call.entered, call.exited - Duration(1));
@@ -114,7 +122,7 @@ void LoopWalk::step() {
             gap(*timeline);
             return;
         }
-        if (!on_loop && span->blocked() && wait_kind(span->syscall) == WaitKind::futex && follow_starter(*timeline, *span)) {
+        if (!on_loop && waits_for_work(*span) && follow_starter(*timeline, *span)) {
             return;
         }
     }

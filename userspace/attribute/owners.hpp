@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "attribute/answered.hpp"
 #include "attribute/live_unit.hpp"
 #include "base/id_map.hpp"
 
@@ -13,6 +14,7 @@ struct Owner {
     Evidence evidence = Evidence::none;
     double margin = 0;
     Grounds grounds{};
+    AnsweredRef after{};  ///< `unit`, where it had been answered by then: this is its background work. Null: it was in flight
 };
 
 /// Whose an exchange is, decided when its first byte is sent: by what is then in flight on the sending thread.
@@ -50,7 +52,7 @@ private:
         std::size_t background = 0;  // exchanges sent for nobody and not answered
         bool background_may_go_on = false;
         bool background_in_doubt = false;  // it may be a unit's whose begin was lost
-        bool multiplexes = false;  // has had several units in flight: an event loop
+        bool multiplexes = false;          // has had several units in flight: an event loop
     };
     using InProcess = std::vector<LiveUnit*>;  // in flight
     /// Units of a connection in order.

@@ -22,6 +22,8 @@ public:
     virtual ~MessageSink() = default;
     virtual void head(Connection& connection, const proto::Head& head, const Moment& first_byte) = 0;
     virtual void end(Connection& connection, const proto::End& end, const Moment& last_byte) = 0;
+    /// A piece of the content of a message that is open. Its times: connection.moment(content.direction, a position in it).
+    virtual void content(Connection& connection, const proto::Content& content) { (void)connection, (void)content; }
     /// Bytes of this connection were lost (their event did not fit into the ring): open messages cannot be trusted.
     /// `finder`: the thread whose call showed it; what it works for may have been on this connection.
     virtual void lost(Connection& connection, ThreadId finder) = 0;
@@ -110,6 +112,7 @@ private:
 
     void head(const proto::Head& head) override;
     void end(const proto::End& end) override;
+    void content(const proto::Content& content) override { sink_.content(*this, content); }
     void upgraded(std::string_view protocol) override;
     void lost_sync(proto::Direction direction, std::uint64_t position) override;
     void secured(const proto::Secured& facts) override;

@@ -51,6 +51,7 @@ std::size_t Frames::step(std::string_view text, std::uint64_t position, FrameSin
     if (state_ == State::rest) {
         const auto skipped = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, text.size()));
         remaining_ -= skipped;
+        owner.rest(direction_, text.substr(0, skipped), position, 0, sink);
         if (remaining_ == 0) {
             found();
             owner.closed(direction_, position + skipped, sink);
@@ -122,6 +123,7 @@ void Frames::gap(std::uint64_t begin, std::uint64_t end, FrameSink& owner, Sink&
     if (state_ == State::rest) {
         const std::uint64_t skipped = std::min(missing, remaining_);
         remaining_ -= skipped;
+        owner.rest(direction_, {}, begin, skipped, sink);
         missing -= skipped;
         begin += skipped;
         if (remaining_ == 0) {

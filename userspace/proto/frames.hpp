@@ -42,6 +42,10 @@ public:
     virtual bool resumes(Direction direction, std::string_view bytes, Place place) = 0;
     /// Header and what was to be kept are there. Views live until the call returns.
     virtual void opened(const Frame& frame, Sink& sink) = 0;
+    /// A piece of a frame behind what was kept; `missing`: not captured, and how many bytes. Most do not care.
+    virtual void rest(Direction direction, std::string_view piece, std::uint64_t position, std::uint64_t missing, Sink& sink) {
+        (void)direction, (void)piece, (void)position, (void)missing, (void)sink;
+    }
     /// Its last byte was there (captured or not); follows its opened().
     virtual void closed(Direction direction, std::uint64_t end, Sink& sink) = 0;
     /// Where frames begin is not known any more. A frame that was open will not be closed.

@@ -91,12 +91,25 @@ struct Secured {
     std::uint64_t open_from = 0;         ///< position in the request's direction of what follows it; 0: not known
 };
 
+/// A piece of a message's content: an HTTP body without chunk headers, frame headers and padding. Content encodings are not
+/// undone.
+struct Content {
+    Direction direction = Direction::request;
+    Correlation correlation{};
+    std::uint64_t position = 0;        ///< of its first byte in the stream
+    std::span<const std::byte> bytes;  ///< empty: they were not captured
+    /// How many then; framing may be among them where that was not captured either. 0: some, nobody knows how many.
+    std::uint64_t missing = 0;
+};
+
 /// What a parser finds, in stream order per direction. References live until the call returns.
 class Sink {
 public:
     virtual ~Sink() = default;
     virtual void head(const Head& head) = 0;
     virtual void end(const End& end) = 0;
+    /// Between the Head and the End of its message, from parsers whose content somebody reads (HTTP). Most do not care.
+    virtual void content(const Content& content) { (void)content; }
     /// The connection changed protocol (HTTP Upgrade, CONNECT): from `position` of that direction on, bytes are not this
     /// parser's.
     virtual void upgraded(std::string_view protocol) = 0;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "report/genai_json.hpp"
 #include "report/wording.hpp"
 
 namespace timesink::report {
@@ -50,30 +51,9 @@ void write_calls(JsonWriter& json, const request::CallsByClass& calls) {
     json.close('}');
 }
 
-void write_unit(JsonWriter& json, const Account& account) {
-    const request::Unit& unit = account.unit;
-    const bool included = unit.exclusion == request::Exclusion::none;
-    json.member("id", number(unit.id)).member("kind", name(unit.kind)).member("protocol", unit.protocol);
-    json.member("method", unit.method).member("path", unit.path).member("route", unit.route);
-    json.member("status", unit.status).member_or_null("error", unit.error);
-    if (unit.caller == ExchangeId{}) {
-        json.key("caller_exchange").null();
-    } else {
-        json.member("caller_exchange", number(unit.caller));
-    }
-    write_endpoint(json, "client", unit.client);
-    write_endpoint(json, "server", unit.server);
-    json.member("pid", std::uint64_t{number(unit.process)}).member("tid", std::uint64_t{number(unit.thread)});
-    json.member("start_ns", unit.begin).member("end_ns", unit.end).member("complete", unit.complete);
-    if (included) {
-        json.key("excluded").null();
-        write_buckets(json, account.by_cause);
-        write_causes(json, account.by_cause);
-        json.member("hidden_ns", account.hidden);
-    } else {
-        json.member("excluded", name(unit.exclusion));
-        json.key("buckets").null().key("causes").null().key("hidden_ns").null();
-    }
+namespace {
+
+void write_resources(JsonWriter& json, const request::Unit& unit) {
     request::CallsByClass calls{};
     for (const request::ClassCalls& used : unit.calls) {
         calls[used.call_class] = used.totals;
@@ -92,8 +72,49 @@ void write_unit(JsonWriter& json, const Account& account) {
         json.key("mapped").null().key("unmapped").null();
     }
     json.close('}');
+}
+
+}  // namespace
+
+void write_unit(JsonWriter& json, const Account& account) {
+    const request::Unit& unit = account.unit;
+    const bool included = unit.exclusion == request::Exclusion::none;
+    const bool background = unit.kind == request::UnitKind::background;
+    json.member("id", number(unit.id)).member("kind", name(unit.kind));
+    if (background) {
+        json.member("request", number(unit.request));
+    } else {
+        json.key("request").null();
+    }
+    json.member("protocol", unit.protocol);
+    json.member("method", unit.method).member("path", unit.path).member("route", unit.route);
+    json.member("status", unit.status).member_or_null("error", unit.error);
+    if (unit.caller == ExchangeId{}) {
+        json.key("caller_exchange").null();
+    } else {
+        json.member("caller_exchange", number(unit.caller));
+    }
+    if (background) {
+        json.key("client").null();
+    } else {
+        write_endpoint(json, "client", unit.client);
+    }
+    write_endpoint(json, "server", unit.server);
+    json.member("pid", std::uint64_t{number(unit.process)}).member("tid", std::uint64_t{number(unit.thread)});
+    json.member("start_ns", unit.begin).member("end_ns", unit.end).member("complete", unit.complete);
+    if (included) {
+        json.key("excluded").null();
+        write_buckets(json, account.by_cause);
+        write_causes(json, account.by_cause);
+        json.member("hidden_ns", account.hidden);
+    } else {
+        json.member("excluded", name(unit.exclusion));
+        json.key("buckets").null().key("causes").null().key("hidden_ns").null();
+    }
+    write_resources(json, unit);
     json.member("connected_ns", unit.connected).member("accepted_ns", unit.accepted).member("read_begin_ns", unit.read_begin);
     json.member("first_response_ns", unit.first_response);
+    write_stream(json, unit.stream.get());
 }
 
 void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
@@ -142,6 +163,8 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     }
     json.member("bucket", attribute::name(owned.bucket));
     json.member("on_path_ns", owned.on_path).member("hidden_ns", owned.hidden);
+    write_stream(json, exchange.stream.get());
+    write_genai(json, exchange);
 }
 
 }  // namespace timesink::report

@@ -3,6 +3,7 @@
 
 #include "analyze/call_name.hpp"
 #include "report/account_tree.hpp"
+#include "report/genai_wording.hpp"
 #include "report/numbers.hpp"
 
 namespace timesink::report {
@@ -188,6 +189,15 @@ private:
         return order;
     }
 
+    /// Below a host: its language models.
+    void models(const std::string& host) {
+        for (const CallLine& call : figures_.calls) {
+            if (!call.other && call.bucket == bucket_ && call.host == host && call.genai.calls > 0 && worth(call.on_path)) {
+                add(2, safe_(models_of(call.genai)), call.on_path, wording_of(call.genai));
+            }
+        }
+    }
+
     /// Below a host that is traced as well: what it did meanwhile. Sums to the host's time, but for what is not worth a line.
     void inside(const HostSum& sum) {
         if (sum.opened.count == 0) {
@@ -239,6 +249,7 @@ private:
             part("connect", sum.connect);
             part("first byte", sum.first_byte);
             add(1, safe_(entry.first), sum.time, note, times(sum.calls));
+            models(entry.first);
             inside(sum);
         }
         if (worth(rest)) {

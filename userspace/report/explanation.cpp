@@ -107,6 +107,10 @@ std::string Explanation::text() const {
     std::string text = "unit " + std::to_string(number(unit_)) + "  " +
                        cut(terminal_safe(request_.method + ' ' + request_.path, false), kNameColumns) + "  " +
                        milliseconds(request_.end - request_.begin) + "\n";
+    if (request_.kind == request::UnitKind::background) {
+        text += "  Background work: what unit " + std::to_string(number(request_.request)) +
+                " went on doing when it had been answered.\n";
+    }
     if (owned_.empty()) {
         text += "  No exchange is known to be its.\n";
     }

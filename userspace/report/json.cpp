@@ -4,6 +4,7 @@
 #include <array>
 
 #include "report/account_json.hpp"
+#include "report/genai_json.hpp"
 #include "report/json_writer.hpp"
 #include "report/numbers.hpp"
 #include "report/text.hpp"
@@ -52,7 +53,9 @@ void write_call(JsonWriter& json, const analyze::CallLine& call, bool quantiles)
         json.key("opened").null();
     }
     json.member("repeats", call.repeats).member("repeats_on_path_ns", call.repeats_on_path);
-    json.member("units_repeating", call.units_repeating).close('}');
+    json.member("units_repeating", call.units_repeating);
+    write_genai_line(json, call.genai);
+    json.close('}');
 }
 
 void write_figures(JsonWriter& json, const Figures& figures, bool of_run) {
@@ -172,6 +175,30 @@ void write_services(JsonWriter& json, const Model& model) {
         json.close('}');
     }
     json.close(']');
+}
+
+void write_background(JsonWriter& json, const Model& model, const analyze::RouteLine* only) {
+    const analyze::Background& background = model.background;
+    json.key("background").open('{');
+    write_figures(json, background.total, false);
+    json.member("excluded", background.excluded).key("routes").open('[');
+    for (const analyze::RouteLine& line : background.routes) {
+        if (only != nullptr &&
+            (line.other || line.service != only->service || line.method != only->method || line.route != only->route)) {
+            continue;
+        }
+        json.open('{');
+        if (!model.services.empty()) {
+            json.member_or_null("service", line.other || line.service >= model.services.size()
+                                               ? std::string_view()
+                                               : std::string_view(model.services[line.service].name));
+        }
+        json.member("other", line.other).member("partial", line.partial);
+        json.member("method", line.method).member("route", line.route);
+        write_figures(json, line.figures, false);
+        json.close('}');
+    }
+    json.close(']').member("routes_folded", background.routes_folded).close('}');
 }
 
 void write_findings(JsonWriter& json, const Model& model) {
@@ -302,6 +329,7 @@ Result<std::string> render_json(const Model& model, const JsonOptions& options) 
         }
     }
     json.close(']').member("routes_folded", model.routes_folded);
+    write_background(json, model, only);
     write_findings(json, model);
     write_coverage(json, model);
     write_own_cost(json, model.own_cost);

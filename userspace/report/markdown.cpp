@@ -4,6 +4,7 @@
 
 #include "analyze/call_name.hpp"
 #include "report/account_tree.hpp"
+#include "report/background_section.hpp"
 #include "report/numbers.hpp"
 #include "report/safe_text.hpp"
 #include "report/text.hpp"
@@ -219,6 +220,7 @@ Result<std::string> render_markdown(const Model& model, const MarkdownOptions& o
         }
         calls(out, figures, unit_noun(model));
     }
+    background_markdown(out, model, only);
     out += "## How sure\n\n";
     for (const std::string& item : trust_items(model)) {
         out += "- " + item + "\n";

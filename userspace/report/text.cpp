@@ -4,6 +4,7 @@
 
 #include "analyze/call_name.hpp"
 #include "report/account_tree.hpp"
+#include "report/background_section.hpp"
 #include "report/numbers.hpp"
 #include "report/safe_text.hpp"
 #include "report/table.hpp"
@@ -54,6 +55,7 @@ public:
                 routes(service_);
             }
         }
+        draw_background(page_, model_, service_, route_);
         trust();
         cost();
         return page_.take();
@@ -172,7 +174,8 @@ private:
             }
         }
         const bool partial = std::any_of(lines.begin(), lines.end(), is_partial);
-        const std::size_t below = partial ? 7 : 6;  // heading, blank line, HOW SURE and OWN COST
+        // Heading, blank line, HOW SURE and OWN COST; and what comes between.
+        const std::size_t below = (partial ? 7 : 6) + background_height(model_, service, nullptr);
         const std::size_t left = options_.height > page_.lines() + below ? options_.height - page_.lines() - below : 0;
         const std::size_t most = std::max(left, kFewestRoutes);
         std::size_t shown = lines.size();

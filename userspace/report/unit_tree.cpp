@@ -5,6 +5,7 @@
 
 #include "analyze/call_name.hpp"
 #include "analyze/unit_calls.hpp"
+#include "report/genai_wording.hpp"
 #include "report/numbers.hpp"
 #include "report/safe_text.hpp"
 #include "report/text.hpp"
@@ -103,7 +104,9 @@ private:
         }
         items.push_back("unit " + std::to_string(number(unit.id)));
         items.push_back("pid " + std::to_string(number(unit.process)) + ", thread " + std::to_string(number(unit.thread)));
-        items.push_back("from " + page_.safe(analyze::peer_name(unit.client)));
+        items.push_back(unit.kind == request::UnitKind::background
+                            ? "after the response of unit " + std::to_string(number(unit.request))
+                            : "from " + page_.safe(analyze::peer_name(unit.client)));
         if (model_.run.began <= unit.begin) {
             items.push_back("began " + duration(unit.begin - model_.run.began) + " after the attach");
         }
@@ -137,6 +140,9 @@ private:
             text = (step.hidden() ? "∥ " : "") + page_.safe(exchange.protocol) + " " +
                    (exchange.host.empty() ? "" : page_.safe(exchange.host) + " ") +
                    page_.safe(analyze::call_name(exchange.operation, exchange.statement));
+            if (exchange.genai != nullptr) {
+                text += " · " + page_.safe(exchange.genai->model()) + wording_of(exchange);
+            }
             if (step.hidden()) {
                 return text;
             }

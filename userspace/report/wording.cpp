@@ -11,12 +11,12 @@ using analyze::FindingKind;
 using attribute::Cause;
 
 std::string_view name(FindingKind kind) {
-    constexpr std::array<std::string_view, 19> kNames = {
+    constexpr std::array<std::string_view, 20> kNames = {
         "repeated_call",     "workers_saturated", "cpu_saturated", "host_steal",  "slow_call", "connection_per_call",
         "calls_in_sequence", "connection_queue",  "pool_wait",     "loop_busy",   "lock_wait", "disk_wait",
         "page_faults",       "large_result",      "slow_client",   "slow_upload", "errors",    "error_burst",
-        "retransmits"};
-    static_assert(static_cast<std::size_t>(FindingKind::retransmits) + 1 == kNames.size());
+        "retransmits",       "rate_limited"};
+    static_assert(static_cast<std::size_t>(FindingKind::rate_limited) + 1 == kNames.size());
     return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -26,7 +26,8 @@ std::string_view name(analyze::Sureness sureness) {
 }
 
 std::string_view name(request::UnitKind kind) {
-    return kind == request::UnitKind::request ? "request" : "job";
+    constexpr std::array<std::string_view, 3> kNames = {"request", "job", "background"};
+    return kNames[static_cast<std::size_t>(kind)];
 }
 
 std::string_view name(request::Exclusion exclusion) {
@@ -88,6 +89,15 @@ std::string times(double value) {
     return three_digits(value, value >= 9.95 ? 0 : 1) + " ×";
 }
 
+/// Of a language model whose answer is streamed: how much of its time it takes to speak.
+std::string generation(const analyze::Finding& finding) {
+    if (finding.level <= 0) {
+        return {};
+    }
+    const std::string rate = finding.capacity > 0 ? ", " + three_digits(finding.capacity) + " tokens/s" : std::string();
+    return "; " + percent_short(finding.level) + " of it comes after the first token" + rate;
+}
+
 /// What saturates the machine, for the findings that are about the run as a whole.
 std::string sentence_of_run(const analyze::Finding& finding) {
     switch (finding.kind) {
@@ -142,7 +152,10 @@ std::string sentence(const analyze::Finding& finding, const Safe& safe, std::siz
             return route + " sends the same call " + times(finding.per_unit) + " a request, one after the other: " + call;
         case FindingKind::slow_call:
             return call + " takes " + duration(finding.each) + ", " + times(finding.per_unit) + " a request" +
-                   (route.empty() ? "" : ", most in " + route);
+                   (route.empty() ? "" : ", most in " + route) + generation(finding);
+        case FindingKind::rate_limited:
+            return route + ": " + grouped(finding.count) + " of " + grouped(finding.of) +
+                   " answered 429 (rate limited), retried after " + duration(finding.each) + ": " + call;
         case FindingKind::connection_per_call:
             return route + " opens " + times(finding.per_unit) + " a request a new connection to " + call;
         case FindingKind::calls_in_sequence:

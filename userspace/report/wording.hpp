@@ -14,7 +14,7 @@ using Safe = std::function<std::string(std::string_view)>;
 
 std::string_view name(analyze::FindingKind kind);        ///< "repeated_call", …: of the JSON
 std::string_view name(analyze::Sureness sureness);       ///< "sure", "likely", "unsure"
-std::string_view name(request::UnitKind kind);           ///< "request", "job"
+std::string_view name(request::UnitKind kind);           ///< "request", "job", "background"
 std::string_view name(request::Exclusion exclusion);     ///< "older_than_attach", …: of the JSON
 std::string_view name_of_call_class(std::size_t index);  ///< "socket_read", …: of the JSON and the export
 std::string_view title(attribute::Bucket bucket);        ///< "database", …

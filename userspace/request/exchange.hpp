@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,8 @@
 #include "base/time.hpp"
 #include "event/event.hpp"
 #include "proto/parser.hpp"
+#include "request/answer_stream.hpp"
+#include "request/genai_call.hpp"
 
 namespace timesink::request {
 
@@ -50,6 +53,8 @@ struct Exchange {
     bool touched_by_loss = false;
     bool in_transaction = false;  ///< PostgreSQL: the connection was inside a transaction block after it
     proto::Attributes attributes;
+    std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
+    std::shared_ptr<const GenAiCall> genai;       ///< null: no call of a language model
 };
 
 }  // namespace timesink::request

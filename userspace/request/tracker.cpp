@@ -67,6 +67,16 @@ bool is_clients_fault(const proto::End& end) {
     });
 }
 
+/// `at`: an open unit or exchange.
+template <typename Open>
+void watch_response(Open& at, const proto::Head& head) {
+    if (at.watch != nullptr) {
+        at.watch->response(head);
+    } else {
+        at.watch = AnswerWatch::of_response(head);
+    }
+}
+
 std::string_view path_of(std::string_view target) {
     return target.substr(0, target.find('?'));
 }
@@ -105,7 +115,7 @@ void Tracker::begin_unit(net::Connection& connection, const proto::Head& head, c
     }
     fresh->request_begin = head.begin;
     Unit& unit = fresh->unit;
-    unit.id = UnitId{++units_};
+    unit.id = listener_.next_unit();
     unit.protocol = connection.protocol();
     unit.method = head.operation;
     unit.path = path_of(head.target);
@@ -168,6 +178,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent = exchange.server_free = first_byte.entered;
     exchange.sent_end = first_byte.exited;
     exchange.touched_by_loss = !first_byte.known;
+    fresh->watch = AnswerWatch::of_request(head);
     listener_.sent(exchange);
     if (open.exchanges.size() > kMaximumOpen) {
         Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
@@ -238,6 +249,7 @@ void Tracker::unit_response(PerConnection& open, const proto::Head& head, const 
     at.unit.first_response = first_byte.entered;
     at.unit.answering_in = first_byte.context;
     append(at.unit.attributes, head.attributes);
+    watch_response(at, head);
     listener_.answering(at.unit);
 }
 
@@ -261,6 +273,7 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
         exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
     }
     append(exchange.attributes, head.attributes);
+    watch_response(at, head);
 }
 
 void Tracker::end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
@@ -295,6 +308,11 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     unit.answered_in = last_byte.context;
     unit.end = last_byte.exited;
     unit.complete = end.complete && at.answering && last_byte.known;
+    if (at.watch != nullptr) {
+        at.watch->finish(end.end, {});
+        unit.stream = at.watch->stream();
+        at.watch.reset();  // the node may lie spare for long
+    }
     if (!end.error.empty() && !is_clients_fault(end)) {
         unit.error = end.error;
     }
@@ -333,9 +351,34 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
     for (const auto& [key, value] : exchange.attributes) {
         exchange.in_transaction = exchange.in_transaction || (key == "postgresql.transaction" && value != "I");
     }
+    conclude(at, end.end);
     open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);
     listener_.answered(std::move(exchange));
     remove(open.exchanges, found, spare_exchanges_);
+}
+
+void Tracker::content(net::Connection& connection, const proto::Content& content) {
+    PerConnection* const open = open_.find(connection.id());
+    if (open == nullptr) {
+        return;
+    }
+    const auto read_along = [&](auto& messages) {
+        const auto found = messages.find(content.correlation);
+        if (found != messages.end() && found->second.watch != nullptr) {
+            found->second.watch->content(content, connection);
+        }
+    };
+    connection.role() == net::Role::server ? read_along(open->units) : read_along(open->exchanges);
+}
+
+/// What was seen of its bodies, whether it ended as it should or not.
+void Tracker::conclude(OpenExchange& at, std::uint64_t position) {
+    if (at.watch != nullptr) {
+        at.watch->finish(position, at.exchange.host);
+        at.exchange.stream = at.watch->stream();
+        at.exchange.genai = at.watch->genai();
+        at.watch.reset();  // the node may lie spare for long
+    }
 }
 
 void Tracker::lost(net::Connection& connection, ThreadId finder) {
@@ -385,6 +428,7 @@ void Tracker::end_all(PerConnection& open, const std::string& error) {
     exchanges.swap(open.exchanges);
     for (auto& [correlation, at] : exchanges) {
         at.exchange.error = at.exchange.error.empty() ? error : at.exchange.error;
+        conclude(at, 0);
         listener_.answered(std::move(at.exchange));
     }
 }

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "base/id_map.hpp"
 #include "net/connection.hpp"
+#include "request/answer_watch.hpp"
 #include "request/exchange.hpp"
 #include "request/route.hpp"
 #include "request/statement.hpp"
@@ -16,6 +19,8 @@ namespace timesink::request {
 class Listener {
 public:
     virtual ~Listener() = default;
+    /// Units are numbered as they begin, those that the listener makes itself (background work) among them.
+    [[nodiscard]] UnitId next_unit() { return UnitId{++units_}; }
     /// The request's header has been read. Everything up to read_begin is set.
     virtual void began(const Unit& unit) = 0;
     /// The first byte of its response was written: answering_in and first_response are set.
@@ -28,6 +33,13 @@ public:
     virtual void answered(Exchange&& exchange) = 0;
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
     virtual void lost(ProcessId process, ThreadId thread) = 0;
+
+protected:
+    /// A number that was given elsewhere; later ones are larger.
+    void taken(UnitId id) { units_ = std::max(units_, number(id)); }
+
+private:
+    std::uint64_t units_ = 0;
 };
 
 /// Makes units of the messages on accepted connections and exchanges of those on opened ones. The one place where requests and
@@ -39,6 +51,7 @@ public:
 
     void head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) override;
     void end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) override;
+    void content(net::Connection& connection, const proto::Content& content) override;
     void lost(net::Connection& connection, ThreadId finder) override;
     void not_understood(net::Connection& connection, ThreadId mover) override;
     void abandoned(net::Connection& connection) override;
@@ -55,12 +68,14 @@ private:
         std::uint64_t request_begin = 0;
         std::uint64_t response_begin = 0;
         bool answering = false;
+        std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
     };
     struct OpenExchange {
         Exchange exchange;
         std::uint64_t request_begin = 0;
         std::uint64_t response_begin = 0;
         bool answering = false;
+        std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
     };
     using OpenUnits = std::map<proto::Correlation, OpenUnit>;
     using OpenExchanges = std::map<proto::Correlation, OpenExchange>;
@@ -80,6 +95,7 @@ private:
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     void end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    static void conclude(OpenExchange& at, std::uint64_t position);
     void end_all(PerConnection& open, const std::string& error);
 
     Listener& listener_;
@@ -90,7 +106,6 @@ private:
     std::vector<OpenUnits::node_type> spare_units_;
     std::vector<OpenExchanges::node_type> spare_exchanges_;
     Instant attached_{};
-    std::uint64_t units_ = 0;
     std::uint64_t exchanges_ = 0;
 };
 

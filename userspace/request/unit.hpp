@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,12 @@
 #include "base/time.hpp"
 #include "event/event.hpp"
 #include "proto/parser.hpp"
+#include "request/answer_stream.hpp"
 
 namespace timesink::request {
 
-enum class UnitKind : std::uint8_t { request, job };
+/// `background`: what a request went on doing after it had been answered.
+enum class UnitKind : std::uint8_t { request, job, background };
 
 /// Why a unit is kept out of the figures; counted by reason in the report. `none`: it is in them.
 enum class Exclusion : std::uint8_t {
@@ -54,9 +57,11 @@ struct ClassCalls {
 };
 
 /// An inbound request or a job, from the first byte in the server's kernel socket to the last byte of the response accepted by
-/// the kernel.
+/// the kernel. Of background work: from its request's end, or what it did first, until its last call was answered; what is of a
+/// connection or a response is not set, and method, path, route and server are its request's.
 struct Unit {
     UnitId id{};
+    UnitId request{};  ///< of background work: whose; zero for others
     UnitKind kind = UnitKind::request;
     std::string protocol;  ///< "http"
     std::string method;
@@ -98,6 +103,7 @@ struct Unit {
     /// two or three classes.
     std::vector<ClassCalls> calls;
     proto::Attributes attributes;
+    std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
 };
 
 }  // namespace timesink::request

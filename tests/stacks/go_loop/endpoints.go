@@ -182,9 +182,14 @@ func cached(ctx context.Context, number int) error {
 
 var leftovers sync.WaitGroup
 
+// For work of a request that has been answered.
+func afterwards(ctx context.Context) context.Context {
+	return context.WithValue(context.WithValue(context.Background(), workKey{}, workOf(ctx)), backgroundKey{}, true)
+}
+
 // The response does not wait for it.
 func leaveBehind(ctx context.Context, number int) error {
-	after := context.WithValue(context.WithValue(context.Background(), workKey{}, workOf(ctx)), backgroundKey{}, true)
+	after := afterwards(ctx)
 	if err := one(ctx, number); err != nil {
 		return err
 	}

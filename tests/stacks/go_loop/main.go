@@ -18,7 +18,7 @@ import (
 
 var endpoints = map[string]func(context.Context, int) error{
 	"one": one, "three": times(3), "five": times(5), "many": held, "gather": parallel, "tasks": nested, "transaction": transaction, "sql": standard,
-	"timers": timers, "provider": provider, "cache": cached, "background": leaveBehind, "worker": handedOver, "growing": handedToGrowing,
+	"timers": timers, "provider": provider, "cache": cached, "background": leaveBehind, "after": one, "worker": handedOver, "growing": handedToGrowing,
 }
 
 func serve(writer http.ResponseWriter, request *http.Request) {
@@ -43,6 +43,12 @@ func serve(writer http.ResponseWriter, request *http.Request) {
 	writer.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = writer.Write([]byte(body))
 	work.ended()
+	if parts[1] == "after" {
+		writer.(http.Flusher).Flush()
+		if err := several(afterwards(context.WithValue(context.Background(), workKey{}, work)), onPool{}, number+1, 2); err != nil {
+			fmt.Fprintln(os.Stderr, request.URL.Path, err)
+		}
+	}
 }
 
 func main() {

@@ -212,11 +212,28 @@ async def leave_behind(work, number):
     background.add(task)
     task.add_done_callback(background.discard)
 
+
+async def detached(work, number):
+    """As leave_behind, but it begins at once: what it sends before the response is out is the request's own."""
+    task = asyncio.create_task(two_after(work, number + 1))
+    background.add(task)
+    task.add_done_callback(background.discard)
+    await one(work, number)
+
+
+async def two_after(work, number):
+    """Work of a request that has been answered."""
+    for offset in range(2):
+        await one(work, number + offset, after=True)
+
+# What the request's own task does when it has sent the response, as Starlette's BackgroundTasks do.
+AFTERWARDS = {"after": two_after}
+
 ENDPOINTS = {
     "one": one, "three": lambda work, number: several(work, number, 3), "five": lambda work, number: several(work, number, 5),
     "many": lambda work, number: held(work, number, 20), "gather": parallel, "tasks": parallel_tasks, "transaction": transaction,
     "slow": slow, "timers": timers, "provider": provider, "cache": cache, "thread": thread, "executor": executor,
-    "anyio": anyio_thread, "background": leave_behind, "large": one,
+    "anyio": anyio_thread, "background": leave_behind, "detached": detached, "after": one, "large": one,
 }
 
 
@@ -272,3 +289,5 @@ async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})
     work.end = time.monotonic_ns()
+    if name in AFTERWARDS:
+        await AFTERWARDS[name](work, int(number))

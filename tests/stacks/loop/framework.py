@@ -6,7 +6,7 @@ import time
 import fastapi
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from app import ENDPOINTS, STATEMENT, begin_work, finish, port_of, stores
+from app import ENDPOINTS, STATEMENT, begin_work, finish, one, port_of, stores, two_after
 
 
 @contextlib.asynccontextmanager
@@ -29,14 +29,27 @@ async def through(request, call_next):
 app.add_middleware(BaseHTTPMiddleware, dispatch=through)
 
 
-@app.get("/anyio/{number}")
-def plain(number: int, request: fastapi.Request):
+def ask(work, number, after=False):
+    """Blocks its thread."""
     connection = stores.plain.get()
     try:
-        with request.state.work.call("thread", port_of(connection)):
+        with work.call("thread", port_of(connection), after):
             connection.execute(STATEMENT + "%s", (number,)).fetchall()
     finally:
         stores.plain.put(connection)
+
+
+@app.get("/anyio/{number}")
+def plain(number: int, request: fastapi.Request):
+    ask(request.state.work, number)
+    return {"path": request.url.path}
+
+
+@app.get("/after/{number}")
+async def after(number: int, request: fastapi.Request, tasks: fastapi.BackgroundTasks):
+    await one(request.state.work, number)
+    tasks.add_task(two_after, request.state.work, number + 1)
+    tasks.add_task(ask, request.state.work, number + 3, True)
     return {"path": request.url.path}
 
 

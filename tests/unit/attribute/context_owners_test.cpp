@@ -41,9 +41,10 @@ protected:
         owners_.answering(live.unit);
     }
     /// Returns whether all that the unit may have sent is known to be its own or not.
-    bool end(std::uint64_t id, std::int64_t at, std::uint64_t context, std::uint64_t begun_in = 0) {
+    bool end(std::uint64_t id, std::int64_t at, std::uint64_t context, std::uint64_t begun_in = 0, bool complete = true) {
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
+        live.unit.complete = complete;
         if (begun_in != 0) {
             answer(id, at - 1, begun_in);
         }
@@ -172,13 +173,25 @@ TEST_F(ContextOwnersTest, AnIdThatIsUsedAgainIsAnotherContext) {
     expect_context(1, 1);
 }
 
-TEST_F(ContextOwnersTest, WorkAfterTheResponseIsNobodys) {
+TEST_F(ContextOwnersTest, WorkAfterTheResponseIsNotTheNextRequests) {
     begin(1, 0);
     made(1, 20, kConnection);
     end(1, 10, 20);
     begin(2, 11);
     made(12, 21, kConnection);
     EXPECT_TRUE(send(1, 13, 20, {UnitId{2}, Evidence::thread, 1}));
+    end(2, 20, 21);
+    expect_context(1, 1);
+    EXPECT_NE(owner(1)->after, nullptr);
+}
+
+TEST_F(ContextOwnersTest, WhatAResponseThatWasCutOffLeavesBehindIsNobodys) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    end(1, 10, 20, 0, false);
+    begin(2, 11);
+    made(12, 21, kConnection);
+    send(1, 13, 20);
     end(2, 20, 21);
     ASSERT_NE(owner(1), nullptr);
     EXPECT_EQ(owner(1)->unit, UnitId{});
@@ -264,6 +277,86 @@ TEST_F(ContextOwnersTest, ATimerThatSetsItselfAgainDoesNotGrowForEver) {
     }
     EXPECT_LE(length, Contexts::kDeepest + 1);
     EXPECT_GE(length, Contexts::kDeepest / 2);
+}
+
+TEST_F(ContextOwnersTest, WhatATaskDoesAfterItsResponseIsItsBackgroundWork) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    made(2, 30, 20);
+    begin(2, 3);
+    made(4, 21, kConnection);
+    end(1, 10, 20);
+    EXPECT_TRUE(send(1, 11, 20));
+    EXPECT_TRUE(send(2, 12, 30));
+    EXPECT_TRUE(send(3, 13, 21));
+    end(2, 20, 21);
+    for (const std::uint64_t exchange : {1, 2}) {
+        expect_context(exchange, 1);
+        ASSERT_NE(owner(exchange)->after, nullptr);
+        EXPECT_EQ(owner(exchange)->after->id, UnitId{1});
+        EXPECT_EQ(owner(exchange)->after->end, us(10));
+    }
+    expect_context(3, 2);
+    EXPECT_EQ(owner(3)->after, nullptr);
+}
+
+TEST_F(ContextOwnersTest, WithNoUnitInFlightBackgroundWorkIsKnownAtOnce) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    end(1, 10, 20);
+    request::Exchange exchange;
+    exchange.process = kProcess;
+    exchange.sent_in = ContextId{20};
+    exchange.sent = us(11);
+    Owner owner;
+    EXPECT_FALSE(owners_.sent(exchange, owner, decisions_));
+    ASSERT_NE(owner.after, nullptr);
+    EXPECT_EQ(owner.unit, UnitId{1});
+    EXPECT_EQ(owner.evidence, Evidence::context);
+}
+
+TEST_F(ContextOwnersTest, ATaskThatAnswersAnotherRequestIsTheConnectionsOwn) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    end(1, 10, 20);
+    begin(2, 20);
+    send(1, 21, 20);
+    end(2, 30, 20);
+    ASSERT_NE(owner(1), nullptr);
+    EXPECT_EQ(owner(1)->after, nullptr);
+    begin(3, 35);
+    send(2, 40, 20);
+    end(3, 50, kMain);
+    ASSERT_NE(owner(2), nullptr);
+    EXPECT_EQ(owner(2)->after, nullptr) << "what it sends between two requests is neither's";
+}
+
+TEST_F(ContextOwnersTest, ARequestServedBelowThatOfAnAnsweredOneHasItsOwn) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    end(1, 10, 20);
+    begin(2, 11);
+    made(12, 21, 20);  // pipelined: its task was started by the one before
+    send(1, 13, 20);
+    send(2, 14, 21);
+    end(2, 20, 21);
+    ASSERT_NE(owner(1), nullptr);
+    ASSERT_NE(owner(1)->after, nullptr);
+    EXPECT_EQ(owner(1)->after->id, UnitId{1});
+    expect_context(2, 2);
+    EXPECT_EQ(owner(2)->after, nullptr);
+}
+
+TEST_F(ContextOwnersTest, AfterALossNothingIsTakenForBackgroundWork) {
+    begin(1, 0);
+    made(1, 20, kConnection);
+    end(1, 10, 20);
+    owners_.lost(us(11));
+    begin(2, 12);
+    send(1, 13, 20);
+    end(2, 20, kMain);
+    ASSERT_NE(owner(1), nullptr);
+    EXPECT_EQ(owner(1)->after, nullptr);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ constexpr ThreadId kThread{11};
 /// What goroutines run: the same function each time, ended often enough to be believed; and another.
 constexpr std::uint32_t kTask = 100;
 constexpr std::uint32_t kWorker = 200;
+constexpr std::uint32_t kBackground = 300;
 
 Instant us(std::int64_t at) {
     return Instant(std::chrono::seconds(1) + std::chrono::microseconds(at));
@@ -52,6 +53,7 @@ protected:
     void end(std::uint64_t id, std::int64_t at, std::uint64_t writer) {
         LiveUnit& live = *units_.at(id);
         live.unit.end = us(at);
+        live.unit.complete = true;
         live.unit.answered_in = goroutine(writer);
         known_ = owners_.ended(live, decisions_);
     }
@@ -74,6 +76,33 @@ protected:
             }
         }
         return {0, Evidence::inferred};  // which nothing here gives
+    }
+    /// Whose background work it is; 0: nobody's.
+    std::uint64_t after(std::uint64_t exchange) {
+        owners_.finish(decisions_);
+        for (const auto& decision : decisions_) {
+            if (decision.exchange == ExchangeId{exchange} && decision.owner.after != nullptr) {
+                return number(decision.owner.after->id);
+            }
+        }
+        return 0;
+    }
+    /// Three goroutines have gone on for their unit, and have ended: `within` calls before it was over, `calls` after.
+    void background_ran(std::uint32_t start, int within, int calls) {
+        for (std::uint64_t i = 1; i <= 3; ++i) {
+            const auto from = -90'000 + static_cast<std::int64_t>(i) * 1000;
+            begin(900 + i, from, 70 + i);
+            told(from + 1, birth(0x5000), goroutine(70 + i), start);
+            told(from + 2, goroutine(80 + i), birth(0x5000), 0);
+            for (int call = 0; call < within; ++call) {
+                send(9000 + i, from + 3, 80 + i);
+            }
+            end(900 + i, from + 10, 70 + i);
+            for (int call = 0; call < calls; ++call) {
+                send(9000 + i, from + 20, 80 + i);
+            }
+        }
+        told(-80'000, birth(0x5000), {}, start);
     }
     static std::pair<std::uint64_t, Evidence> of(std::uint64_t unit) { return {unit, Evidence::goroutine}; }
     static std::pair<std::uint64_t, Evidence> nobodys(Evidence evidence) { return {0, evidence}; }
@@ -132,7 +161,8 @@ TEST_F(GoroutineOwnersTest, WhatTheUnitBeforeLeftBehindIsNotTheNextOnes) {
     named(12, 20);
     send(1, 13, 20);
     end(2, 20, 7);
-    EXPECT_EQ(owner(1), nobodys(Evidence::none));
+    EXPECT_EQ(owner(1), of(1)) << "it goes on for the one in whose time it was made";
+    EXPECT_EQ(after(1), 1U);
 }
 
 TEST_F(GoroutineOwnersTest, AGoroutineOfWhichNothingIsKnownOwnsNothing) {
@@ -237,6 +267,72 @@ TEST_F(GoroutineOwnersTest, ALossLeavesWhatWasReadBeforeItInDoubt) {
     EXPECT_FALSE(certain(7));
     begin(2, 20, 7);
     EXPECT_TRUE(certain(7));
+}
+
+TEST_F(GoroutineOwnersTest, GoroutinesThatOnlyGoOnAreTheirMakersBackgroundWork) {
+    background_ran(kBackground, 0, 2);
+    begin(1, 0, 7);
+    made(1, 20, 7, kBackground);
+    end(1, 10, 7);
+    begin(2, 11, 7);
+    named(12, 20);
+    send(1, 13, 20);
+    end(2, 20, 7);
+    send(2, 30, 20);
+    EXPECT_EQ(after(1), 1U);
+    EXPECT_EQ(after(2), 1U) << "not the connection's latest unit";
+}
+
+TEST_F(GoroutineOwnersTest, WhoSendsBeforeAndAfterMayBeAWorkerOfAPool) {
+    background_ran(kBackground, 1, 2);
+    begin(1, 0, 7);
+    made(1, 20, 7, kBackground);
+    end(1, 10, 7);
+    begin(2, 11, 8);
+    named(12, 20);
+    send(1, 13, 20);
+    end(2, 20, 8);
+    EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, WhoSendsNowLittleNowMuchMayBeAWorkerOfAPool) {
+    background_ran(kBackground, 0, 1);
+    background_ran(kBackground, 0, 50);
+    begin(1, 0, 7);
+    made(1, 20, 7, kBackground);
+    end(1, 10, 7);
+    begin(2, 11, 8);
+    named(12, 20);
+    send(1, 13, 20);
+    end(2, 20, 8);
+    EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, WhatItsServerDoesAfterTheAnswerIsTheUnitsThoughTheNextIsBeingRead) {
+    begin(1, 0, 7);
+    end(1, 10, 7);
+    send(1, 15, 7);
+    begin(2, 20, 8);
+    send(2, 21, 7);
+    begin(3, 12, 7);  // its first byte was read ahead, its head is whole now
+    send(3, 30, 7);
+    end(3, 40, 7);
+    end(2, 50, 8);
+    EXPECT_EQ(after(1), 1U);
+    EXPECT_EQ(after(2), 1U);
+    EXPECT_EQ(owner(3), of(3));
+    EXPECT_EQ(after(3), 0U);
+}
+
+TEST_F(GoroutineOwnersTest, AnAnswerToAUnitThatAnUnknownReadEndsTheOneBefore) {
+    begin(1, 0, 7);
+    end(1, 10, 7);
+    begin(2, 20, 30);  // by a goroutine of which it is not known who made it
+    end(2, 30, 7);
+    begin(3, 35, 8);
+    send(1, 40, 7);
+    end(3, 50, 8);
+    EXPECT_EQ(after(1), 0U);
 }
 
 }  // namespace

@@ -74,6 +74,24 @@ TEST(LoopWalk, OfParallelStatementsTheOneReadLastCounts) {
     expect_contiguous(story);
 }
 
+TEST(LoopWalk, AHelpersWaitThatIsOlderThanTheAttachIsNoPageFault) {
+    Story story(1000);
+    story.call(TS_OPERATION_READ, kOther, 20, 30)
+        .off(0, 200, 220, -1, kHelper, kMain, kFutex)
+        .call(TS_OPERATION_WRITE, kDatabase, 300, 305, kHelper)
+        .off(310, 500, 500, kRecvfrom, kHelper)
+        .call(TS_OPERATION_READ, kDatabase, 306, 505, kHelper)
+        .statement(300, 500, 500, 505, kDatabase, kHelper)
+        .call(TS_OPERATION_WRITE, kSelfPipe, 700, 705, kHelper)
+        .off(250, 705, 720, kEpollWait)
+        .call(TS_OPERATION_READ, kSelfPipe, 730, 735)
+        .call(TS_OPERATION_WRITE, kClient, 990, 1000);
+    const Sums sums = story.account_on_loop();
+    EXPECT_EQ(sums.count(Cause::page_fault), 0U);
+    EXPECT_EQ(sums.at(Cause::db_server), 200);
+    expect_contiguous(story);
+}
+
 TEST(LoopWalk, WhatAHelperThreadDidIsFollowedToTheCallThatStartedIt) {
     // The loop hands work over at 200; the helper asks the database, works on the reply, and wakes the loop at 700.
     Story story(1000);

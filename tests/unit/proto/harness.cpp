@@ -339,7 +339,24 @@ void Recorder::end(const End& end) {
         faults.emplace_back("an end before the begin");
     }
     over = true;
+    const std::uint64_t content = asks ? seen->request_content : seen->response_content;
+    if (content > 0 && losses == 0 && content != end.body_bytes) {
+        faults.emplace_back("the content told is not the body: " + exchange_text(*seen));
+    }
     (asks ? seen->request_end : seen->response_end) = end;
+}
+
+void Recorder::content(const Content& content) {
+    Seen* seen = of(content.correlation);
+    if (content.correlation == Correlation{0} && content.direction == Direction::response && !nobodys.empty()) {
+        seen = &nobodys.back();
+    }
+    const bool asks = content.direction == Direction::request;
+    if (seen == nullptr || (asks ? !seen->requested || seen->request_over : !seen->responded || seen->response_over)) {
+        faults.emplace_back("content outside of its message");
+        return;
+    }
+    (asks ? seen->request_content : seen->response_content) += content.bytes.size() + content.missing;
 }
 
 std::vector<std::string> Recorder::lines() const {

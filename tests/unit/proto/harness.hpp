@@ -55,10 +55,12 @@ public:
         End request_end;
         Head response;
         End response_end;
+        std::uint64_t request_content = 0, response_content = 0;  ///< told by content(), missing bytes too
         bool requested = false, request_over = false, responded = false, response_over = false;
     };
     void head(const Head& head) override;
     void end(const End& end) override;
+    void content(const Content& content) override;
     void upgraded(std::string_view protocol) override { upgrades.emplace_back(protocol); }
     void lost_sync(Direction, std::uint64_t) override { ++losses; }
 

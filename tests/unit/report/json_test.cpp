@@ -246,5 +246,68 @@ TEST(Export, HostileNamesStayInTheirLine) {
     EXPECT_EQ(lines[1]["path"], "/\n{\"type\":\"unit\"}\x1b\xef\xbf\xbd");
 }
 
+/// A request of 1 ms and its background work of 7 ms; its account.
+attribute::Account tell_background(analyze::Aggregate& aggregate) {
+    test::tell_facts(aggregate, std::chrono::seconds(10));
+    AccountBuilder request(1, at(ms(3)), "POST", "/orders");
+    aggregate.account(request.spend(Cause::cpu, ms(1)).done());
+    AccountBuilder after(2, at(ms(4)), "POST", "/orders");
+    after.unit().kind = request::UnitKind::background;
+    after.unit().request = UnitId{1};
+    attribute::Account account = after.statement("UPDATE orders SET sent = true", ms(5)).spend(Cause::cpu, ms(2)).done();
+    aggregate.account(account);
+    return account;
+}
+
+TEST(Json, BackgroundWorkIsInNoFigureOfTheRequests) {
+    analyze::Aggregate aggregate({.keep_unit = UnitId{2}});
+    tell_background(aggregate);
+    const analyze::Model model = aggregate.finish();
+    const json report = json::parse(*render_json(model, {.slowest = 5, .unit = UnitId{2}}));
+    check(report);
+    EXPECT_EQ(report["total"]["units"], 1U);
+    EXPECT_EQ(report["total"]["wall_ns"], 1'000'000);
+    EXPECT_EQ(report["total"]["exchanges"], 0U);
+    EXPECT_EQ(report["routes"].size(), 1U);
+    EXPECT_EQ(report["slowest"].size(), 1U);
+    EXPECT_EQ(report["coverage"]["evidence"]["thread"]["exchanges"], 1U) << "its owner is known";
+    const json& background = report["background"];
+    EXPECT_EQ(background["units"], 1U);
+    EXPECT_EQ(background["wall_ns"], 7'000'000);
+    EXPECT_EQ(sum_of(background["causes"]), 7'000'000);
+    ASSERT_EQ(background["routes"].size(), 1U);
+    EXPECT_EQ(background["routes"][0]["route"], "/orders");
+    EXPECT_EQ(background["routes"][0]["buckets"]["db"], 5'000'000);
+    EXPECT_EQ(report["unit"]["kind"], "background");
+    EXPECT_EQ(report["unit"]["request"], 1U);
+    const std::string tree = *render_unit(model, UnitId{2}, {});
+    EXPECT_NE(tree.find("after the response of unit 1"), std::string::npos) << tree;
+}
+
+TEST(Json, BackgroundWorkThatALossTouchedIsCountedOnly) {
+    analyze::Aggregate aggregate;
+    attribute::Account account = tell_background(aggregate);
+    account.unit.id = UnitId{3};
+    account.unit.exclusion = request::Exclusion::loss;
+    aggregate.account(account);
+    const json report = json::parse(*render_json(aggregate.finish(), {}));
+    EXPECT_EQ(report["background"]["units"], 1U);
+    EXPECT_EQ(report["background"]["excluded"], 1U);
+    EXPECT_EQ(report["coverage"]["excluded"]["loss"], 0U) << "no request was left out";
+}
+
+TEST(Export, BackgroundWorkNamesItsRequestAndNoClient) {
+    const std::vector<json> lines = exported([&](JsonLines& out) {
+        analyze::Aggregate aggregate;
+        out.account(tell_background(aggregate));
+    });
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_EQ(lines[1]["kind"], "background");
+    EXPECT_EQ(lines[1]["request"], 1U);
+    EXPECT_TRUE(lines[1]["client"].is_null());
+    EXPECT_EQ(lines[1]["server"]["port"], 8000U);
+    EXPECT_EQ(lines[2]["owner"], 2U);
+}
+
 }  // namespace
 }  // namespace timesink::report

@@ -121,6 +121,27 @@ Model ambiguous() {
     });
 }
 
+/// Requests with work after their responses, of seven routes; some of it left out.
+Model after_the_response() {
+    return of([](Aggregate& aggregate) {
+        for (std::uint64_t id = 1; id <= 70; ++id) {
+            const Instant begin = at(ms(100) * static_cast<Duration::rep>(id));
+            const std::string route = "/orders/" + std::string(1, static_cast<char>('a' + id % 7));
+            AccountBuilder request(2 * id, begin, "POST", route);
+            request.statement("INSERT INTO orders VALUES ($1)", us(1500)).spend(Cause::cpu, us(400));
+            aggregate.account(request.done());
+            AccountBuilder after(2 * id + 1, begin + us(1900), "POST", route);
+            after.unit().kind = request::UnitKind::background;
+            after.unit().request = UnitId{2 * id};
+            after.unit().exclusion = id == 70 ? request::Exclusion::loss : request::Exclusion::none;
+            after.call("mail.test", "POST", "/send", ms(20 + static_cast<std::int64_t>(id % 7)))
+                .statement("UPDATE orders SET mailed = true", us(800))
+                .spend(Cause::loop_busy, us(200));
+            aggregate.account(after.done());
+        }
+    });
+}
+
 /// Everything that can be named comes off the wire here.
 Model hostile() {
     const std::string evil =
@@ -176,6 +197,9 @@ const Screen kScreens[] = {
     {"huge-numbers-unit", [] { return unit_of(huge_numbers(), 1, {}); }},
     {"zero-durations", [] { return must(render_text(zero_durations(), {})); }},
     {"zero-durations-unit", [] { return unit_of(zero_durations(), 1, {}); }},
+    {"after-the-response", [] { return must(render_text(after_the_response(), {})); }},
+    {"after-the-response-one-route", [] { return must(render_text(after_the_response(), {.route = "/orders/b"})); }},
+    {"after-the-response-markdown", [] { return must(render_markdown(after_the_response(), {})); }, 10'000},
     {"ambiguous", [] { return must(render_text(ambiguous(), {})); }},
     {"hostile", [] { return must(render_text(hostile(), {})); }},
     {"hostile-ascii", [] { return must(render_text(hostile(), {.ascii = true})); }},

@@ -29,15 +29,13 @@ void Body::begin(Kind kind, std::uint64_t length) {
     state_ = kind == Kind::chunked ? State::size : empty ? State::done : State::data;
 }
 
-std::size_t Body::take(std::span<const std::byte> bytes) {
+Body::Taken Body::take(std::span<const std::byte> bytes) {
+    if (state_ == State::data) {
+        return {static_cast<std::size_t>(skip(bytes.size())), true};
+    }
     std::size_t taken = 0;
-    while (taken < bytes.size() && state_ != State::done && !malformed_) {
-        const std::span<const std::byte> rest = bytes.subspan(taken);
-        if (state_ == State::data) {
-            taken += static_cast<std::size_t>(skip(rest.size()));
-            continue;
-        }
-        taken += line_.take(rest);
+    while (taken < bytes.size() && state_ != State::done && state_ != State::data && !malformed_) {
+        taken += line_.take(bytes.subspan(taken));
         const bool too_long = line_.length() > kLongestChunkLine && state_ != State::trailer;
         const bool not_empty = line_.complete() ? !line_.text().empty() : line_.text() != "\r";
         if (too_long || (state_ == State::data_end && not_empty)) {
@@ -55,7 +53,7 @@ std::size_t Body::take(std::span<const std::byte> bytes) {
             line_.clear();
         }
     }
-    return taken;
+    return {taken, false};
 }
 
 std::uint64_t Body::skip(std::uint64_t bytes) {

@@ -18,8 +18,12 @@ public:
     enum class Kind : std::uint8_t { none, length, chunked, until_close };
 
     void begin(Kind kind, std::uint64_t length);
-    /// Takes what belongs to the body; returns how many bytes.
-    std::size_t take(std::span<const std::byte> bytes);
+    /// Takes what belongs to the body, as far as it is all content or all framing.
+    struct Taken {
+        std::size_t bytes = 0;
+        bool is_content = false;
+    };
+    Taken take(std::span<const std::byte> bytes);
     /// `bytes` of the stream were not captured. Returns how many of them belong to the body for sure; fewer than `bytes`, and not
     /// done: its framing was among them.
     std::uint64_t skip(std::uint64_t bytes);

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kLongestField = std::size_t{16} * 1024;  // with its continuations
 constexpr std::size_t kLongestKeptValue = 512;
 // A message that repeats a kept field thousands of times must not grow without bound.
-constexpr std::size_t kMostAttributes = 24;
+constexpr std::size_t kMostAttributes = 40;
 
 }  // namespace
 
@@ -23,6 +23,7 @@ struct Fields::Known {
     Meaning meaning;
     std::string_view of_request;  ///< empty: no attribute
     std::string_view of_response;
+    static const std::array<Known, 35> kAll;
     /// Null: not one of them.
     static const Known* find(std::string_view name);
 };
@@ -78,25 +79,60 @@ void for_each_element(std::string_view list, Each each) {
 
 }  // namespace
 
+constexpr std::array<Fields::Known, 35> Fields::Known::kAll = {{
+    {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
+    {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
+    {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
+    {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
+    {"x-correlation-id", Meaning::kept, "http.request.header.x-correlation-id", "http.response.header.x-correlation-id"},
+    {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
+    {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
+    {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
+    {"transfer-encoding", Meaning::transfer, "http.request.header.transfer-encoding", "http.response.header.transfer-encoding"},
+    {"content-encoding", Meaning::kept, "http.request.header.content-encoding", "http.response.header.content-encoding"},
+    {"retry-after", Meaning::kept, {}, "http.response.header.retry-after"},
+    {"retry-after-ms", Meaning::kept, {}, "http.response.header.retry-after-ms"},
+    {"openai-processing-ms", Meaning::kept, {}, "http.response.header.openai-processing-ms"},
+    {"x-stainless-retry-count", Meaning::kept, "http.request.header.x-stainless-retry-count", {}},
+    {"x-ratelimit-limit-requests", Meaning::kept, {}, "http.response.header.x-ratelimit-limit-requests"},
+    {"x-ratelimit-limit-tokens", Meaning::kept, {}, "http.response.header.x-ratelimit-limit-tokens"},
+    {"x-ratelimit-remaining-requests", Meaning::kept, {}, "http.response.header.x-ratelimit-remaining-requests"},
+    {"x-ratelimit-remaining-tokens", Meaning::kept, {}, "http.response.header.x-ratelimit-remaining-tokens"},
+    {"x-ratelimit-reset-requests", Meaning::kept, {}, "http.response.header.x-ratelimit-reset-requests"},
+    {"x-ratelimit-reset-tokens", Meaning::kept, {}, "http.response.header.x-ratelimit-reset-tokens"},
+    {"anthropic-ratelimit-requests-limit", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-requests-limit"},
+    {"anthropic-ratelimit-requests-remaining", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-requests-remaining"},
+    {"anthropic-ratelimit-requests-reset", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-requests-reset"},
+    {"anthropic-ratelimit-tokens-limit", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-tokens-limit"},
+    {"anthropic-ratelimit-tokens-remaining", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-tokens-remaining"},
+    {"anthropic-ratelimit-tokens-reset", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-tokens-reset"},
+    {"anthropic-ratelimit-input-tokens-limit", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-input-tokens-limit"},
+    {"anthropic-ratelimit-input-tokens-remaining",
+     Meaning::kept,
+     {},
+     "http.response.header.anthropic-ratelimit-input-tokens-remaining"},
+    {"anthropic-ratelimit-input-tokens-reset", Meaning::kept, {}, "http.response.header.anthropic-ratelimit-input-tokens-reset"},
+    {"anthropic-ratelimit-output-tokens-limit",
+     Meaning::kept,
+     {},
+     "http.response.header.anthropic-ratelimit-output-tokens-limit"},
+    {"anthropic-ratelimit-output-tokens-remaining",
+     Meaning::kept,
+     {},
+     "http.response.header.anthropic-ratelimit-output-tokens-remaining"},
+    {"anthropic-ratelimit-output-tokens-reset",
+     Meaning::kept,
+     {},
+     "http.response.header.anthropic-ratelimit-output-tokens-reset"},
+    {"host", Meaning::host, {}, {}},
+    {"upgrade", Meaning::upgrade, {}, {}},
+    {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
+}};
+
 const Fields::Known* Fields::Known::find(std::string_view name) {
-    static constexpr std::array<Known, 12> kKnown = {{
-        {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
-        {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
-        {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
-        {"x-request-id", Meaning::kept, "http.request.header.x-request-id", "http.response.header.x-request-id"},
-        {"x-correlation-id", Meaning::kept, "http.request.header.x-correlation-id", "http.response.header.x-correlation-id"},
-        {"server-timing", Meaning::kept, "http.request.header.server-timing", "http.response.header.server-timing"},
-        {"x-response-time", Meaning::kept, "http.request.header.x-response-time", "http.response.header.x-response-time"},
-        {"x-cache-status", Meaning::kept, "http.request.header.x-cache-status", "http.response.header.x-cache-status"},
-        {"transfer-encoding", Meaning::transfer, "http.request.header.transfer-encoding",
-         "http.response.header.transfer-encoding"},
-        {"host", Meaning::host, {}, {}},
-        {"upgrade", Meaning::upgrade, {}, {}},
-        {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
-    }};
     static constexpr std::uint32_t kSizes = [] {
         std::uint32_t sizes = 0;
-        for (const Known& known : kKnown) {
+        for (const Known& known : kAll) {
             sizes |= bit_of(known.name.size());
         }
         return sizes;
@@ -104,8 +140,8 @@ const Fields::Known* Fields::Known::find(std::string_view name) {
     if ((kSizes & bit_of(name.size())) == 0) {
         return nullptr;
     }
-    const auto found = std::find_if(kKnown.begin(), kKnown.end(), [name](const Known& known) { return is(name, known.name); });
-    return found == kKnown.end() ? nullptr : &*found;
+    const auto found = std::find_if(kAll.begin(), kAll.end(), [name](const Known& known) { return is(name, known.name); });
+    return found == kAll.end() ? nullptr : &*found;
 }
 
 void Fields::clear() {

@@ -9,6 +9,7 @@
 #include "proto/http2/http2.hpp"
 #include "proto/lines.hpp"
 #include "proto/turns.hpp"
+#include "proto/websocket/websocket.hpp"
 
 namespace timesink::proto::http1 {
 namespace {
@@ -45,6 +46,7 @@ private:
     void ask(Stream& stream, Sink& sink);
     void close(Stream& stream, std::uint64_t position, bool complete, Sink& sink);
     void lose(Stream& stream, std::uint64_t position, Sink& sink);
+    static void unread(const Stream& stream, std::uint64_t position, std::uint64_t bytes, Sink& sink);
     void give_up(const std::vector<Correlation>& lost, Sink& sink) const;
 
     Stream& stream_of(Direction direction) { return direction == Direction::request ? request_ : response_; }
@@ -52,7 +54,7 @@ private:
     Stream request_{Direction::request};
     Stream response_{Direction::response};
     Turns<Asked> turns_;
-    std::unique_ptr<Parser> successor_;  ///< HTTP/2, once the connection was upgraded to it: everything is its
+    std::unique_ptr<Parser> successor_;  ///< HTTP/2 or WebSocket, once the connection was upgraded to it: everything is its
     bool understood_ = false;            ///< a start line was seen
     bool not_mine_ = false;              ///< never was HTTP/1, or is no more
     bool rejected_ = false;              ///< never was
@@ -89,7 +91,7 @@ Parsed Http1::parse(const Chunk& chunk, Sink& sink) {
     return {taken, Verdict::ok};
 }
 
-/// The rest of the chunk in which the connection became HTTP/2.
+/// The rest of the chunk in which the connection became HTTP/2 or WebSocket.
 Parsed Http1::after_upgrade(const Chunk& chunk, std::size_t taken, Sink& sink) {
     if (taken == chunk.bytes.size()) {
         return {taken, Verdict::ok};
@@ -297,7 +299,9 @@ void Http1::frame_response(Stream& stream, std::uint64_t position, Sink& sink) {
     if (stream.body.done()) {
         close(stream, position, true, sink);
     }
-    if (tunnel || status == 101) {
+    if (status == 101 && fields.upgrade() == "websocket") {
+        successor_ = websocket::make(request_.head.target, request_.head.host, turns_.number_unanswered());
+    } else if (tunnel || status == 101) {
         not_mine_ = true;
         const std::string protocol = tunnel ? "tunnel" : fields.upgrade();
         sink.upgraded(protocol.empty() ? "unknown" : protocol);
@@ -312,13 +316,23 @@ std::size_t Http1::body(Stream& stream, Bytes bytes, std::uint64_t position, Sin
         close(stream, position, false, sink);
         return 0;
     }
-    const std::size_t taken = stream.body.take(bytes);
-    if (stream.body.malformed()) {
-        lose(stream, position + taken, sink);
-    } else if (stream.body.done()) {
-        close(stream, position + taken, true, sink);
+    const Body::Taken taken = stream.body.take(bytes);
+    if (taken.is_content && taken.bytes > 0) {
+        sink.content({stream.direction, stream.head.correlation, position, bytes.first(taken.bytes), 0});
     }
-    return taken;
+    if (stream.body.malformed()) {
+        lose(stream, position + taken.bytes, sink);
+    } else if (stream.body.done()) {
+        close(stream, position + taken.bytes, true, sink);
+    }
+    return taken.bytes;
+}
+
+/// Bytes of a message that cannot be read: not captured, or framing that is not understood any more.
+void Http1::unread(const Stream& stream, std::uint64_t position, std::uint64_t bytes, Sink& sink) {
+    if (stream.open && bytes > 0) {
+        sink.content({stream.direction, stream.head.correlation, position, {}, bytes});
+    }
 }
 
 /// The message in progress, if any, is over at `position`; the next may begin.
@@ -398,6 +412,7 @@ std::size_t Http1::search(Stream& stream, Bytes bytes, std::uint64_t position, S
         }
     }
     stream.body.add_unframed(taken);
+    unread(stream, position, taken, sink);
     const std::string_view seen = as_text(bytes.first(taken));
     stream.tail.append(seen.substr(seen.size() - std::min(seen.size(), kLastChunk.size())));
     stream.tail.erase(0, stream.tail.size() - std::min(stream.tail.size(), kLastChunk.size()));
@@ -429,6 +444,7 @@ void Http1::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sin
     stream.seen = end;
     if (stream.state == State::body) {
         known = stream.body.skip(end - begin);
+        unread(stream, begin, known, sink);
         if (stream.body.done()) {
             close(stream, begin + known, true, sink);
         }
@@ -439,6 +455,7 @@ void Http1::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sin
     if (stream.state == State::lost) {
         if (stream.open) {
             stream.body.add_unframed(end - begin - known);
+            unread(stream, begin + known, end - begin - known, sink);
         }
         // Lost calls: the end of this message may have been among them.
         stream.awaits_last_chunk = stream.awaits_last_chunk && stream.in_call;

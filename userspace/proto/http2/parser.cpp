@@ -29,7 +29,8 @@ struct Way {
     bool block_promises = false;  ///< of a PUSH_PROMISE: read for the table's sake only
     FrameHeader frame;            ///< in progress
     std::uint32_t ends_block = 0;
-    bool told = false;  ///< a frame was seen
+    std::uint64_t content_left = 0;  ///< of the DATA in progress: bytes ahead of its padding
+    bool told = false;               ///< a frame was seen
     std::uint64_t lost_from = 0;
     bool counts_from_loss = false;  ///< everything since lost_from was of frames, none of them known
 };
@@ -51,6 +52,7 @@ private:
     std::optional<Shape> shape(Direction direction, std::string_view header) override;
     bool resumes(Direction direction, std::string_view bytes, Place place) override;
     void opened(const Frame& frame, Sink& sink) override;
+    void rest(Direction direction, std::string_view piece, std::uint64_t position, std::uint64_t missing, Sink& sink) override;
     void closed(Direction direction, std::uint64_t end, Sink& sink) override;
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
 
@@ -121,7 +123,10 @@ std::optional<FrameSink::Shape> Http2::shape(Direction direction, std::string_vi
     }
     const FrameType type = way.frame.type;
     const bool block = type == FrameType::headers || type == FrameType::continuation || type == FrameType::push_promise;
-    const std::size_t kept = block ? kKeptBlock : type == FrameType::data ? 1 : type == FrameType::rst_stream ? 4 : 0;
+    const std::size_t kept = block                                               ? kKeptBlock
+                             : type == FrameType::data && way.frame.has(kPadded) ? 1
+                             : type == FrameType::rst_stream                     ? 4
+                                                                                 : 0;
     return Shape{way.frame.length, kept};
 }
 
@@ -242,6 +247,19 @@ void Http2::data(Way& way, const Frame& frame, Sink& sink) {
     const std::uint64_t padding = padded ? 1 + std::uint64_t{static_cast<unsigned char>(frame.payload.front())} : 0;
     const std::uint64_t body = frame.payload_bytes() - std::min(frame.payload_bytes(), padding);
     (frame.direction == Direction::request ? stream->request_body : stream->response_body) += body;
+    way.content_left = body;
+}
+
+void Http2::rest(Direction direction, std::string_view piece, std::uint64_t position, std::uint64_t missing, Sink& sink) {
+    Way& way = way_of(direction);
+    const std::uint64_t bytes = std::min(way.content_left, missing + piece.size());
+    const Stream* const stream = bytes > 0 ? streams_.find(way.frame.stream) : nullptr;
+    way.content_left -= bytes;
+    if (stream == nullptr || (direction == Direction::request ? stream->request_over : !stream->responded)) {
+        return;  // frames behind the end of their message are nobody's
+    }
+    const auto content = std::as_bytes(std::span(piece)).first(piece.empty() ? 0 : static_cast<std::size_t>(bytes));
+    sink.content({direction, stream->correlation, position, content, piece.empty() ? bytes : 0});
 }
 
 void Http2::closed(Direction direction, std::uint64_t end, Sink& sink) {
@@ -317,12 +335,14 @@ void Http2::lost(Direction direction, std::uint64_t position, Sink& sink) {
             return;
         }
     }
+    way.content_left = 0;
     way.lost_from = position;
     way.counts_from_loss = way.block_of == 0;
     give_block_up(way, position, sink);
     if (direction == Direction::response) {
         streams_.doubt();
     }
+    streams_.unread(direction, position, sink);
     sink.lost_sync(direction, position);
 }
 

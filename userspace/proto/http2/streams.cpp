@@ -163,6 +163,14 @@ void Streams::doubt() {
     }
 }
 
+void Streams::unread(Direction direction, std::uint64_t position, Sink& sink) const {
+    for (const auto& [id, stream] : streams_) {
+        if (direction == Direction::request ? !stream.request_over : stream.responded) {
+            sink.content({.direction = direction, .correlation = stream.correlation, .position = position, .bytes = {}});
+        }
+    }
+}
+
 void Streams::give_up(Map::iterator at, Sink& sink) {
     const Stream& stream = at->second;
     sink.end({.direction = Direction::response,

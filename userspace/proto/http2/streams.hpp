@@ -50,6 +50,8 @@ public:
     void reset(std::uint32_t id, Direction by, std::uint64_t begin, std::uint64_t end, std::uint32_t code, Sink& sink);
     /// Frames from the server were lost.
     void doubt();
+    /// Content of messages in progress in that direction was among the frames that were lost.
+    void unread(Direction direction, std::uint64_t position, Sink& sink) const;
     /// Bytes of the server were there up to this position.
     void heard(std::uint64_t position) { heard_ = position; }
     /// No more bytes of that direction.
