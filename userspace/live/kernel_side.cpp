@@ -11,8 +11,10 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <future>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -88,6 +90,7 @@ struct KernelSide::State {
     Skeleton skeleton;
     std::vector<Link> links;
     std::map<std::uint32_t, std::vector<Link>> followed;  // by pid
+    std::vector<std::future<void>> leaving;               // of processes that have ended
     std::vector<std::uint32_t> ring_cpus;
     std::vector<Ring> rings;
     std::vector<RingGauge> gauges;
@@ -444,7 +447,12 @@ Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const Mappe
 }
 
 void KernelSide::unfollow(std::uint32_t pid) {
-    state_->followed.erase(pid);
+    // The kernel waits for all CPUs at each probe that goes, while records pile up.
+    if (auto links = state_->followed.extract(pid)) {
+        std::erase_if(state_->leaving,
+                      [](const auto& done) { return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
+        state_->leaving.push_back(std::async(std::launch::async, [gone = std::move(links.mapped())]() mutable { gone.clear(); }));
+    }
     bpf_map__delete_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), 0);
 }
@@ -452,6 +460,7 @@ void KernelSide::unfollow(std::uint32_t pid) {
 void KernelSide::detach() {
     state_->links.clear();
     state_->followed.clear();
+    state_->leaving.clear();
 }
 
 /// Called by libbpf for each record of the ring at hand.

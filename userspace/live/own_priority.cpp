@@ -15,7 +15,7 @@ namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(10);
 // A ring of the default size, 8 MiB, fills in 80 ms at the highest rate seen (100 MB/s); a look and a turn fit into half of that.
-constexpr double kPress = 0.25;
+constexpr double kPress = 0.1;
 constexpr double kRelax = 0.02;
 
 bool set_policy(pid_t thread, int policy) {
