@@ -55,7 +55,7 @@ struct ts_python {
 	__u32 buffers;		     /* its transports send what they are given later (uvloop before 0.22) */
 };
 TS_ASSERT_SIZE(struct ts_python, 64);
-/* From PyThreadState.thread_id to the end of .context: they are read at once. 72 or 80 in 3.8 to 3.12. */
+/* From PyThreadState.thread_id to the end of .context: they are read at once. 64 to 80 bytes in 3.8 to 3.14. */
 #define TS_PYTHON_STATE_MOST 96
 
 /*
