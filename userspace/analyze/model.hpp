@@ -321,6 +321,7 @@ struct Coverage {
     request::CallsByClass calls{};              ///< by class, of all target threads; calls on sockets are not in it
     std::vector<MissingProbe> missing_probes;
     std::vector<RuntimeGap> runtime_gaps;
+    std::optional<bool> payload_captured;  ///< false: it was masked before it was looked at
     [[nodiscard]] std::uint64_t excluded_total() const;
 };
 

@@ -120,6 +120,10 @@ void RunFacts::on(const event::Fact& fact) {
         on_probe(body);
     } else if (fact.name == "runtime") {
         on_runtime(body);
+    } else if (fact.name == "payload") {
+        if (body.is_object() && body.contains("captured") && body["captured"].is_boolean()) {
+            payload_captured_ = body["captured"].get<bool>();
+        }
     } else if (fact.name == "attached") {
         attached_ = fact.at;
         timeline_.start(fact.at);
@@ -289,6 +293,7 @@ void RunFacts::finish(Model& model) {
     model.coverage.lost = std::max(model.coverage.lost, dropped_);
     model.coverage.missing_probes = missing_probes_;
     model.coverage.runtime_gaps = runtime_gaps_;
+    model.coverage.payload_captured = payload_captured_;
     model.own_cost = own_cost_;
 }
 

@@ -58,6 +58,7 @@ private:
     std::map<std::uint16_t, std::uint64_t> ports_;
     std::vector<MissingProbe> missing_probes_;
     std::vector<RuntimeGap> runtime_gaps_;
+    std::optional<bool> payload_captured_;
     std::optional<HostSample> first_host_sample_;
     HostSample last_host_sample_;
     double runnable_sum_ = 0;

@@ -17,6 +17,7 @@
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
 #include "live/session.hpp"
+#include "redact/redactor.hpp"
 
 namespace timesink::cli {
 namespace {
@@ -28,6 +29,7 @@ struct RecordOptions {
     std::string duration;
     std::string file;
     bool no_recording = false;
+    bool capture_payload = false;
     bool force = false;
     std::string ready_file;
     std::vector<std::string> routes;
@@ -54,7 +56,11 @@ std::string default_file() {
 class Recording {
 public:
     Recording(RecordOptions& options, request::RoutePatterns routes)
-        : options_(options), analysis_(analysis_options(options.presentation), std::move(routes)) {}
+        : options_(options), analysis_(analysis_options(options.presentation), std::move(routes)) {
+        if (!options.capture_payload) {
+            redactor_.emplace([this](auto records) { take_masked(records); });
+        }
+    }
 
     int run();
 
@@ -62,6 +68,8 @@ private:
     /// Until all probes are live, records are only kept: an attach that fails
     /// must not have replaced an older recording.
     void take(std::span<const std::byte> records);
+    /// What is written and analysed, masked unless the payload is wanted.
+    void take_masked(std::span<const std::byte> records);
     Status begin_file();
     int attach();
     void wait_and_drain(Duration length);
@@ -70,6 +78,7 @@ private:
 
     RecordOptions& options_;
     analyze::Analysis analysis_;
+    std::optional<redact::Redactor> redactor_;
     std::unique_ptr<live::Session> session_;
     std::optional<capture::Writer> writer_;
     std::vector<std::byte> before_attach_;
@@ -89,6 +98,14 @@ void Recording::take(std::span<const std::byte> records) {
         before_attach_.insert(before_attach_.end(), records.begin(), records.end());
         return;
     }
+    if (!redactor_) {
+        take_masked(records);
+    } else if (const Status pushed = redactor_->push(records); !pushed) {
+        problem(pushed.error());
+    }
+}
+
+void Recording::take_masked(std::span<const std::byte> records) {
     if (writer_) {
         if (const Status written = writer_->append(records); !written) {
             problem(written.error(),
@@ -128,6 +145,7 @@ Status create_ready_file(const std::string& path) {
 }
 
 int Recording::attach() {
+    take(payload_record(options_.capture_payload, now_ns()));
     if (!options_.routes.empty()) {
         take(routes_record(options_.routes, now_ns()));
     }
@@ -203,6 +221,9 @@ int Recording::run() {
     wait_and_drain(length);
     if (const Status closed = session_->close(); !closed) {
         problem(closed.error());
+    }
+    if (redactor_) {
+        redactor_->finish();
     }
     end_file();
     const live::SessionTotals totals = session_->totals();
@@ -281,6 +302,8 @@ Command add_record(CLI::App& program, const std::vector<std::string>& arguments)
             return parsed ? std::string() : parsed.error().what;
         });
     command->add_option("-o,--output", options->file, "The recording (default: timesink-DATE-TIME.tsr here)");
+    command->add_flag("--capture-payload", options->capture_payload,
+                      "Record what was said as it was captured, secrets included; without it, values are masked");
     command->add_flag("--no-recording", options->no_recording, "Only report");
     command->add_flag("--force", options->force, "Replace -o even if it is not a timesink recording");
     command->add_option("--ring-size", options->session.ring_bytes, "Kernel buffer per CPU, e.g. 8M (64K to 1G)")

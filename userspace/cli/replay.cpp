@@ -83,8 +83,9 @@ std::vector<std::string> recorded_routes(const capture::Reader& reader) {
     return patterns;
 }
 
-std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time) {
-    const nlohmann::json body{{"fact", kRoutesFact}, {"patterns", patterns}};
+namespace {
+
+std::vector<std::byte> fact_record(const nlohmann::json& body, std::uint64_t time) {
     // An argument need not be UTF-8; what is not becomes U+FFFD here, and would match no path anyway.
     const std::string text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     const std::size_t size = (sizeof(ts_fact) + text.size() + 7) / 8 * 8;
@@ -98,6 +99,16 @@ std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, s
     std::memcpy(record.data(), &fact, sizeof(fact));
     std::memcpy(record.data() + sizeof(fact), text.data(), text.size());
     return record;
+}
+
+}  // namespace
+
+std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time) {
+    return fact_record({{"fact", kRoutesFact}, {"patterns", patterns}}, time);
+}
+
+std::vector<std::byte> payload_record(bool captured, std::uint64_t time) {
+    return fact_record({{"fact", "payload"}, {"captured", captured}}, time);
 }
 
 std::unique_ptr<capture::Reader> open_recording(const std::string& path, int& code) {

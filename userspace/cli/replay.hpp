@@ -21,6 +21,9 @@ std::vector<std::string> recorded_routes(const capture::Reader& reader);
 /// The fact that recorded_routes() reads, as a record; `time`: CLOCK_MONOTONIC ns.
 std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time);
 
+/// Says whether the payload in this run is as it was captured, or masked.
+std::vector<std::byte> payload_record(bool captured, std::uint64_t time);
+
 /// Opens a recording; says why not (then the exit code stands in `code`).
 std::unique_ptr<capture::Reader> open_recording(const std::string& path, int& code);
 

@@ -36,7 +36,8 @@ struct Call {
     std::span<const ts_call_count> counts;
     Bytes head;
     Bytes tail;
-    ContextId context{};  ///< current on the thread; zero: none, or not known
+    ContextId context{};       ///< current on the thread; zero: none, or not known
+    std::uint64_t number = 0;  ///< names the record for a consumer that wants to find it again (redact/); 0: it has no name
 };
 
 struct OffCpu {
@@ -130,7 +131,8 @@ struct Plaintext {
     std::uint64_t length;
     Bytes head;
     Bytes tail;
-    ContextId context{};  ///< WRITE; zero: none, or not known
+    ContextId context{};       ///< WRITE; zero: none, or not known
+    std::uint64_t number = 0;  ///< as of Call
 };
 
 /// A goroutine (TS_CONTEXT_GOROUTINE); not its name before it has a number.

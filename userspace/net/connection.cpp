@@ -199,7 +199,7 @@ void Connection::transfer(const event::Call& call) {
         skip(read, way.expected, end);
         return;
     }
-    take(read, length, call.head, call.tail, true);
+    take(read, length, call.head, call.tail, true, {call.number, 0});
     if (way.astray) {
         sink_.not_understood(*this, call.thread);
     }
@@ -209,10 +209,14 @@ void Connection::transfer(const event::Call& call) {
 }
 
 /// The next `length` bytes of the stream, of which the first and the last were captured.
-void Connection::take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call) {
+void Connection::take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call, Origin origin) {
     const std::uint64_t begin = stream(read).expected;
     const std::uint64_t end = begin + length;
     const std::uint64_t captured = head.size() + tail.size();
+    if (sink_.redacts()) {
+        sink_.passed(*this, read, begin, head.size(), origin);
+        sink_.passed(*this, read, end - tail.size(), tail.size(), {origin.number, origin.offset + length - tail.size()});
+    }
     if (!head.empty()) {
         feed(read, begin, head, ends_call && head.size() == length);
     }

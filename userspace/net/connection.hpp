@@ -16,6 +16,12 @@ namespace timesink::net {
 
 class Connection;
 
+/// Where captured bytes of a stream come from.
+struct Origin {
+    std::uint64_t number = 0;  ///< of the event
+    std::uint64_t offset = 0;  ///< within the bytes that it moved
+};
+
 /// Gets the messages of all connections, each with the times of its first or last byte. Calls come in the order of the events.
 class MessageSink {
 public:
@@ -32,6 +38,18 @@ public:
     /// The protocol changed or is detected anew: open messages end here, incomplete.
     virtual void abandoned(Connection& connection) = 0;
     virtual void closed(Connection& connection) = 0;
+
+    // For redaction; nobody else need care.
+    [[nodiscard]] virtual bool redacts() const { return false; }
+    [[nodiscard]] virtual std::string masked(std::string_view text, proto::Kept) const { return std::string(text); }
+    /// These bytes of the stream that is read (or written) begin at this position.
+    virtual void passed(Connection& connection, bool read, std::uint64_t position, std::size_t bytes, Origin origin) {
+        (void)connection, (void)read, (void)position, (void)bytes, (void)origin;
+    }
+    /// See proto::Sink.
+    virtual void keep(Connection& connection, bool read, std::uint64_t position, std::string_view text, proto::Kept kind) {
+        (void)connection, (void)read, (void)position, (void)text, (void)kind;
+    }
 };
 
 /// A socket of the target: who its ends are, the bytes of both directions as far as captured, the protocol spoken and the times.
@@ -99,7 +117,7 @@ private:
     void wait_for_handshake(const event::Plaintext& plain);
     void send_what_waited(const event::Call& call);
     void send(const std::vector<TlsLayer::Sent>& pieces);
-    void take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call);
+    void take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call, Origin origin);
     void feed(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
     void skip(bool read, std::uint64_t begin, std::uint64_t end);
     void parse(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
@@ -116,6 +134,11 @@ private:
     void upgraded(std::string_view protocol) override;
     void lost_sync(proto::Direction direction, std::uint64_t position) override;
     void secured(const proto::Secured& facts) override;
+    [[nodiscard]] bool redacts() const override { return sink_.redacts(); }
+    [[nodiscard]] std::string masked(std::string_view text, proto::Kept kind) const override { return sink_.masked(text, kind); }
+    void keep(proto::Direction direction, std::uint64_t position, std::string_view text, proto::Kept kind) override {
+        sink_.keep(*this, direction_of(true) == direction, position, text, kind);
+    }
 
     MessageSink& sink_;
     ConnectionSummary summary_;

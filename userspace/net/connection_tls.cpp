@@ -120,7 +120,7 @@ void Connection::on(const event::Plaintext& plain) {
     if (moment.arrival_known) {
         way.times.arrived(end, moment.arrived);
     }
-    take(true, plain.length, plain.head, plain.tail, true);
+    take(true, plain.length, plain.head, plain.tail, true, {plain.number, 0});
 }
 
 void Connection::send(const std::vector<TlsLayer::Sent>& pieces) {
@@ -131,7 +131,7 @@ void Connection::send(const std::vector<TlsLayer::Sent>& pieces) {
             way.times.moved(way.expected, way.expected + length, piece.entered, piece.exited, piece.thread, piece.process,
                             piece.context);
         }
-        take(false, length, head_of(piece), tail_of(piece), piece.end == piece.length);
+        take(false, length, head_of(piece), tail_of(piece), piece.end == piece.length, {piece.number, piece.begin});
     }
 }
 

@@ -58,7 +58,8 @@ void TlsLayer::given(const event::Plaintext& plain) {
                 .repeated = repeats(plain),
                 .head = {plain.head.begin(), plain.head.end()},
                 .tail = {plain.tail.begin(), plain.tail.end()},
-                .context = plain.context};
+                .context = plain.context,
+                .number = plain.number};
     given_.push_back(std::move(fresh));
     if (given_.size() > kMostGiven) {
         given_.pop_front();
@@ -70,6 +71,7 @@ TlsLayer::Sent TlsLayer::part(Given& given, std::uint64_t to) const {
     sent.begin = given.sent;
     sent.end = to;
     sent.length = given.length;
+    sent.number = given.number;
     if (given.context != ContextId{}) {
         sent.context = given.context;
     }

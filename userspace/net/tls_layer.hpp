@@ -31,6 +31,7 @@ public:
         std::uint64_t begin = 0;  ///< within what was given at once
         std::uint64_t end = 0;
         std::uint64_t length = 0;     ///< of that
+        std::uint64_t number = 0;     ///< event::Plaintext::number
         std::vector<std::byte> head;  ///< captured of that
         std::vector<std::byte> tail;
         // of the call; not known: it was lost
@@ -63,6 +64,7 @@ private:
         std::vector<std::byte> head;
         std::vector<std::byte> tail;
         ContextId context{};
+        std::uint64_t number = 0;
     };
     [[nodiscard]] std::uint64_t cipher_length(std::uint64_t plain) const;
     [[nodiscard]] bool repeats(const event::Plaintext& plain) const;

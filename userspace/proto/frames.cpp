@@ -100,6 +100,7 @@ void Frames::open(std::string_view header_and_payload, bool cut, FrameSink& owne
     const std::uint64_t end = begin_ + header_bytes_ + shape_.payload;
     remaining_ = header_bytes_ + shape_.payload - header_and_payload.size();
     state_ = State::rest;
+    sink.keep(direction_, begin_, header_and_payload.substr(0, header_bytes_), Kept::structure);
     owner.opened(
         {direction_, begin_, end, header_and_payload.substr(0, header_bytes_), header_and_payload.substr(header_bytes_), cut},
         sink);

@@ -52,6 +52,14 @@ public:
     virtual void lost(Direction direction, std::uint64_t position, Sink& sink) = 0;
 };
 
+/// Says of a part of a frame's payload that it may be recorded. `part` lies in frame.payload.
+inline void keep(const Frame& frame, std::string_view part, Kept kind, Sink& sink) {
+    if (!part.empty()) {
+        const auto offset = static_cast<std::uint64_t>(part.data() - frame.payload.data());
+        sink.keep(frame.direction, frame.begin + frame.header.size() + offset, part, kind);
+    }
+}
+
 /// Cuts one direction of a connection into frames. Owned by a parser. Keeps no more than header and asked-for begin of one frame.
 ///
 /// | state  | bytes                                            | gap                                             |

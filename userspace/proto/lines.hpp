@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "proto/parser.hpp"
+
 namespace timesink::proto {
 
 inline std::string_view as_text(std::span<const std::byte> bytes) {
@@ -62,6 +64,22 @@ private:
     bool complete_ = false;
     bool ends_in_cr_ = false;
 };
+
+/// Says of a line that is complete (or cut off behind its first bytes), the last of which stands ahead of `end`, that it may be
+/// recorded as far as `kind` allows; its end always. Of a line that is too long, what was not kept is masked.
+inline void keep_line(const LineReader& line, Direction direction, std::uint64_t end, Kept kind, Sink& sink) {
+    if (!sink.redacts()) {
+        return;
+    }
+    const std::string_view text = line.text();
+    sink.keep(direction, end - line.length(), text, kind);
+    if (!line.complete()) {
+        return;
+    }
+    const bool with_cr = !line.cut() && line.length() == text.size() + 2;
+    const std::string_view ending = with_cr ? "\r\n" : "\n";
+    sink.keep(direction, end - ending.size(), ending, Kept::structure);
+}
 
 /// Of a text, if it is one: a decimal number without sign or space that fits a signed 64-bit integer.
 inline bool parse_decimal(std::string_view text, std::uint64_t& value) {

@@ -102,10 +102,30 @@ struct Secured {
     std::uint64_t open_from = 0;         ///< position in the request's direction of what follows it; 0: not known
 };
 
+/// What bytes are that say what a message is, for redaction: how much of them may be recorded.
+enum class Kept : std::uint8_t {
+    structure,  ///< lengths, types, names of commands, codes: all of it
+    statement,  ///< SQL: all but literals and comments
+    mysql,      ///< the same, where texts may stand in double quotes
+    target,     ///< of an HTTP request: all but the values of its query
+    field,      ///< a header line of HTTP: its name, and the value of those that are read
+    key,        ///< of a cache, a queue: its form
+};
+
 /// What a parser finds, in stream order per direction. References live until the call returns.
 class Sink {
 public:
     virtual ~Sink() = default;
+    /// Somebody wants to know what may be recorded. Else parsers need not tell.
+    [[nodiscard]] virtual bool redacts() const { return false; }
+    /// A text, as it may be recorded; of the same length.
+    [[nodiscard]] virtual std::string masked(std::string_view text, Kept) const { return std::string(text); }
+    /// `text` stands at this position of the stream (or may stand there, having the same length), and may be recorded as far as
+    /// its kind allows. What no parser tells of is masked. Parsers tell of all that they read, so that they find the same in a
+    /// masked stream, and of nothing else.
+    virtual void keep(Direction, std::uint64_t position, std::string_view text, Kept kind) {
+        (void)position, (void)text, (void)kind;
+    }
     virtual void head(const Head& head) = 0;
     virtual void end(const End& end) = 0;
     /// Between the Head and the End of its message, from parsers whose content somebody reads (HTTP). Most do not care.

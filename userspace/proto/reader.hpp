@@ -33,6 +33,7 @@ public:
     /// Empty when there are fewer.
     std::string_view take(std::uint64_t size) {
         if (size > rest_.size()) {
+            stopped_ = ok_ ? rest_.data() : stopped_;
             ok_ = false;
             rest_ = {};
             return {};
@@ -55,9 +56,12 @@ public:
     }
     [[nodiscard]] std::string_view rest() const { return rest_; }
     [[nodiscard]] bool ok() const { return ok_; }
+    /// Behind the last field that was there.
+    [[nodiscard]] const char* at() const { return stopped_ != nullptr ? stopped_ : rest_.data(); }
 
 private:
     std::string_view rest_;
+    const char* stopped_ = nullptr;
     bool ok_ = true;
 };
 

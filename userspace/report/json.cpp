@@ -266,7 +266,11 @@ void write_coverage(JsonWriter& json, const Model& model) {
         json.open('{').member("runtime", gap.runtime).member_or_null("error", gap.error).member("processes", gap.processes);
         json.close('}');
     }
-    json.close(']').close('}');
+    json.close(']');
+    if (coverage.payload_captured) {
+        json.member("payload_captured", *coverage.payload_captured);
+    }
+    json.close('}');
 }
 
 void write_own_cost(JsonWriter& json, const analyze::OwnCost& cost) {

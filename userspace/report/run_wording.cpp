@@ -143,6 +143,9 @@ std::vector<std::string> trust_items(const Model& model) {
         lost += " (" + percent_short(share_of(coverage.lost, all)) + ")";
     }
     std::vector<std::string> items = {owners_text(coverage), lost, left_out_text(model)};
+    if (coverage.payload_captured.value_or(false)) {
+        items.emplace_back("the recording holds payload as it was captured, secrets included");
+    }
     if (coverage.malformed > 0) {
         items.push_back(noun(coverage.malformed, "malformed record") + " skipped");
     }

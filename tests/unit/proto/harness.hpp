@@ -63,6 +63,12 @@ public:
     void content(const Content& content) override;
     void upgraded(std::string_view protocol) override { upgrades.emplace_back(protocol); }
     void lost_sync(Direction, std::uint64_t) override { ++losses; }
+    [[nodiscard]] bool redacts() const override { return kept != nullptr; }
+    void keep(Direction direction, std::uint64_t position, std::string_view text, Kept) override {
+        if (kept) {
+            kept(direction, position, text);
+        }
+    }
 
     /// OPERATION target @host 'statement name' (housekeeping) (one way) {attributes} [request body] -> status rows=… body=… error
     /// {…} with what is not there left out; "…" behind a truncated target; " ..." where an end is missing; "cut" where it is
@@ -75,6 +81,8 @@ public:
     std::vector<std::string> faults;  ///< of form: an end without a head, something twice, …
     int losses = 0;
     bool not_mine = false;
+    /// Gets what the parser allows to be recorded; empty: nobody asks.
+    std::function<void(Direction, std::uint64_t, std::string_view)> kept;
 
 private:
     Seen* of(Correlation correlation);

@@ -90,8 +90,15 @@ const Known* find(Method wanted) {
     return rare == kRareMethods.end() ? nullptr : &*rare;
 }
 
-std::string short_string(Reader& reader) {
+std::string short_string(Reader& reader, bool shown, std::vector<Told>* told) {
+    const std::string_view length = reader.rest().substr(0, 1);
     const std::string_view text = reader.take(reader.byte());
+    if (told != nullptr) {
+        told->push_back({length, Kept::structure});
+        if (shown) {
+            told->push_back({text, Kept::key});
+        }
+    }
     return is_printable(text) ? std::string(text) : std::string("?");
 }
 
@@ -128,7 +135,7 @@ Method method_of(std::string_view payload) {
     return payload.size() < 4 ? 0 : static_cast<Method>(Reader(payload).big<4>());
 }
 
-Place place_of(Method asked, std::string_view payload) {
+Place place_of(Method asked, std::string_view payload, std::vector<Told>* told) {
     /// Arguments in their order: 2 and 9: as many bytes; x: the exchange, r: the routing key, q: the queue, s: another short
     /// string.
     struct Layout {
@@ -160,13 +167,19 @@ Place place_of(Method asked, std::string_view payload) {
     (void)reader.take(4);
     for (const char argument : found->arguments) {
         if (argument == '2' || argument == '9') {
-            (void)reader.take(static_cast<std::uint64_t>(argument - '0'));
+            const std::string_view number = reader.take(static_cast<std::uint64_t>(argument - '0'));
+            if (told != nullptr) {
+                told->push_back({number, Kept::structure});
+            }
             continue;
         }
-        std::string text = short_string(reader);
+        std::string text = short_string(reader, argument != 's', told);
         if (argument != 's') {
             (argument == 'x' ? place.exchange : argument == 'q' ? place.queue : place.routing_key) = std::move(text);
         }
+    }
+    if (told != nullptr && found->no_wait != 0) {
+        told->push_back({reader.rest().substr(0, 1), Kept::structure});
     }
     place.no_wait = found->no_wait != 0 && (reader.byte() & found->no_wait) != 0;
     return place;

@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "proto/parser.hpp"
 
 namespace timesink::proto::amqp {
 
@@ -51,7 +54,13 @@ struct Place {
     std::string queue;
     bool no_wait = false;
 };
-Place place_of(Method method, std::string_view payload);
+/// A part of a payload that may be recorded.
+struct Told {
+    std::string_view text;
+    Kept kind;
+};
+/// `told`: gets what was read; may be null.
+Place place_of(Method method, std::string_view payload, std::vector<Told>* told = nullptr);
 
 /// basic.ack and nack.
 struct Confirmation {

@@ -5,6 +5,7 @@
 #include "proto/amqp/amqp.hpp"
 #include "proto/amqp/channels.hpp"
 #include "proto/amqp/frame.hpp"
+#include "proto/amqp/redaction.hpp"
 #include "proto/frames.hpp"
 #include "proto/lines.hpp"
 #include "proto/reader.hpp"
@@ -66,6 +67,7 @@ std::size_t Amqp::take_greeting(const Chunk& chunk, Sink& sink) {
         not_mine_ = not_mine_ || (may && greeting_ > 0);
         return 0;
     }
+    sink.keep(Direction::request, chunk.position, expected, Kept::structure);
     greeting_ += expected.size();
     if (greeting_ == kProtocolHeader.size()) {
         understood_ = true;
@@ -103,6 +105,7 @@ void Amqp::opened(const Frame& frame, Sink& sink) {
             way.frames.lose(frame.begin, *this, sink);  // how many bodies follow is in the gap
             return;
         }
+        proto::keep(frame, frame.payload, Kept::structure, sink);
         way.content_size = size;
         return;
     }
@@ -116,6 +119,9 @@ void Amqp::opened(const Frame& frame, Sink& sink) {
         return;
     }
     understood_ = true;
+    if (sink.redacts()) {
+        keep(frame, method, sink);
+    }
     // Methods are short: what one says is told when its frame begins, and its frame is over in the same call.
     if (frame.direction == Direction::request) {
         from_client(method, frame, sink);
@@ -134,6 +140,7 @@ void Amqp::from_client(Method method, const Frame& frame, Sink& sink) {
 
 void Amqp::closed(Direction direction, std::uint64_t end, Sink& sink) {
     Way& way = way_of(direction);
+    sink.keep(direction, end - 1, std::string_view(&kFrameEnd, 1), Kept::structure);
     if (way.header.type == FrameType::header || way.header.type == FrameType::body) {
         channels_.content(direction, way.header.channel, way.content_size, way.header.size, end, sink);
     }

@@ -33,27 +33,42 @@ Body::Taken Body::take(std::span<const std::byte> bytes) {
     if (state_ == State::data) {
         return {static_cast<std::size_t>(skip(bytes.size())), true};
     }
-    std::size_t taken = 0;
-    while (taken < bytes.size() && state_ != State::done && state_ != State::data && !malformed_) {
-        taken += line_.take(bytes.subspan(taken));
-        const bool too_long = line_.length() > kLongestChunkLine && state_ != State::trailer;
-        const bool not_empty = line_.complete() ? !line_.text().empty() : line_.text() != "\r";
-        if (too_long || (state_ == State::data_end && not_empty)) {
-            malformed_ = true;
-        } else if (line_.complete() && state_ == State::size) {
-            chunk_size();
-            line_.clear();
-        } else if (line_.complete() && state_ == State::data_end) {
-            state_ = State::size;
-            line_.clear();
-        } else if (line_.complete() && state_ == State::trailer) {
-            framing_bytes_ += line_.length();
-            state_ = line_.text().empty() ? State::done : State::trailer;
-            malformed_ = framing_bytes_ > kLongestTrailer;
-            line_.clear();
-        }
+    const std::size_t taken = line_.take(bytes);
+    const bool too_long = line_.length() > kLongestChunkLine && state_ != State::trailer;
+    const bool not_empty = line_.complete() ? !line_.text().empty() : line_.text() != "\r";
+    if (too_long || (state_ == State::data_end && not_empty)) {
+        malformed_ = true;
+    } else if (line_.complete() && state_ == State::size) {
+        chunk_size();
+        line_.clear();
+    } else if (line_.complete() && state_ == State::data_end) {
+        state_ = State::size;
+        line_.clear();
+    } else if (line_.complete() && state_ == State::trailer) {
+        framing_bytes_ += line_.length();
+        state_ = line_.text().empty() ? State::done : State::trailer;
+        malformed_ = framing_bytes_ > kLongestTrailer;
+        line_.clear();
     }
     return {taken, false};
+}
+
+std::string Body::masked_framing(std::span<const std::byte> bytes) const {
+    constexpr char kMask = 'x';
+    const auto ends_size = [](char c) { return hex_digit(c) < 0 && c != ' ' && c != '\t' && c != '\r'; };
+    const std::string_view text = as_text(bytes);
+    const std::string_view before = line_.text();
+    std::string masked(text.substr(0, text.find('\n')));
+    bool hidden = state_ == State::trailer || std::any_of(before.begin(), before.end(), ends_size);
+    for (char& c : masked) {
+        const bool extension = !hidden && c == ';';
+        hidden = hidden || ends_size(c);
+        c = hidden && !extension && c != '\r' ? kMask : c;
+    }
+    if (masked.size() < text.size()) {
+        masked.push_back('\n');
+    }
+    return masked;
 }
 
 std::uint64_t Body::skip(std::uint64_t bytes) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "proto/lines.hpp"
 
@@ -18,7 +19,7 @@ public:
     enum class Kind : std::uint8_t { none, length, chunked, until_close };
 
     void begin(Kind kind, std::uint64_t length);
-    /// Takes what belongs to the body, as far as it is all content or all framing.
+    /// Takes what belongs to the body, as far as it is all content, or one line of framing.
     struct Taken {
         std::size_t bytes = 0;
         bool is_content = false;
@@ -31,6 +32,9 @@ public:
     [[nodiscard]] bool done() const { return state_ == State::done; }
     [[nodiscard]] bool malformed() const { return malformed_; }
     [[nodiscard]] Kind kind() const { return kind_; }
+    [[nodiscard]] bool in_data() const { return state_ == State::data; }
+    /// Outside of data: what take() will take of these bytes, as it may be recorded. Sizes stay; extensions and trailers do not.
+    [[nodiscard]] std::string masked_framing(std::span<const std::byte> bytes) const;
     [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
     /// What cannot be followed any more counts as content: its framing is small beside it.
     void add_unframed(std::uint64_t bytes) { content_bytes_ += bytes; }

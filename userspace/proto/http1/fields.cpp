@@ -144,6 +144,11 @@ const Fields::Known* Fields::Known::find(std::string_view name) {
     return found == kAll.end() ? nullptr : &*found;
 }
 
+Fields::Read Fields::read_of(std::string_view name) {
+    const Known* const known = Known::find(trim(name));
+    return known == nullptr ? Read::nothing : known->meaning == Meaning::authorization ? Read::first_word : Read::all;
+}
+
 void Fields::clear() {
     pending_.clear();
     known_ = nullptr;

@@ -19,6 +19,12 @@ public:
     /// The block is over: the last line counts too.
     void finish() { settle(); }
     void clear();
+    [[nodiscard]] Direction direction() const { return direction_; }
+
+    /// How much of the value of the field of this name is read: what is not, is masked when a run is recorded. The table behind
+    /// it is the list of what recordings hold of headers: no secrets, no persons.
+    enum class Read : std::uint8_t { nothing, first_word, all };
+    static Read read_of(std::string_view name);
 
     enum class Length : std::uint8_t { none, known, invalid };
     [[nodiscard]] Length length() const { return length_; }

@@ -30,14 +30,14 @@ private:
     /// Each takes bytes that begin at `position` and returns how many.
     Parsed after_upgrade(const Chunk& chunk, std::size_t taken, Sink& sink);
     std::size_t step(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
-    std::size_t between(Stream& stream, Bytes bytes, std::uint64_t position);
+    std::size_t between(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
     std::size_t start_line(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
     std::size_t header(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
     std::size_t body(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
     std::size_t search(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink);
     void search_at_call_end(Stream& stream, std::uint64_t position, Sink& sink);
 
-    static bool accept_start_line(Stream& stream);
+    static bool accept_start_line(Stream& stream, std::uint64_t end, Sink& sink);
     static bool may_become_start_line(const Stream& stream);
     void header_done(Stream& stream, std::uint64_t position, Sink& sink);
     void frame_request(Stream& stream, std::uint64_t position, Sink& sink);
@@ -104,7 +104,7 @@ Parsed Http1::after_upgrade(const Chunk& chunk, std::size_t taken, Sink& sink) {
 std::size_t Http1::step(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink) {
     switch (stream.state) {
         case State::between:
-            return between(stream, bytes, position);
+            return between(stream, bytes, position, sink);
         case State::start_line:
             return start_line(stream, bytes, position, sink);
         case State::header:
@@ -117,10 +117,11 @@ std::size_t Http1::step(Stream& stream, Bytes bytes, std::uint64_t position, Sin
     return bytes.size();
 }
 
-std::size_t Http1::between(Stream& stream, Bytes bytes, std::uint64_t position) {
+std::size_t Http1::between(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink) {
     // RFC 9112 section 2.2: empty lines ahead of a request line are to be ignored.
     const char first = as_text(bytes).front();
     if (first == '\r' || first == '\n') {
+        sink.keep(stream.direction, position, as_text(bytes.first(1)), Kept::structure);
         return 1;
     }
     stream.head.restart(stream.direction, position);
@@ -134,8 +135,8 @@ bool Http1::may_become_start_line(const Stream& stream) {
                                                   : may_become_status_line(stream.line.text());
 }
 
-/// Puts the finished line into the head. False: it is none.
-bool Http1::accept_start_line(Stream& stream) {
+/// Puts the finished line, which ends at `end`, into the head. False: it is none.
+bool Http1::accept_start_line(Stream& stream, std::uint64_t end, Sink& sink) {
     if (stream.direction == Direction::response) {
         const auto status = parse_status_line(stream.line.text());
         if (!status) {
@@ -160,6 +161,7 @@ bool Http1::accept_start_line(Stream& stream) {
         }
         stream.head.target = target;
     }
+    keep_line(stream.line, stream.direction, end, Kept::target, sink);
     stream.header_bytes = stream.line.length();
     stream.line.clear();
     stream.fields.clear();
@@ -169,7 +171,7 @@ bool Http1::accept_start_line(Stream& stream) {
 
 std::size_t Http1::start_line(Stream& stream, Bytes bytes, std::uint64_t position, Sink& sink) {
     const std::size_t taken = stream.line.take(bytes);
-    const bool bad = stream.line.complete() ? !accept_start_line(stream) : !may_become_start_line(stream);
+    const bool bad = stream.line.complete() ? !accept_start_line(stream, position + taken, sink) : !may_become_start_line(stream);
     if (!bad) {
         return taken;
     }
@@ -191,6 +193,7 @@ std::size_t Http1::header(Stream& stream, Bytes bytes, std::uint64_t position, S
     if (!stream.line.complete()) {
         return taken;
     }
+    keep_line(stream.line, stream.direction, position + taken, Kept::field, sink);
     if (stream.line.text().empty()) {
         stream.fields.finish();
         header_done(stream, position + taken, sink);
@@ -316,6 +319,9 @@ std::size_t Http1::body(Stream& stream, Bytes bytes, std::uint64_t position, Sin
         close(stream, position, false, sink);
         return 0;
     }
+    if (sink.redacts() && !stream.body.in_data()) {
+        sink.keep(stream.direction, position, stream.body.masked_framing(bytes), Kept::structure);
+    }
     const Body::Taken taken = stream.body.take(bytes);
     if (taken.is_content && taken.bytes > 0) {
         sink.content({stream.direction, stream.head.correlation, position, bytes.first(taken.bytes), 0});
@@ -401,7 +407,7 @@ std::size_t Http1::search(Stream& stream, Bytes bytes, std::uint64_t position, S
             stream.candidate = false;
             Head head{.direction = stream.direction, .begin = begin};
             std::swap(head, stream.head);
-            if (accept_start_line(stream)) {
+            if (accept_start_line(stream, position + taken, sink)) {
                 std::swap(head, stream.head);
                 close(stream, begin, false, sink);
                 stream.head = std::move(head);
@@ -422,9 +428,11 @@ std::size_t Http1::search(Stream& stream, Bytes bytes, std::uint64_t position, S
 void Http1::search_at_call_end(Stream& stream, std::uint64_t position, Sink& sink) {
     const bool alone = stream.direction == Direction::request || turns_.open() == 1;
     if (stream.open && stream.awaits_last_chunk && alone && stream.tail.ends_with(kLastChunk)) {
+        sink.keep(stream.direction, position - kLastChunk.size(), kLastChunk, Kept::structure);
         close(stream, position, true, sink);
     } else if (stream.open && stream.awaits_header_end && stream.tail.ends_with(kHeaderEnd)) {
         // Not complete: the gap may have hidden a body, or a pipelined request.
+        sink.keep(stream.direction, position - kHeaderEnd.size(), kHeaderEnd, Kept::structure);
         close(stream, position, false, sink);
     }
 }

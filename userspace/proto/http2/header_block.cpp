@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "proto/http2/masked_field.hpp"
 #include "proto/lines.hpp"
 
 namespace timesink::proto::http2 {
@@ -73,6 +74,14 @@ void HeaderBlocks::lost() {
     known_ = false;
 }
 
+void HeaderBlocks::cut(bool over) {
+    lost();
+    unreadable_ = !over;
+    fields_ = 0;
+    places_.clear();
+    raw_.clear();
+}
+
 void HeaderBlocks::prepare() {
     if (inflater_ != nullptr || nghttp2_hd_inflate_new(&inflater_) != 0) {
         return;
@@ -91,8 +100,29 @@ void HeaderBlocks::prepare() {
     (void)nghttp2_hd_inflate_end_headers(inflater_);
 }
 
-void HeaderBlocks::add(std::string_view piece, bool last, Block& block) {
+/// A field was read: its representation is as long as before, whatever is masked in it.
+void HeaderBlocks::keep(Direction direction, std::string_view name, std::string_view value, Sink& sink) {
+    std::string_view masked_value = value;
+    std::string line;
+    if (name == ":path") {
+        line = sink.masked(value, Kept::target);
+        masked_value = line;
+    } else if (!name.starts_with(':') && name != "grpc-status") {
+        line.append(name).append(":").append(value);
+        line = sink.masked(line, Kept::field);
+        masked_value = std::string_view(line).substr(name.size() + 1);
+    }
+    const std::string masked = masked_field(raw_, value, masked_value);
+    std::string_view rest = masked;
+    for (const Place& place : places_) {
+        sink.keep(direction, place.position, rest.substr(0, place.bytes), Kept::structure);
+        rest.remove_prefix(std::min(place.bytes, rest.size()));
+    }
+}
+
+void HeaderBlocks::add(std::string_view piece, std::uint64_t position, bool last, Block& block, Sink& sink) {
     prepare();
+    const std::string_view whole = piece;
     unreadable_ = unreadable_ || inflater_ == nullptr;
     while (!unreadable_) {
         nghttp2_nv found;
@@ -102,6 +132,16 @@ void HeaderBlocks::add(std::string_view piece, bool last, Block& block) {
             unreadable_ = block.cut = true;
             lost();
             break;
+        }
+        if (sink.redacts() && before > piece.size()) {
+            places_.push_back({position + (whole.size() - before), before - piece.size()});
+            raw_.append(whole.substr(whole.size() - before, before - piece.size()));
+        }
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0 && sink.redacts()) {
+            keep(block.fields.direction(), {reinterpret_cast<const char*>(found.name), found.namelen},
+                 {reinterpret_cast<const char*>(found.value), found.valuelen}, sink);
+            places_.clear();
+            raw_.clear();
         }
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0 && ++fields_ <= kMostFields) {
             field({reinterpret_cast<const char*>(found.name), found.namelen},
@@ -114,6 +154,10 @@ void HeaderBlocks::add(std::string_view piece, bool last, Block& block) {
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) == 0 && (piece.empty() || piece.size() == before)) {
             break;
         }
+    }
+    if (last || unreadable_) {
+        places_.clear();
+        raw_.clear();
     }
     if (last) {
         unreadable_ = false;

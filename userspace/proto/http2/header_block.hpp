@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/http1/fields.hpp"
 #include "proto/parser.hpp"
@@ -50,17 +51,28 @@ public:
     HeaderBlocks(HeaderBlocks&&) = delete;
     HeaderBlocks& operator=(HeaderBlocks&&) = delete;
 
-    /// A piece of a block; `last`: its end. Once it cannot be read, the rest of the block is passed over.
-    void add(std::string_view piece, bool last, Block& block);
+    /// A piece of a block, at this position of the stream; `last`: its end. Once it cannot be read, the rest of the block is
+    /// passed over. Tells the sink what of it may be recorded.
+    void add(std::string_view piece, std::uint64_t position, bool last, Block& block, Sink& sink);
     /// The connection begins here: nothing is in the table.
     void fresh();
     /// Blocks, or parts of one, were not seen.
     void lost();
+    /// A part of the block in progress was not seen; `over`: it is the last, else the rest of the block is passed over.
+    void cut(bool over);
 
 private:
     void prepare();
     void field(std::string_view name, std::string_view value, Block& block);
+    void keep(Direction direction, std::string_view name, std::string_view value, Sink& sink);
 
+    /// Where the bytes of the field in progress stand: several places when it goes over the end of a frame.
+    struct Place {
+        std::uint64_t position;
+        std::size_t bytes;
+    };
+    std::vector<Place> places_;
+    std::string raw_;                          ///< these bytes
     nghttp2_hd_inflater* inflater_ = nullptr;  ///< made when first needed
     bool known_ = false;                       ///< all blocks since the begin of the connection were seen
     bool unreadable_ = false;                  ///< the rest of this block

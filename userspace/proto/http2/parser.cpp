@@ -56,8 +56,8 @@ private:
     void closed(Direction direction, std::uint64_t end, Sink& sink) override;
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
 
-    std::size_t take_preface(const Chunk& chunk);
-    void block_frame(Way& way, const Frame& frame);
+    std::size_t take_preface(const Chunk& chunk, Sink& sink);
+    void block_frame(Way& way, const Frame& frame, Sink& sink);
     void block_done(Way& way, std::uint64_t end, Sink& sink);
     void request_block(Way& way, std::uint64_t end, Sink& sink);
     void response_block(Way& way, std::uint64_t end, Sink& sink);
@@ -81,7 +81,7 @@ Parsed Http2::parse(const Chunk& chunk, Sink& sink) {
         return {0, Verdict::not_mine};
     }
     Way& way = way_of(chunk.direction);
-    const std::size_t preface = chunk.direction == Direction::request ? take_preface(chunk) : 0;
+    const std::size_t preface = chunk.direction == Direction::request ? take_preface(chunk, sink) : 0;
     way.frames.take(chunk.bytes.subspan(preface), chunk.position + preface, chunk.ends_call, *this, sink);
     if (not_mine_) {
         return {0, Verdict::not_mine};
@@ -96,7 +96,7 @@ Parsed Http2::parse(const Chunk& chunk, Sink& sink) {
 }
 
 /// How many of the bytes belong to the client's preface.
-std::size_t Http2::take_preface(const Chunk& chunk) {
+std::size_t Http2::take_preface(const Chunk& chunk, Sink& sink) {
     const std::string_view text = as_text(chunk.bytes);
     const bool may = !begun_ || (preface_ > 0 && preface_ < kPreface.size());
     begun_ = begun_ || !text.empty();
@@ -105,6 +105,7 @@ std::size_t Http2::take_preface(const Chunk& chunk) {
         not_mine_ = not_mine_ || (may && preface_ > 0);
         return 0;
     }
+    sink.keep(Direction::request, chunk.position, expected, Kept::structure);
     preface_ += expected.size();
     if (preface_ == kPreface.size()) {
         request_.blocks.fresh();
@@ -126,6 +127,7 @@ std::optional<FrameSink::Shape> Http2::shape(Direction direction, std::string_vi
     const std::size_t kept = block                                               ? kKeptBlock
                              : type == FrameType::data && way.frame.has(kPadded) ? 1
                              : type == FrameType::rst_stream                     ? 4
+                             : type == FrameType::settings                       ? way.frame.length
                                                                                  : 0;
     return Shape{way.frame.length, kept};
 }
@@ -177,11 +179,11 @@ void Http2::opened(const Frame& frame, Sink& sink) {
             way.block_begin = frame.begin;
             way.block_ends_stream = header.type == FrameType::headers && header.has(kEndStream);
             way.block_promises = header.type == FrameType::push_promise;
-            block_frame(way, frame);
+            block_frame(way, frame, sink);
             break;
         case FrameType::continuation:
             if (way.block_of != 0) {
-                block_frame(way, frame);
+                block_frame(way, frame, sink);
             } else {
                 way.blocks.lost();
             }
@@ -194,6 +196,7 @@ void Http2::opened(const Frame& frame, Sink& sink) {
             for (const char byte : frame.payload) {
                 code = code << 8 | static_cast<unsigned char>(byte);
             }
+            keep(frame, frame.payload, Kept::structure, sink);
             code = frame.payload.size() == 4 ? code : kHidden;
             const bool by_server = frame.direction == Direction::response;
             const std::uint64_t heard = response_.frames.seen();
@@ -201,13 +204,16 @@ void Http2::opened(const Frame& frame, Sink& sink) {
                            sink);
             break;
         }
+        case FrameType::settings:
+            keep(frame, frame.payload, Kept::structure, sink);  // tells the protocol, where it is detected
+            break;
         default:
             break;
     }
 }
 
 /// A piece of a header block, padding and priority taken off.
-void Http2::block_frame(Way& way, const Frame& frame) {
+void Http2::block_frame(Way& way, const Frame& frame, Sink& sink) {
     std::string_view piece = frame.payload;
     const FrameHeader& header = way.frame;
     std::size_t padding = 0;
@@ -220,14 +226,16 @@ void Http2::block_frame(Way& way, const Frame& frame) {
                                                                                            : 0;
     const bool whole = frame.whole() && piece.size() >= padding + ahead;
     piece.remove_prefix(std::min(ahead, piece.size()));
+    keep(frame, frame.payload.substr(0, frame.payload.size() - piece.size()), Kept::structure, sink);
     if (whole) {
         piece.remove_suffix(padding);
     }
     const bool last = header.has(kEndHeaders);
-    way.blocks.add(piece, last && whole, way.block);
+    const std::uint64_t position = frame.begin + kHeaderBytes + static_cast<std::uint64_t>(piece.data() - frame.payload.data());
+    way.blocks.add(piece, position, last && whole, way.block, sink);
     if (!whole) {
         way.block.cut = true;
-        way.blocks.lost();  // what was in the rest is in the peer's table, and not in ours
+        way.blocks.cut(last);  // what was in the rest is in the peer's table, and not in ours
         way.block.fields.finish();
     }
     way.ends_block = last ? way.block_of : 0;
@@ -244,6 +252,7 @@ void Http2::data(Way& way, const Frame& frame, Sink& sink) {
         streams_.response(*stream, frame.begin, way.block, sink);
     }
     const bool padded = way.frame.has(kPadded) && !frame.payload.empty();
+    keep(frame, frame.payload, Kept::structure, sink);
     const std::uint64_t padding = padded ? 1 + std::uint64_t{static_cast<unsigned char>(frame.payload.front())} : 0;
     const std::uint64_t body = frame.payload_bytes() - std::min(frame.payload_bytes(), padding);
     (frame.direction == Direction::request ? stream->request_body : stream->response_body) += body;
@@ -320,7 +329,7 @@ void Http2::end_of_stream(const Way& way, std::uint32_t id, std::uint64_t end, S
 void Http2::give_block_up(Way& way, std::uint64_t position, Sink& sink) {
     way.block.fields.finish();
     way.block.cut = true;
-    way.blocks.lost();
+    way.blocks.cut(true);
     if (way.block_of != 0) {
         way.block_ends_stream = false;
         block_done(way, position, sink);

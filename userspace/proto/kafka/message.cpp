@@ -97,7 +97,7 @@ constexpr std::array<std::string_view, 76> kNames = {"Produce",
 /// Lengths and counts: fixed, or in the compact form of flexible versions, where 0 is null and others are one more.
 class Fields {
 public:
-    Fields(std::string_view bytes, bool flexible) : reader_(bytes), flexible_(flexible) {}
+    Fields(std::string_view bytes, bool flexible) : reader_(bytes), flexible_(flexible), told_(bytes.data()) {}
 
     std::uint64_t variable() {
         std::uint64_t value = 0;
@@ -122,12 +122,23 @@ public:
         const std::uint64_t number = flexible_ ? variable() : reader_.big<4>();
         return flexible_ ? number - std::min<std::uint64_t>(number, 1) : number < 0x8000'0000 ? number : 0;
     }
-    void skip_bytes() { (void)reader_.take(count()); }
+    /// What nobody reads: told are the parts ahead of it.
+    void skip_bytes() { skip(count()); }
+    void skip_text() {
+        const std::uint64_t size = flexible_ ? variable() : reader_.big<2>();
+        const bool null = flexible_ ? size == 0 : size >= 0x8000;
+        skip(null ? 0 : flexible_ ? size - 1 : size);
+    }
+    /// The parts that were read so far and not skipped.
+    Parts parts() {
+        tell();
+        return std::move(parts_);
+    }
     void tags() {
         if (flexible_) {
             for (std::uint64_t left = std::min<std::uint64_t>(variable(), 16); left > 0; --left) {
                 (void)variable();
-                (void)reader_.take(variable());
+                skip(variable());
             }
         }
     }
@@ -135,8 +146,23 @@ public:
     [[nodiscard]] bool ok() const { return reader_.ok(); }
 
 private:
+    void tell() {
+        const char* const at = reader_.at();
+        if (at > told_) {
+            parts_.emplace_back(told_, static_cast<std::size_t>(at - told_));
+            told_ = at;
+        }
+    }
+    void skip(std::uint64_t size) {
+        tell();
+        (void)reader_.take(size);
+        told_ = reader_.at();
+    }
+
     Reader reader_;
     bool flexible_;
+    const char* told_;  ///< what is before it has been told, or is to be masked
+    Parts parts_;
 };
 
 void add_topic(std::string_view topic, std::vector<std::string>& topics) {
@@ -147,7 +173,7 @@ void add_topic(std::string_view topic, std::vector<std::string>& topics) {
 
 void topics_of_produce(std::uint16_t version, Fields& fields, Request& request) {
     if (version >= 3) {
-        (void)fields.text();  // transactional id
+        fields.skip_text();  // transactional id
     }
     const std::uint64_t acks = fields.fixed().big<2>();
     request.answered = acks != 0 || !fields.ok();
@@ -220,12 +246,15 @@ Request request_of(const RequestHeader& header, std::string_view payload) {
     (void)fields.text();  // the client's name is never compact
     const bool flexible = is_flexible(header.api, header.version);
     Fields body(fields.fixed().rest(), flexible);
+    const char* const body_begin = payload.data() + (payload.size() - fields.fixed().rest().size());
     body.tags();
     if (header.api == kProduce) {
         topics_of_produce(header.version, body, request);
     } else if (header.api == kFetch) {
         topics_of_fetch(header.version, body, request);
     }
+    request.parts = body.parts();
+    request.parts.emplace_back(payload.data(), static_cast<std::size_t>(body_begin - payload.data()));
     return request;
 }
 
@@ -256,6 +285,7 @@ Response response_of(std::uint16_t api, std::uint16_t version, std::string_view 
     if (fields.ok() && error != 0) {
         response.error = error == 0xffff ? "-1" : std::to_string(error);
     }
+    response.parts = fields.parts();
     return response;
 }
 

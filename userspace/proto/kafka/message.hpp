@@ -27,9 +27,13 @@ std::string_view api_name(std::uint16_t api);
 /// What a driver asks for itself: versions, metadata, group membership.
 bool is_housekeeping(std::uint16_t api);
 
+/// Of a payload: what was read of it, and may be recorded.
+using Parts = std::vector<std::string_view>;
+
 struct Request {
     std::vector<std::string> topics;  ///< of Produce and Fetch, as far as told by name and captured
     bool answered = true;             ///< a Produce with acks=0 is not
+    Parts parts;
 };
 Request request_of(const RequestHeader& header, std::string_view payload);
 
@@ -37,6 +41,7 @@ Request request_of(const RequestHeader& header, std::string_view payload);
 struct Response {
     std::string error;  ///< empty: none that was seen
     bool known = true;  ///< all of what tells it was captured
+    Parts parts;
 };
 Response response_of(std::uint16_t api, std::uint16_t version, std::string_view payload, bool whole);
 

@@ -91,6 +91,10 @@ void Kafka::request(const Frame& frame, Sink& sink) {
     }
     understood_ = true;
     const Request told = request_of(header, payload);
+    for (const std::string_view part : told.parts) {
+        const auto offset = kLengthBytes + static_cast<std::uint64_t>(part.data() - payload.data());
+        sink.keep(Direction::request, frame.begin + offset, part, Kept::structure);
+    }
     const bool unclear = header.api == 0 && frame.cut && told.topics.empty();  // whether it is answered is in the gap
     Head head{.begin = frame.begin, .operation = std::string(api_name(header.api)), .housekeeping = is_housekeeping(header.api)};
     head.target = head.operation;
@@ -117,6 +121,9 @@ void Kafka::response(const Frame& frame, Sink& sink) {
     numbered_.remove(answers);  // the number may come again before this response is over
     numbered_.give_up_before(correlation, [&](Correlation lost) { give_up(lost, sink); });
     const Response told = response_of(asked.api, asked.version, frame.payload, frame.whole());
+    for (const std::string_view part : told.parts) {
+        keep(frame, part, Kept::structure, sink);
+    }
     sink.head({.direction = Direction::response, .correlation = correlation, .begin = frame.begin});
     answering_ = End{.direction = Direction::response,
                      .correlation = correlation,

@@ -67,6 +67,10 @@ bool Binary::resumes(Direction direction, std::string_view bytes, Place place) {
 
 void Binary::opened(const Frame& frame, Sink& sink) {
     understood_ = true;
+    const BinaryHeader header = binary_header(frame.header, frame.direction == Direction::request);
+    if (frame.payload.size() >= std::size_t{header.extras} + header.key) {
+        keep(frame, frame.payload.substr(header.extras, header.key), Kept::key, sink);
+    }
     frame.direction == Direction::request ? request(frame, sink) : answer(frame, sink);
 }
 

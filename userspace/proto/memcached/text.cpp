@@ -8,6 +8,7 @@
 #include "proto/memcached/command.hpp"
 #include "proto/memcached/memcached.hpp"
 #include "proto/memcached/parsers.hpp"
+#include "proto/memcached/redaction.hpp"
 
 namespace timesink::proto::memcached {
 namespace {
@@ -136,6 +137,7 @@ bool Text::request_line(std::uint64_t end, Sink& sink) {
     if (!command) {
         return false;
     }
+    keep_line(request_.line, Direction::request, end, request_parts(request_.line.text()), sink);
     understood_ = true;
     request_.tentative = false;
     request_over(request_.begin, false, sink);
@@ -176,6 +178,7 @@ void Text::request_over(std::uint64_t end, bool complete, Sink& sink) {
 
 bool Text::answer_line(std::uint64_t end, Sink& sink) {
     const std::string_view line = response_.line.text();
+    keep_line(response_.line, Direction::response, end, answer_parts(line), sink);
     Asked* const asked = answers_.asked();
     if (asked == nullptr) {
         if (!understood_ && !is_telling_answer(line)) {
@@ -262,6 +265,7 @@ void Text::end_behind_gap(const Chunk& chunk, Sink& sink) {
     response_.tail.append(text.substr(text.size() - std::min(text.size(), kEnd.size())));
     response_.tail.erase(0, response_.tail.size() - std::min(response_.tail.size(), kEnd.size()));
     if (chunk.ends_call && response_.tail == kEnd && answers_.alone()) {
+        sink.keep(Direction::response, chunk.position + chunk.bytes.size() - kEnd.size(), kEnd, Kept::structure);
         response_.state = State::line;
         response_.line.clear();
         answers_.over(chunk.position + chunk.bytes.size(), true, sink);

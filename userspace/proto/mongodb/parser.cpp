@@ -6,6 +6,7 @@
 #include "proto/lines.hpp"
 #include "proto/mongodb/message.hpp"
 #include "proto/mongodb/mongodb.hpp"
+#include "proto/mongodb/redaction.hpp"
 #include "proto/numbered.hpp"
 
 namespace timesink::proto::mongodb {
@@ -77,6 +78,9 @@ void Mongodb::opened(const Frame& frame, Sink& sink) {
         return;
     }
     understood_ = true;
+    if (sink.redacts()) {
+        keep(frame, header, sink);
+    }
     frame.direction == Direction::request ? request(frame, header, sink) : reply(frame, header, sink);
 }
 

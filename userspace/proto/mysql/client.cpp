@@ -55,6 +55,9 @@ void Mysql::login(const Frame& frame, Sink& sink) {
         request_.lose(frame.begin, *this, sink);
         return;
     }
+    if (is) {
+        keep_login(frame, sink);
+    }
     const Login login = is ? login_of(frame.payload) : Login{};
     if (is && (login.capabilities & kTls) != 0 && frame.payload_bytes() == 32) {
         not_mine_ = true;
@@ -82,6 +85,7 @@ void Mysql::command(const Frame& frame, Sink& sink) {
         }
         return;
     }
+    keep_command(frame, sink);
     understood_ = true;
     logging_in_ = false;
     if (command == Command::binlog_dump || command == Command::binlog_dump_gtid) {

@@ -7,6 +7,7 @@
 
 #include "proto/frames.hpp"
 #include "proto/mysql/packet.hpp"
+#include "proto/mysql/redaction.hpp"
 #include "proto/mysql/statements.hpp"
 #include "proto/turns.hpp"
 
@@ -61,6 +62,7 @@ private:
     void request_over(std::uint64_t end, bool complete, Sink& sink);
 
     void from_server(const Frame& frame, Sink& sink);
+    [[nodiscard]] Said said_by(const Asked& asked) const;
     void unasked(const Frame& frame, Sink& sink);
     void answer(const Frame& frame, Asked& asked);
     void first_packet(const Frame& frame, Asked& asked);

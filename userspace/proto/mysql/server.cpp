@@ -28,6 +28,9 @@ void Mysql::from_server(const Frame& frame, Sink& sink) {
         phase_ = asked->login ? Phase::login : asked->command == Command::fetch ? Phase::rows : Phase::first;
         sink.head({.direction = Direction::response, .correlation = answer_to_, .begin = frame.begin});
     }
+    if (sink.redacts()) {
+        keep_answer(frame, said_by(*asked), sink);
+    }
     answer(frame, *asked);
     if (load_data_ && !sends_file_) {
         request_over(request_.seen(), true, sink);  // no file is wanted
@@ -43,10 +46,32 @@ void Mysql::from_server(const Frame& frame, Sink& sink) {
     }
 }
 
+/// By what came before in the answer.
+Said Mysql::said_by(const Asked& asked) const {
+    switch (phase_) {
+        case Phase::login:
+            return Said::login;
+        case Phase::columns:
+            return Said::columns;
+        case Phase::definitions:
+            return Said::definitions;
+        case Phase::column_end:
+        case Phase::rows:
+            return Said::rows;
+        case Phase::first:
+            break;
+    }
+    return asked.command == Command::prepare      ? Said::prepared
+           : asked.command == Command::statistics ? Said::text
+           : asked.command == Command::field_list ? Said::rows
+                                                  : Said::first;
+}
+
 /// A greeting, or the answer to something from before the attach.
 void Mysql::unasked(const Frame& frame, Sink& sink) {
     if (frame.header[3] == 0 && is_greeting(frame.payload)) {
         understood_ = logging_in_ = true;
+        keep_greeting(frame, sink);
         if (frame.whole()) {
             server_can_ = greeting_of(frame.payload).capabilities;
         }

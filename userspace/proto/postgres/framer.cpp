@@ -189,6 +189,7 @@ void Framer::next() {
     wanted_ = 0;
     invalid_ = false;
     cut_ = false;
+    opened_ = false;
     payload_.clear();
 }
 

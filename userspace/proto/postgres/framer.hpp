@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "proto/parser.hpp"
 
@@ -49,7 +50,11 @@ public:
     /// Its type and length are known.
     [[nodiscard]] bool begun() const { return header_bytes_ == header_size_ && !invalid_; }
     [[nodiscard]] bool between() const { return header_bytes_ == 0; }
-    /// complete() only.
+    /// Of a message that has not begun(): what there is of its type and length.
+    [[nodiscard]] std::string_view partial_header() const { return {header_, begun() || invalid_ ? 0 : header_bytes_}; }
+    /// begun(), and all of the payload is there that is kept. True once for each message.
+    [[nodiscard]] bool opens() { return begun() && (wanted_ == 0 || remaining_ == 0) && !std::exchange(opened_, true); }
+    /// complete() or opens() only.
     [[nodiscard]] Message message() const { return {type_, begin_, end_, payload_, cut_}; }
     /// Ready for the next message.
     void next();
@@ -69,6 +74,7 @@ private:
     std::string payload_;
     bool cut_ = false;
     bool invalid_ = false;
+    bool opened_ = false;
 };
 
 }  // namespace timesink::proto::postgres

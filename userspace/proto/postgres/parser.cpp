@@ -5,6 +5,7 @@
 
 #include "proto/lines.hpp"
 #include "proto/postgres/payload.hpp"
+#include "proto/postgres/redaction.hpp"
 
 namespace timesink::proto::postgres {
 namespace {
@@ -46,13 +47,16 @@ Parsed Postgres::parse(const Chunk& chunk, Sink& sink) {
 
 std::size_t Postgres::step(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position, Sink& sink) {
     if (stream.lost) {
-        return search(stream, bytes, position);
+        return search(stream, bytes, position, sink);
     }
     if (stream.direction == Direction::response && stream.framer.between() &&
         answer_encryption(as_text(bytes).front(), position, sink)) {
         return 1;
     }
     const std::size_t taken = stream.framer.take(bytes, position);
+    if (sink.redacts() && stream.framer.opens()) {
+        keep(stream.framer.message(), stream.direction, sink);
+    }
     if (stream.framer.complete()) {
         message_done(stream, sink);
     } else if (stream.framer.invalid() && !understood_) {
@@ -77,6 +81,7 @@ bool Postgres::answer_encryption(char answer, std::uint64_t position, Sink& sink
     if (exchange == nullptr || exchanges_.front() != Asked::ssl || (answer != 'S' && answer != 'G' && answer != 'N')) {
         return false;
     }
+    sink.keep(Direction::response, position, std::string_view(&answer, 1), Kept::structure);
     exchanges_.respond(*exchange, position, sink);
     exchanges_.answered(position + 1, sink);
     if (answer != 'N') {
@@ -101,13 +106,16 @@ void Postgres::lose(Stream& stream, std::uint64_t position, Sink& sink) {
     sink.lost_sync(stream.direction, position);
 }
 
-std::size_t Postgres::search(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position) {
+std::size_t Postgres::search(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position, Sink& sink) {
     if (stream.searching) {
         constexpr std::size_t kHeader = 5;
         const std::size_t taken = stream.framer.take(bytes.first(std::min(bytes.size(), kHeader)), position);
         if (stream.framer.begun() && stream.framer.message().type != kOpening && stream.framer.message().bytes() < kBelievable) {
             stream.lost = false;
             stream.searching = false;
+            if (sink.redacts() && stream.framer.opens()) {
+                keep(stream.framer.message(), stream.direction, sink);
+            }
             return taken;
         }
         stream.searching = !stream.framer.begun() && !stream.framer.invalid();
@@ -129,6 +137,7 @@ void Postgres::search_at_call_end(Stream& stream, std::uint64_t position, Sink& 
     const std::string_view tail = stream.tail;
     if (stream.direction == Direction::request) {
         if (tail.ends_with(kSync)) {
+            sink.keep(Direction::request, position - kSync.size(), kSync, Kept::structure);
             stream.lost = stream.searching = false;
             stream.framer.next();
             if (!stream.calls_lost) {
@@ -142,6 +151,7 @@ void Postgres::search_at_call_end(Stream& stream, std::uint64_t position, Sink& 
         return;
     }
     stream.lost = false;
+    sink.keep(Direction::response, position - (tail.size() - ready), tail.substr(ready), Kept::structure);
     Exchange* exchange = exchanges_.answering();
     if (exchange == nullptr) {
         return;
@@ -156,6 +166,8 @@ void Postgres::search_at_call_end(Stream& stream, std::uint64_t position, Sink& 
     }
     exchange->cut = exchange->cut || tag == std::string_view::npos || stream.calls_lost;
     if (tag != std::string_view::npos) {
+        sink.keep(Direction::response, position - (tail.size() - tag) - 5, tail.substr(tag - 5, ready - tag + 5),
+                  Kept::structure);
         exchange->response.rows += rows_of(tail.substr(tag));
         exchange->answered_whole = true;
     }
@@ -171,8 +183,14 @@ void Postgres::gap(Direction direction, std::uint64_t begin, std::uint64_t end, 
         exchanges_.hear();
     }
     std::uint64_t known = 0;
+    if (const std::string_view header = stream.framer.partial_header(); !header.empty()) {
+        sink.keep(direction, begin - header.size(), header, Kept::structure);  // that a message began here
+    }
     if (!stream.lost && stream.framer.begun()) {
         known = stream.framer.skip(end - begin);
+        if (sink.redacts() && stream.framer.opens()) {
+            keep(stream.framer.message(), stream.direction, sink);
+        }
         if (stream.framer.complete()) {
             message_done(stream, sink);
         }

@@ -54,14 +54,25 @@ void CommandReader::inline_command(std::string_view line) {
     }
 }
 
+/// In a recording it stands in its text.
+std::string CommandReader::script_of(std::string_view text) {
+    constexpr std::size_t kDigits = 40;
+    const std::string_view digest = text.substr(std::min(kScriptMark.size(), text.size()), kDigits);
+    const bool marked = text.starts_with(kScriptMark) && digest.size() == kDigits &&
+                        digest.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return marked ? std::string(digest) : sha1_.hex();
+}
+
 void CommandReader::argument_done() {
     const std::size_t index = argument_++;
     const std::string text = std::exchange(text_, {});
     const bool hole = std::exchange(hole_, false);
+    shown_ = Shown::nothing;
     if (index == 0) {
         malformed_ = malformed_ || hole || !is_name(text);
         name_ = malformed_ ? "" : upper(text);
         kind_ = kind_of(name_);
+        shown_ = malformed_ ? Shown::nothing : Shown::all;
         return;
     }
     if (hole) {
@@ -69,26 +80,34 @@ void CommandReader::argument_done() {
     }
     if (index == 1 && kind_.container && is_name(text)) {
         subcommand_ = upper(text);
+        shown_ = Shown::all;
     }
     if (index == 1 && kind_.script) {
-        script_ = name_.starts_with("EVALSHA") || name_.starts_with("FCALL") ? text : sha1_.hex();
+        const bool by_name = name_.starts_with("EVALSHA") || name_.starts_with("FCALL");
+        script_ = by_name ? text : script_of(text);
+        shown_ = by_name ? Shown::all : Shown::script;
     }
     if (index == 2 && name_ == "CLIENT") {
         option_ = subcommand_ == "REPLY" ? upper(text) : "";
+        shown_ = option_ == "ON" || option_ == "OFF" || option_ == "SKIP" ? Shown::all : Shown::nothing;
     }
     if (index == 2 && kind_.key == CommandKind::Key::third && kind_.script) {
         no_keys_ = text == "0";
+        shown_ = no_keys_ ? Shown::all : Shown::nothing;
     }
     const auto place = static_cast<std::size_t>(kind_.key) + 1;
     if (kind_.key <= CommandKind::Key::third && index == place && !no_keys_) {
         key_ = text;
+        shown_ = is_known(name_) ? Shown::key : Shown::nothing;
     } else if (kind_.key == CommandKind::Key::streams && key_.empty()) {
         if (streams_) {
             key_ = text;
+            shown_ = Shown::key;
         } else if (text.size() <= 7) {
             const std::string word = upper(text);
             streams_ = word == "STREAMS";
             block_option_ = block_option_ || word == "BLOCK";
+            shown_ = streams_ || word == "BLOCK" ? Shown::all : shown_;
         }
     }
 }

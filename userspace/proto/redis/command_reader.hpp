@@ -13,6 +13,9 @@
 
 namespace timesink::proto::redis {
 
+/// What stands at the begin of a script in a recording, whose text is masked; its SHA-1 follows, by which EVALSHA calls it.
+inline constexpr std::string_view kScriptMark = "--sha1:";
+
 /// Picks out of a command's arguments, as they go by, what its identity needs: name, subcommand, first key, script. Values are
 /// never kept.
 class CommandReader final : public ValueSink {
@@ -38,11 +41,15 @@ public:
     [[nodiscard]] const std::string& key() const { return key_; }
     [[nodiscard]] const std::string& script() const { return script_; }
     [[nodiscard]] bool blocks() const { return kind_.blocking || block_option_; }
+    /// What of the argument that ended last may be recorded.
+    enum class Shown : std::uint8_t { nothing, all, key, script };
+    [[nodiscard]] Shown shown() const { return shown_; }
     /// The name included; as announced, though not all may have been seen.
     [[nodiscard]] std::uint64_t arguments() const { return std::max<std::uint64_t>(argument_, announced_); }
 
 private:
     void argument_done();
+    [[nodiscard]] std::string script_of(std::string_view text);
 
     std::size_t argument_ = 0;
     std::uint64_t announced_ = 0;
@@ -59,6 +66,7 @@ private:
     bool no_keys_ = false;  ///< a script called with 0 keys
     bool block_option_ = false;
     bool streams_ = false;
+    Shown shown_ = Shown::nothing;
 };
 
 }  // namespace timesink::proto::redis

@@ -29,6 +29,9 @@ CommandKind kind_of(std::string_view name);
 /// Whether kind_of has something to say of it.
 bool is_remarkable(std::string_view name);
 
+/// Whether argument 1 of it is a key for sure, where kind_of says so: of a command that nobody knows it may be anything.
+bool is_known(std::string_view name);
+
 /// (P|S)(UN)SUBSCRIBE: answered by one confirmation per channel instead of one reply.
 bool is_subscription(std::string_view name);
 

@@ -6,6 +6,7 @@
 
 #include "proto/lines.hpp"
 #include "proto/redis/command_reader.hpp"
+#include "proto/redis/redaction.hpp"
 #include "proto/redis/redis.hpp"
 #include "proto/redis/reply_reader.hpp"
 #include "proto/redis/value.hpp"
@@ -67,6 +68,8 @@ private:
     LineReader inline_;
     bool is_inline_ = false;
     ReplyReader reply_;
+    ValueRedaction asked_bytes_;
+    ValueRedaction answer_bytes_;
     Reply reply_is_ = Reply::unknown;
     bool answer_open_ = false;  ///< the Head of the front's answer was given; confirmations may come in several values
     std::uint64_t answer_begin_ = 0;
@@ -108,6 +111,9 @@ Parsed Redis::parse(const Chunk& chunk, Sink& sink) {
         stream.ends_in_line = text.back() == '\n' && (text.size() > 1 ? text[text.size() - 2] : stream.last) == '\r';
         stream.last = text.back();
     }
+    if (!asks && stream.lost && stream.ends_in_line) {
+        sink.keep(Direction::response, stream.seen - 2, "\r\n", Kept::structure);  // by which a reply behind a gap is whole
+    }
     stream.in_call = !chunk.ends_call;
     return {taken, Verdict::ok};
 }
@@ -119,11 +125,13 @@ std::size_t Redis::request_step(Bytes bytes, std::uint64_t position, Sink& sink)
     if (!request_.open) {
         const char first = as_text(bytes).front();
         if (first == '\r' || first == '\n') {
+            sink.keep(Direction::request, position, as_text(bytes.first(1)), Kept::structure);
             return 1;  // the server takes empty inline commands for nothing
         }
         request_.open = true;
         request_.begin = position;
         request_.value.begin();
+        asked_bytes_.begin();
         command_.begin();
         inline_.clear();
         is_inline_ = first != '*';
@@ -132,6 +140,9 @@ std::size_t Redis::request_step(Bytes bytes, std::uint64_t position, Sink& sink)
         const std::size_t taken = inline_.take(bytes);
         if (inline_.complete()) {
             command_.inline_command(inline_.text());
+            if (sink.redacts() && !command_.malformed()) {
+                keep_inline(inline_, command_, position + taken, sink);
+            }
         }
         if (command_.malformed() || inline_.cut()) {
             bad_value(request_, Direction::request, position, sink);
@@ -140,7 +151,7 @@ std::size_t Redis::request_step(Bytes bytes, std::uint64_t position, Sink& sink)
         }
         return taken;
     }
-    const std::size_t taken = request_.value.take(bytes, command_);
+    const std::size_t taken = asked_bytes_.take(request_.value, bytes, position, command_, sink);
     if (request_.value.invalid() || command_.malformed()) {
         bad_value(request_, Direction::request, position, sink);
     } else if (request_.value.done()) {
@@ -242,10 +253,11 @@ std::size_t Redis::response_step(Bytes bytes, std::uint64_t position, Sink& sink
         response_.open = true;
         response_.begin = position;
         response_.value.begin();
+        answer_bytes_.begin();
         reply_.begin();
         reply_is_ = Reply::unknown;
     }
-    const std::size_t taken = response_.value.take(bytes, reply_);
+    const std::size_t taken = answer_bytes_.take(response_.value, bytes, position, reply_, sink);
     if (response_.value.invalid()) {
         bad_value(response_, Direction::response, position, sink);
         return taken;
@@ -393,6 +405,9 @@ void Redis::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sin
     }
     stream.ends_in_line = false;
     stream.last = 0;
+    if (!stream.lost && stream.open && !(asks && is_inline_)) {
+        ValueRedaction::cut(stream.value, direction, begin, sink);
+    }
     std::uint64_t known = 0;
     if (!stream.lost && stream.open && !(asks ? is_inline_ : reply_.reads())) {
         if (asks) {

@@ -33,6 +33,9 @@ std::size_t Value::take(std::span<const std::byte> bytes, ValueSink& sink) {
         } else if (state_ == State::string_end) {
             const char expected = line_end_ == 2 ? '\r' : '\n';
             state_ = as_text(rest).front() == expected ? State::string_end : State::invalid;
+            if (state_ == State::string_end) {
+                sink.ending(taken, expected);
+            }
             if (state_ == State::string_end && --line_end_ == 0) {
                 string_done();
             }
@@ -45,6 +48,7 @@ std::size_t Value::take(std::span<const std::byte> bytes, ValueSink& sink) {
                 state_ = State::invalid;
             } else if (line_.complete()) {
                 const std::string line(text);
+                sink.line(line, taken, line_.length());
                 line_.clear();
                 header(line, sink);
             }

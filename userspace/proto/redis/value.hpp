@@ -21,6 +21,11 @@ public:
     /// Bytes of the string whose item() came last, in one or more pieces; not called for what was not captured.
     virtual void string_bytes(std::span<const std::byte> bytes, std::size_t depth) = 0;
     virtual void string_end(std::size_t depth) = 0;
+    /// Who wants to know where things stand: a line of `length` bytes with its end, which stands ahead of byte `end` of those
+    /// given to take(); also within attribute maps. Comes before its item().
+    virtual void line(std::string_view text, std::size_t end, std::size_t length) { (void)text, (void)end, (void)length; }
+    /// A byte of the end behind a string.
+    virtual void ending(std::size_t offset, char byte) { (void)offset, (void)byte; }
 };
 
 /// Follows one RESP value, nested or not, to its end; keeps nothing of it but the counts of the levels that are open.
@@ -39,6 +44,8 @@ public:
     std::size_t take(std::span<const std::byte> bytes, ValueSink& sink);
     /// `bytes` were not captured; returns how many are the value's for sure, as far as they lie in a string.
     std::uint64_t skip(std::uint64_t bytes, ValueSink& sink);
+    /// Of the line that is not complete, what there is; empty: none is read.
+    [[nodiscard]] std::string_view partial_line() const { return state_ == State::line ? line_.text() : std::string_view{}; }
     [[nodiscard]] bool done() const { return state_ == State::done; }
     [[nodiscard]] bool invalid() const { return state_ == State::invalid; }
     [[nodiscard]] bool untouched() const { return state_ == State::line && line_.length() == 0 && levels_.empty(); }

@@ -116,18 +116,28 @@ private:
             taken += hold(way, kHeaderBytes + header->length, rest.subspan(taken));
             if (way.held.size() == kHeaderBytes + header->length) {
                 way.counts = false;
+                keep_greeting(direction, begin, way.held, sink);
                 greet(direction, begin, begin + way.held.size(), std::string_view(way.held).substr(kHeaderBytes), sink);
                 way.held.clear();
             }
             return taken;
         }
         understood_ = true;
+        sink.keep(direction, begin, way.held, Kept::structure);
         way.lost = way.fresh = false;
         way.held.clear();
         way.left = header->length;
         begin_record(way, direction, begin, header->length, sink);
         moved(way, direction, begin, begin + kHeaderBytes, sink);
         return taken;
+    }
+
+    /// Hellos are public, and name the server and the connection. Of other messages their kind stays.
+    static void keep_greeting(Direction direction, std::uint64_t begin, std::string_view record, Sink& sink) {
+        constexpr std::size_t kMessageHeader = 4;
+        const auto message = handshake_message(record.substr(kHeaderBytes));
+        const bool hello = message == Message::client_hello || message == Message::server_hello;
+        sink.keep(direction, begin, hello ? record : record.substr(0, kHeaderBytes + kMessageHeader), Kept::structure);
     }
 
     static std::size_t hold(Way& way, std::size_t wanted, std::span<const std::byte> rest) {

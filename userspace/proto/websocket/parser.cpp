@@ -150,6 +150,7 @@ std::size_t WebSocket::header(Way& way, Bytes bytes, std::uint64_t position, Sin
     }
     way.held_bytes = 0;
     way.remaining = way.frame.length;
+    sink.keep(way.direction, way.begin, {reinterpret_cast<const char*>(way.held.data()), size}, Kept::structure);
     opened(way, sink);
     if (way.remaining == 0 && !way.lost) {
         closed(way, way.begin + size, sink);

@@ -1,0 +1,261 @@
+#include "redact/masks.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "proto/http1/fields.hpp"
+#include "request/route.hpp"
+
+namespace timesink::redact {
+namespace {
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool is_lower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+bool is_upper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
+
+/// What the form of an id is made of.
+struct Form {
+    char digit;
+    char lower;
+    char upper;
+};
+constexpr Form kHexadecimal{'0', 'a', 'A'};
+constexpr Form kDate{'1', 'a', 'A'};  // months and days begin at 1
+constexpr Form kLetters{'0', 'x', 'X'};
+
+std::string in_form(std::string_view text, const Form& form) {
+    constexpr std::string_view kMarks = "-_.:,;@%+{}";
+    std::string out(text);
+    for (char& c : out) {
+        c = is_digit(c)                                ? form.digit
+            : is_lower(c)                              ? form.lower
+            : is_upper(c)                              ? form.upper
+            : kMarks.find(c) == std::string_view::npos ? kMask
+                                                       : c;
+    }
+    return out;
+}
+
+enum class Numbers : std::uint8_t { stay, masked };
+
+/// Too short for the number of a telephone or a card, or a secret.
+bool is_short_number(std::string_view segment, std::string_view fold) {
+    constexpr std::ptrdiff_t kMostDigits = 9;
+    return fold == "{date}" || (fold == "{id}" && std::count_if(segment.begin(), segment.end(), is_digit) <= kMostDigits);
+}
+
+/// A segment that stands for an id becomes one that is folded as it is; others are names and stay.
+std::string masked_segment(std::string_view segment, Numbers numbers) {
+    const std::string_view fold = segment.empty() ? std::string_view{} : request::fold_segment(segment);
+    if (fold.empty() || (numbers == Numbers::stay && is_short_number(segment, fold))) {
+        return std::string(segment);
+    }
+    const std::string form(fold);  // the view may be into the segment
+    const std::size_t dot = std::min(segment.rfind('.'), segment.size());
+    const std::size_t at = segment.find("%40");
+    std::array<std::string, 5> candidates = {in_form(segment, kHexadecimal), in_form(segment, kDate), in_form(segment, kLetters),
+                                             in_form(segment.substr(0, dot), kHexadecimal) + std::string(segment.substr(dot)),
+                                             in_form(segment, kHexadecimal)};
+    if (at != std::string_view::npos) {
+        candidates[4].replace(at, 3, "%40");
+    }
+    for (std::string& candidate : candidates) {
+        if (request::fold_segment(candidate) == form) {
+            return std::move(candidate);
+        }
+    }
+    return std::string(segment.size(), '0');
+}
+
+std::string masked_path(std::string_view path) {
+    std::string out;
+    while (true) {
+        const std::size_t slash = std::min(path.find('/'), path.size());
+        const std::string_view segment = path.substr(0, slash);
+        const std::size_t parameters = std::min(segment.find(';'), segment.size());
+        out += masked_segment(segment.substr(0, parameters), Numbers::stay);
+        bool value = false;
+        for (const char c : segment.substr(parameters)) {  // ";jsessionid=…"
+            out.push_back(c == ';' || !value ? c : kMask);
+            value = c != ';' && (value || c == '=');
+        }
+        if (slash == path.size()) {
+            return out;
+        }
+        out.push_back('/');
+        path.remove_prefix(slash + 1);
+    }
+}
+
+/// Names stay, values do not; what has no name is a value.
+std::string masked_query(std::string_view query) {
+    std::string out;
+    while (true) {
+        const std::size_t end = std::min(query.find_first_of("&;"), query.size());
+        const std::string_view pair = query.substr(0, end);
+        const std::size_t sign = pair.find('=');
+        const std::size_t shown = sign == std::string_view::npos ? 0 : sign + 1;
+        out.append(pair.substr(0, shown)).append(pair.size() - shown, kMask);
+        if (end == query.size()) {
+            return out;
+        }
+        out.push_back(query[end]);
+        query.remove_prefix(end + 1);
+    }
+}
+
+std::string masked_url(std::string_view target) {
+    std::string out;
+    const std::size_t scheme = target.starts_with('/') ? std::string_view::npos : target.find("://");
+    if (scheme != std::string_view::npos) {
+        const std::size_t authority = scheme + 3;
+        const std::size_t path = std::min(target.find_first_of("/?#", authority), target.size());
+        const std::size_t user = target.substr(authority, path - authority).rfind('@');
+        out.append(target.substr(0, authority));
+        if (user != std::string_view::npos) {
+            out.append(user, kMask);
+        }
+        out.append(target.substr(out.size(), path - out.size()));
+        target.remove_prefix(path);
+    }
+    const std::size_t fragment = std::min(target.find('#'), target.size());
+    const std::size_t query = std::min(target.find('?'), fragment);
+    out += masked_path(target.substr(0, query));
+    if (query < fragment) {
+        out.push_back('?');
+        out += masked_query(target.substr(query + 1, fragment - query - 1));
+    }
+    if (fragment < target.size()) {
+        out.push_back('#');
+        out.append(target.size() - fragment - 1, kMask);
+    }
+    return out;
+}
+
+/// Schemes of credentials (IANA, "HTTP Authentication Schemes", and what object storage signs with). What is not one of them may
+/// be the secret itself.
+bool is_scheme(std::string_view word) {
+    constexpr std::array<std::string_view, 16> kSchemes = {"basic",
+                                                           "bearer",
+                                                           "digest",
+                                                           "negotiate",
+                                                           "ntlm",
+                                                           "oauth",
+                                                           "token",
+                                                           "apikey",
+                                                           "dpop",
+                                                           "hoba",
+                                                           "mutual",
+                                                           "hawk",
+                                                           "gnap",
+                                                           "aws",
+                                                           "aws4-hmac-sha256",
+                                                           "aws4-ecdsa-p256-sha256"};
+    std::string lower(word);
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return is_upper(c) ? static_cast<char>(c + 32) : c; });
+    return std::find(kSchemes.begin(), kSchemes.end(), lower) != kSchemes.end();
+}
+
+}  // namespace
+
+std::string masked_target(std::string_view line) {
+    constexpr std::string_view kVersion = "HTTP/1.";
+    if (line.starts_with("HTTP/")) {
+        constexpr std::size_t kUpToStatus = kVersion.size() + 1 + 1 + 3;
+        std::string out(line);
+        const std::size_t reason = std::min(kUpToStatus + 1, out.size());
+        std::fill(out.begin() + static_cast<std::ptrdiff_t>(reason), out.end(), kMask);
+        return out;
+    }
+    std::string out;
+    const bool bare = line.starts_with('/');  // HTTP/2
+    const std::size_t method = bare ? 0 : std::min(line.find(' ') + 1, line.size());
+    const std::size_t space = bare ? std::string_view::npos : line.rfind(' ');
+    const bool version = space != std::string_view::npos && space >= method && line.substr(space + 1).starts_with(kVersion);
+    const std::size_t end = version ? space : line.size();
+    out.append(line.substr(0, method));
+    out += masked_url(line.substr(method, end - method));
+    out.append(line.substr(end));
+    return out;
+}
+
+std::string masked_field(std::string_view line) {
+    constexpr std::string_view kBlanks = " \t\r";
+    const std::size_t colon = line.find(':');
+    const bool continues = !line.empty() && kBlanks.find(line.front()) != std::string_view::npos;
+    const std::size_t name = continues ? 0 : colon == std::string_view::npos ? 0 : colon + 1;
+    const std::size_t begin = std::min(line.find_first_not_of(kBlanks, name), line.size());
+    const std::size_t last = line.find_last_not_of(kBlanks);
+    const std::size_t end = last == std::string_view::npos || last < begin ? begin : last + 1;
+    std::size_t shown = begin;
+    if (name > 0) {
+        using Read = proto::http1::Fields::Read;
+        const Read read = proto::http1::Fields::read_of(line.substr(0, name - 1));
+        const std::string_view value = line.substr(begin, end - begin);
+        const std::size_t word = value.find(' ');
+        if (read == Read::all) {
+            shown = end;
+        } else if (read == Read::first_word && word != std::string_view::npos && is_scheme(value.substr(0, word))) {
+            shown = begin + word + 1;
+        }
+    }
+    std::string out(line);
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(shown), out.begin() + static_cast<std::ptrdiff_t>(end), kMask);
+    return out;
+}
+
+std::string masked_key(std::string_view key) {
+    constexpr std::size_t kMostParts = 12;  // of a shape (request::shape_of_redis)
+    std::string out;
+    for (std::size_t parts = 0;; ++parts) {
+        const std::size_t end = std::min(key.find_first_of(":./|"), key.size());
+        const std::string_view part = key.substr(0, end);
+        const bool binary =
+            std::any_of(part.begin(), part.end(), [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
+        const bool tagged = part.size() > 2 && part.front() == '{' && part.back() == '}';
+        if (parts >= kMostParts) {
+            return out.append(key.size(), kMask);
+        }
+        if (part.find('@') != std::string_view::npos) {  // an address, whose dots part it
+            for (const char c : part) {
+                out.push_back(c == '@' ? c : kMask);
+            }
+        } else if (binary) {
+            out.append(1, ' ').append(part.size() - 1, kMask);
+        } else {
+            out += tagged ? "{" + masked_segment(part.substr(1, part.size() - 2), Numbers::masked) + "}"
+                          : masked_segment(part, Numbers::masked);
+        }
+        if (end == key.size()) {
+            return out;
+        }
+        out.push_back(key[end]);
+        key.remove_prefix(end + 1);
+    }
+}
+
+std::string masked(std::string_view text, proto::Kept kind) {
+    switch (kind) {
+        case proto::Kept::statement:
+            return masked_statement(text, false);
+        case proto::Kept::mysql:
+            return masked_statement(text, true);
+        case proto::Kept::target:
+            return masked_target(text);
+        case proto::Kept::field:
+            return masked_field(text);
+        case proto::Kept::key:
+            return masked_key(text);
+        case proto::Kept::structure:
+            break;
+    }
+    return std::string(text);
+}
+
+}  // namespace timesink::redact
