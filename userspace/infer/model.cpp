@@ -200,6 +200,17 @@ void Model::learn_defer(const History& history, bool deferred, double weight) {
     }
 }
 
+void Model::learn_may_defer(const History& history) {
+    const Keys keys = keys_of(history);
+    for (const std::uint64_t key : std::span(keys).first(2)) {
+        Context* const context = make(key);
+        if (context != nullptr && context->deferred + context->direct < 1) {
+            context->deferred += 1;
+            context->direct += 1;
+        }
+    }
+}
+
 double Model::holds(const History& history) const {
     return share(keys_of(history), kHeldPrior, kReleasedPrior, &Context::held, &Context::released);
 }

@@ -64,6 +64,8 @@ public:
     void learn_delay(const History& before_sleep, Duration delay);
     void learn_hold(const History& history, bool held, double weight);
     void learn_defer(const History& history, bool deferred, double weight);
+    /// An immediate was set before it wrote, whosoever: as likely as not, until there is better evidence.
+    void learn_may_defer(const History& history);
 
     /// P(step | history).
     [[nodiscard]] double probability(const History& history, Step step) const;

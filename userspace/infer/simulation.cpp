@@ -309,7 +309,7 @@ void Simulation::connect(const Act& act) {
 void Simulation::close_segment(const Segment& segment) {
     for (std::size_t i = 0; i < segment.stimuli.size(); ++i) {
         fork(
-            [&](const Hypothesis& hypothesis) {
+            [&](Hypothesis& hypothesis) {
                 if (hypothesis.stimulated[i] != kNobody) {
                     continuation_options(hypothesis, hypothesis.stimulated[i], segment);
                 }
@@ -347,7 +347,7 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
         }
         if (waits < pools_.size()) {
             hypothesis.tokens[slot].state = Token::State::waiting;
-            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}});
+            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}, Hypothesis::Told::yes});
         } else {
             hypothesis.weight *= kNothingCame;
             hypothesis.sleep(slot, at);

@@ -100,7 +100,7 @@ private:
     static std::size_t in_sight(const Hypothesis& hypothesis);
     void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
     void issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note);
-    bool serve(Hypothesis& hypothesis, Slot slot, const Act& act);
+    bool serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act);
     void extend(Token& token, Shape shape);
     void note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, const Option& option, const Act& act,
                      const Segment& segment);
@@ -114,8 +114,8 @@ private:
     void respond(Hypothesis& hypothesis, const Act& act, const Option& option);
     void abandon(const Act& act);
     void close_segment(const Segment& segment);
-    void continuation_options(const Hypothesis& hypothesis, Slot slot, const Segment& segment);
-    void nothing_written_options(const Token& token, Slot slot, const Segment& segment);
+    void continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
+    void nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
     void go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at);
     void close_list(Hypothesis& hypothesis, Slot slot, Instant at);
     double deferred_options(const Hypothesis& hypothesis, const Act& act, double factor);
@@ -127,6 +127,7 @@ private:
     void merge_equal();
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
+    void learn_manner(const Hypothesis::Note& note);
     void learn(std::uint32_t path, double weight);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);

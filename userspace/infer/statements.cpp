@@ -285,7 +285,8 @@ std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
 
 /// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
 void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note) {
-    // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show it.
+    // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show
+    // it.
     constexpr double kMight = 0.05;
     const std::array<Shape, 1> shape{act.shape};
     for (Token& token : hypothesis.tokens) {
@@ -303,8 +304,9 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
 
 /// It waited for this connection. What it issues is the begin of a list, whose rest waits in its place. True: it was counted as
 /// outstanding before.
-bool Simulation::serve(Hypothesis& hypothesis, Slot slot, const Act& act) {
+bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act) {
     Token& token = hypothesis.tokens[slot];
+    note.sender = token.history;
     token.state = Token::State::running;
     const auto entry = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
         return waiting.slot == slot && waiting.pool == act.pool;
@@ -314,6 +316,7 @@ bool Simulation::serve(Hypothesis& hypothesis, Slot slot, const Act& act) {
     }
     hypothesis.served(act.pool) = entry->position;
     const Hypothesis::Waiting waiting = *entry;
+    note.defer = waiting.defer;
     const auto place = hypothesis.queue.erase(entry);
     if (waiting.shape != Shape{}) {
         return true;
@@ -361,17 +364,19 @@ void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, con
             std::uint16_t& times = kept ? habit.kept : habit.given_back;
             times += times < kMost ? 1 : 0;
         }
+    }
+    if (note.defer != Hypothesis::Told::nothing || hypothesis.tokens[option.slot].state == Token::State::waiting) {
         return;
     }
-    const bool alone = option.reason == Reason::alone && told_.immediates;
-    if (option.reason == Reason::deferred ||
-        (alone && segment.immediate_set_at != Instant{} && segment.immediate_set_at < act.at)) {
+    note.sender = hypothesis.tokens[option.slot].history;
+    if (option.reason == Reason::deferred) {
         note.defer = Hypothesis::Told::yes;
-        note.history = hypothesis.tokens[option.slot].history;
-    } else if (!segment.stimuli.empty() && (alone || ((option.reason == Reason::reply || option.reason == Reason::request) &&
-                                                      (!segment.immediates || told_.immediates)))) {
-        note.defer = Hypothesis::Told::no;
-        note.history = hypothesis.tokens[option.slot].history;
+    } else if (!segment.stimuli.empty() && option.reason == Reason::alone && told_.immediates) {
+        // Where an immediate was set it may have been its own, or the driver's.
+        const bool was_set = segment.immediate_set_at != Instant{} && segment.immediate_set_at < act.at;
+        note.defer = was_set ? Hypothesis::Told::either : Hypothesis::Told::no;
+    } else if (!segment.stimuli.empty() && (option.reason == Reason::reply || option.reason == Reason::request)) {
+        note.defer = segment.immediates ? Hypothesis::Told::nothing : Hypothesis::Told::no;
     }
 }
 
@@ -398,7 +403,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     }
     bool counted = option.reason == Reason::connected;
     if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
-        counted = serve(hypothesis, slot, act);
+        counted = serve(hypothesis, note, slot, act);
     } else {
         extend(hypothesis.tokens[slot], act.shape);
     }
