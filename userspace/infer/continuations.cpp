@@ -118,15 +118,17 @@ void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const S
 /// It wants a connection and waits for it, or has put off wanting one to the end of the turn.
 void Simulation::nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
     const Token& token = hypothesis.tokens[slot];
-    // An immediate that was set in this very segment is most likely its own.
-    constexpr double kOwnImmediate = 0.9;
+    constexpr double kDriversImmediate = 0.5;  // that one is set in a segment whose owner puts nothing off
     double deferred = model_.defers(token.history);
     double put_off_for_all = kPutOff;
     if (told_.immediates) {
         constexpr double kManner = 4;
         const Hypothesis::Manner& manner = hypothesis.manner(token.history);
         deferred = (deferred + kManner * manner.put_off) / (1 + kManner * (manner.put_off + manner.direct));
-        deferred = !immediate_was_set_ ? 0 : segment.immediate_set_at != Instant{} ? std::max(deferred, kOwnImmediate) : deferred;
+        if (segment.immediate_set_at != Instant{}) {
+            deferred /= deferred + (1 - deferred) * kDriversImmediate;
+        }
+        deferred = immediate_was_set_ ? deferred : 0;
         put_off_for_all = immediate_was_set_ ? 1 : 0;
     }
     double put_off = 0;
