@@ -201,23 +201,22 @@ void LoopOwners::learn_manners(Loop& loop) {
     }
 }
 
-/// Gives each late write back to the segment that caused it: that which read the reply on its connection, else the first that
-/// read something and shows no act.
+/// Gives each late write back to the segment that read the reply on its connection, for who waited for that one got it there. But
+/// late writes come in the order in which they were asked for: one that comes behind that of a later segment was not asked for
+/// then.
 void LoopOwners::reattach(Loop& loop) {
     const std::size_t last = late_segment(loop.turn);
     std::vector<infer::Act> stay;
     std::vector<infer::Act> acts;
     acts.swap(loop.turn[last].acts);
+    std::size_t reached = 0;
     for (infer::Act& act : acts) {
         const auto manner = act.kind == infer::Act::Kind::statement ? loop.manners.find(act.pool) : loop.manners.end();
-        std::size_t place = last;
-        if (manner != loop.manners.end() && manner->second.is_late()) {
-            place = freed_in(loop.turn, last, act.connection);
-            for (std::size_t i = 0; place == last && i < last; ++i) {
-                place = !loop.turn[i].stimuli.empty() && loop.turn[i].acts.empty() ? i : last;
-            }
-        }
-        (place < last ? loop.turn[place].acts : stay).push_back(act);
+        const bool late = manner != loop.manners.end() && manner->second.is_late();
+        const std::size_t place = late ? freed_in(loop.turn, last, act.connection) : last;
+        const bool there = place < last && place >= reached;
+        reached = there ? place : reached;
+        (there ? loop.turn[place].acts : stay).push_back(act);
     }
     loop.turn[last].acts.swap(stay);
 }
