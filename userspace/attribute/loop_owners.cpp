@@ -150,7 +150,7 @@ void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
         return;
     }
     learn_manners(loop);
-    reattach(loop);
+    mark_late(loop);
     for (const infer::Segment& each : loop.turn) {
         loop.simulation.on(each);
         if (loop.simulation.derailed()) {
@@ -201,24 +201,12 @@ void LoopOwners::learn_manners(Loop& loop) {
     }
 }
 
-/// Gives each late write back to the segment that read the reply on its connection, for who waited for that one got it there. But
-/// late writes come in the order in which they were asked for: one that comes behind that of a later segment was not asked for
-/// then.
-void LoopOwners::reattach(Loop& loop) {
-    const std::size_t last = late_segment(loop.turn);
-    std::vector<infer::Act> stay;
-    std::vector<infer::Act> acts;
-    acts.swap(loop.turn[last].acts);
-    std::size_t reached = 0;
-    for (infer::Act& act : acts) {
-        const auto manner = act.kind == infer::Act::Kind::statement ? loop.manners.find(act.pool) : loop.manners.end();
-        const bool late = manner != loop.manners.end() && manner->second.is_late();
-        const std::size_t place = late ? freed_in(loop.turn, last, act.connection) : last;
-        const bool there = place < last && place >= reached;
-        reached = there ? place : reached;
-        (there ? loop.turn[place].acts : stay).push_back(act);
+/// Says which writes come late because their driver gathers them.
+void LoopOwners::mark_late(Loop& loop) {
+    for (infer::Act& act : loop.turn[late_segment(loop.turn)].acts) {
+        const auto manner = loop.manners.find(act.pool);
+        act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
     }
-    loop.turn[last].acts.swap(stay);
 }
 
 /// Nothing is in flight: whatever was in doubt is over.

@@ -136,7 +136,9 @@ void Simulation::nothing_written_options(Hypothesis& hypothesis, Slot slot, cons
         const Pool& of = pools_[index];
         const auto id = static_cast<PoolId>(index);
         const double issues = model_.issues(token.history, id);
-        if (of.waits && of.open > 0 && of.open <= of.busy) {
+        if (of.late && idle(hypothesis, id)) {
+            put_off += issues;
+        } else if (of.waits && of.open > 0 && (of.late || of.open <= of.busy)) {
             options_.push_back({.slot = slot,
                                 .reason = Reason::waited,
                                 .probability = issues * (1 - deferred),
@@ -181,9 +183,10 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             }
             if (option.reason == Reason::waited) {
                 token.state = Token::State::waiting;
-                hypothesis.queue.push_back({slot, option.pool, at, {}, Hypothesis::Told::no});
+                hypothesis.queue.push_back({slot, option.pool, at, {}, {}, Hypothesis::Told::no});
             } else if (option.reason == Reason::deferred) {
                 token.state = Token::State::deferred;
+                token.since = now_;
                 hypothesis.deferred.push_back(slot);
             } else {
                 close_list(hypothesis, slot, at);

@@ -38,7 +38,7 @@ struct Token {
     Step issued = Step::respond;  ///< what it has written in this segment; respond: nothing
     std::uint16_t outstanding = 0;
     std::uint32_t path = 0;  ///< the steps it has taken
-    Instant since{};         ///< sleeping: went to sleep
+    Instant since{};         ///< sleeping: went to sleep; deferred: when it was put off
 };
 
 /// One way in which all that was seen may have come about. Copied when it forks; everything in it is small.
@@ -50,6 +50,7 @@ struct Hypothesis {
         PoolId pool{};
         Instant position{};          ///< since when
         Shape shape{};               ///< zero: whatever its history lets expect
+        Instant given{};             ///< has a connection since, on which its driver will write at the end of the turn
         Told defer = Told::nothing;  ///< it had put off wanting a connection to the end of the turn
     };
     struct Flight {

@@ -53,6 +53,7 @@ private:
         std::uint32_t busy = 0;
         bool waits = false;
         bool pipelined = false;  // has had several statements on one connection
+        bool late = false;       // Act::late
     };
     struct Option {
         Slot slot = kNobody;
@@ -96,7 +97,7 @@ private:
     bool continuing_options(const Hypothesis& hypothesis, const Act& act, double factor);
     [[nodiscard]] double issues_now(const Token& token) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
-    [[nodiscard]] Instant wakes_since(const Segment& segment) const;
+    [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
     static std::size_t in_sight(const Hypothesis& hypothesis);
     void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
     void issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note);
@@ -134,6 +135,9 @@ private:
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
     [[nodiscard]] bool idle(PoolId pool) const;
+    [[nodiscard]] bool idle(const Hypothesis& hypothesis, PoolId pool) const;
+    void give(Hypothesis& hypothesis, PoolId pool) const;
+    [[nodiscard]] double asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const;
     Pool& pool(PoolId id);
     void note_facts(const Segment& segment);
     void sent(const Act& act);
@@ -155,6 +159,7 @@ private:
     std::uint32_t foreseen_ = ~std::uint32_t{0};  // of the latest responses, a bit each
     Ring<TurnEnd> turn_ends_;
     Phases told_;
+    Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
     bool immediate_was_set_ = false;  // in this turn, where that is told
     Instant now_{};                   // position of this segment
     Instant turn_begin_{};            // of its turn

@@ -93,9 +93,15 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
         options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, act.shape)});
     }
-    const std::size_t head = hypothesis.head(act.pool);
+    const bool late = pool(act.pool).late;
+    std::size_t head = hypothesis.head(act.pool);
+    if (late && head < hypothesis.queue.size() && hypothesis.queue[head].given == Instant{}) {
+        head = hypothesis.queue.size();  // it would have got its connection when that was given back
+    }
+    const Instant given = late && head < hypothesis.queue.size() ? hypothesis.queue[head].given : Instant{};
     if (head < hypothesis.queue.size()) {
         const Hypothesis::Waiting& waiting = hypothesis.queue[head];
+        given_back *= late ? asked_before(hypothesis, act.pool, given) : 1;
         const Token& token = hypothesis.tokens[waiting.slot];
         const std::array<Shape, 1> first{act.shape};
         double expected = 0;
@@ -111,15 +117,15 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
             {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
-    if (segment.immediates && head >= hypothesis.queue.size()) {
+    if (segment.immediates && (late || head >= hypothesis.queue.size())) {
         deferred_options(hypothesis, act, given_back);
     }
     const bool stimulated = continuing_options(hypothesis, act, given_back * in_turn);
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
         if (segment.last || !stimulated || waited) {
-            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment), now_ + Duration(1),
-                            given_back);
+            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment, late),
+                            now_ + Duration(1), given_back);
         }
     }
     for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
@@ -158,6 +164,16 @@ bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act
         }
     }
     return any;
+}
+
+/// The probability that nobody who put off what it wants took a connection of this late pool before `given`.
+double Simulation::asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const {
+    double none = 1;
+    for (const Slot slot : hypothesis.deferred) {
+        const Token& token = hypothesis.tokens[slot];
+        none *= token.since < given ? 1 - std::min(1.0, model_.issues(token.history, pool)) : 1;
+    }
+    return std::max(none, kOutOfTurn);
 }
 
 /// In the last segment of a turn: whoever put off what it had to write, in order. Returns the probability that none of them has
@@ -232,9 +248,10 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
 }
 
 /// Of the last turn that has ended, this one included: whoever woke in it and needed not wait has written by now.
-Instant Simulation::wakes_since(const Segment& segment) const {
+/// Timers run at the end of a turn, so what they ask of a late driver is written at the end of the next.
+Instant Simulation::wakes_since(const Segment& segment, bool late) const {
     if (told_.timers && !segment.timers) {
-        return now_;
+        return late ? immediates_at_ : now_;
     }
     return turn_ends_.empty() ? Instant{} : turn_ends_.back().position;
 }
