@@ -125,6 +125,14 @@ void Model::place(Shape shape, PoolId pool) {
     }
 }
 
+bool Model::touches(Step list, PoolId pool) const {
+    const std::span<const Shape> all = shapes(list);
+    return std::any_of(all.begin(), all.end(), [&](Shape shape) {
+        const auto placed = pools_.find(shape);
+        return placed != pools_.end() && placed->second == pool;
+    });
+}
+
 Model::Keys Model::keys_of(const History& history) {
     const auto route = static_cast<std::uint64_t>(history.route);
     return {history.all, mix(mix(route + 1, value(history.last) + 1), value(history.before) + 1), mix(0x726f757465, route)};

@@ -83,6 +83,8 @@ public:
     [[nodiscard]] const Delays* delays(const History& before_sleep) const;
     /// Which pool a shape goes to must be told before it is used in a list.
     void place(Shape shape, PoolId pool);
+    /// That any of these statements goes to the pool.
+    [[nodiscard]] bool touches(Step list, PoolId pool) const;
     [[nodiscard]] std::uint64_t learned() const { return learned_; }
     [[nodiscard]] bool knows(RouteId route) const;
 

@@ -95,7 +95,7 @@ private:
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
     void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
     bool continuing_options(const Hypothesis& hypothesis, const Act& act, double factor);
-    [[nodiscard]] double issues_now(const Token& token) const;
+    [[nodiscard]] double issues_now(const Token& token, PoolId id) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
     [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
     static std::size_t in_sight(const Hypothesis& hypothesis);

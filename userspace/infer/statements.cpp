@@ -139,12 +139,13 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     }
 }
 
-/// Whoever was read of in this segment goes on: in the order of the replies where there are several. False: there is nobody.
+/// Whoever was read of in this segment goes on: on one pool in the order of the replies where there are several; different
+/// drivers take different times to write. False: there is nobody.
 bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act, double factor) {
     std::size_t acted = 0;  // the last one that wrote: those before it had their turn
     for (std::size_t i = 0; i < hypothesis.stimulated.size(); ++i) {
         const Slot slot = hypothesis.stimulated[i];
-        acted = slot != kNobody && hypothesis.tokens[slot].issued != Step::respond ? i : acted;
+        acted = slot != kNobody && model_.touches(hypothesis.tokens[slot].issued, act.pool) ? i : acted;
     }
     bool any = false;
     double passed_over = 1;
@@ -160,7 +161,7 @@ bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act
                             .reason = own_request ? Reason::request : Reason::reply,
                             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * extends(token, act.shape)});
         if (i >= acted && token.issued == Step::respond) {
-            passed_over *= std::max(kLeast, 1 - issues_now(token));
+            passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
         }
     }
     return any;
@@ -186,20 +187,17 @@ double Simulation::deferred_options(const Hypothesis& hypothesis, const Act& act
         options_.push_back({.slot = slot,
                             .reason = Reason::deferred,
                             .probability = factor * passed_over * model_.begins(token.history, first)});
-        passed_over *= std::max(kOutOfTurn, 1 - issues_now(token));
+        passed_over *= std::max(kOutOfTurn, 1 - issues_now(token, act.pool));
     }
     return passed_over;
 }
 
-/// P(it writes a statement at once | its history): to a pool that has a connection free, or needs none.
-double Simulation::issues_now(const Token& token) const {
-    double sum = 0;
-    for (std::size_t index = 0; index < pools_.size(); ++index) {
-        const Pool& of = pools_[index];
-        const bool waits = of.waits && of.open > 0 && of.open <= of.busy;
-        sum += waits ? 0 : model_.issues(token.history, static_cast<PoolId>(index));
-    }
-    return std::min(sum, 1.0);
+/// P(it writes a statement to this pool at once | its history): where that has a connection free, or needs none.
+double Simulation::issues_now(const Token& token, PoolId id) const {
+    const auto index = static_cast<std::size_t>(id);
+    const bool waits =
+        index < pools_.size() && pools_[index].waits && pools_[index].open > 0 && pools_[index].open <= pools_[index].busy;
+    return waits ? 0 : std::min(1.0, model_.issues(token.history, id));
 }
 
 /// One option for each kind of sleepers that may have woken in (from, to]. Returns the probability that none of them did.
