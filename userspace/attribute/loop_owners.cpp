@@ -150,7 +150,7 @@ void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
         return;
     }
     learn_manners(loop);
-    reattach(loop);
+    mark_late(loop);
     for (const infer::Segment& each : loop.turn) {
         loop.simulation.on(each);
         if (loop.simulation.derailed()) {
@@ -201,25 +201,12 @@ void LoopOwners::learn_manners(Loop& loop) {
     }
 }
 
-/// Gives each late write back to the segment that caused it: that which read the reply on its connection, else the first that
-/// read something and shows no act.
-void LoopOwners::reattach(Loop& loop) {
-    const std::size_t last = late_segment(loop.turn);
-    std::vector<infer::Act> stay;
-    std::vector<infer::Act> acts;
-    acts.swap(loop.turn[last].acts);
-    for (infer::Act& act : acts) {
-        const auto manner = act.kind == infer::Act::Kind::statement ? loop.manners.find(act.pool) : loop.manners.end();
-        std::size_t place = last;
-        if (manner != loop.manners.end() && manner->second.is_late()) {
-            place = freed_in(loop.turn, last, act.connection);
-            for (std::size_t i = 0; place == last && i < last; ++i) {
-                place = !loop.turn[i].stimuli.empty() && loop.turn[i].acts.empty() ? i : last;
-            }
-        }
-        (place < last ? loop.turn[place].acts : stay).push_back(act);
+/// Says which writes come late because their driver gathers them.
+void LoopOwners::mark_late(Loop& loop) {
+    for (infer::Act& act : loop.turn[late_segment(loop.turn)].acts) {
+        const auto manner = loop.manners.find(act.pool);
+        act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
     }
-    loop.turn[last].acts.swap(stay);
 }
 
 /// Nothing is in flight: whatever was in doubt is over.

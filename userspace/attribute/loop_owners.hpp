@@ -86,7 +86,7 @@ private:
     void close_segment(Loop& loop, bool last, Instant end = {});
     void end_turn(Loop& loop, Instant at);
     static void learn_manners(Loop& loop);
-    static void reattach(Loop& loop);
+    static void mark_late(Loop& loop);
     void collect(Loop& loop);
     void rest(Loop& loop);
     infer::PoolId pool_of(Loop& loop, const request::Exchange& exchange);

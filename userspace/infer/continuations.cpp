@@ -92,7 +92,7 @@ void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& o
 }
 
 /// What a token did of which nothing was seen behind its reply.
-void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot, const Segment& segment) {
+void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
     const Token& token = hypothesis.tokens[slot];
     if (token.state != Token::State::running) {
         return;
@@ -108,7 +108,7 @@ void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot, c
         options_.push_back(
             {.slot = slot, .probability = std::max(kLeast, model_.probability(token.history, Step::join)), .step = Step::join});
     }
-    nothing_written_options(token, slot, segment);
+    nothing_written_options(hypothesis, slot, segment);
     const double alone = token.outstanding > 0 ? 0.1 : 1;
     options_.push_back({.slot = slot,
                         .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)),
@@ -116,13 +116,19 @@ void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot, c
 }
 
 /// It wants a connection and waits for it, or has put off wanting one to the end of the turn.
-void Simulation::nothing_written_options(const Token& token, Slot slot, const Segment& segment) {
-    // An immediate that was set in this very segment is most likely its own.
-    constexpr double kOwnImmediate = 0.9;
+void Simulation::nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
+    const Token& token = hypothesis.tokens[slot];
+    constexpr double kDriversImmediate = 0.5;  // that one is set in a segment whose owner puts nothing off
     double deferred = model_.defers(token.history);
     double put_off_for_all = kPutOff;
     if (told_.immediates) {
-        deferred = !immediate_was_set_ ? 0 : segment.immediate_set_at != Instant{} ? std::max(deferred, kOwnImmediate) : deferred;
+        constexpr double kManner = 4;
+        const Hypothesis::Manner& manner = hypothesis.manner(token.history);
+        deferred = (deferred + kManner * manner.put_off) / (1 + kManner * (manner.put_off + manner.direct));
+        if (segment.immediate_set_at != Instant{}) {
+            deferred /= deferred + (1 - deferred) * kDriversImmediate;
+        }
+        deferred = immediate_was_set_ ? deferred : 0;
         put_off_for_all = immediate_was_set_ ? 1 : 0;
     }
     double put_off = 0;
@@ -130,7 +136,9 @@ void Simulation::nothing_written_options(const Token& token, Slot slot, const Se
         const Pool& of = pools_[index];
         const auto id = static_cast<PoolId>(index);
         const double issues = model_.issues(token.history, id);
-        if (of.waits && of.open > 0 && of.open <= of.busy) {
+        if (of.late && idle(hypothesis, id)) {
+            put_off += issues;
+        } else if (of.waits && of.open > 0 && (of.late || of.open <= of.busy)) {
             options_.push_back({.slot = slot,
                                 .reason = Reason::waited,
                                 .probability = issues * (1 - deferred),
@@ -166,11 +174,19 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             break;
         }
         default:
+            if (told_.immediates && immediate_was_set_ &&
+                (option.reason == Reason::waited || option.reason == Reason::deferred)) {
+                constexpr std::uint16_t kMost = 1000;
+                Hypothesis::Manner& manner = hypothesis.manner(token.history);
+                std::uint16_t& times = option.reason == Reason::waited ? manner.direct : manner.put_off;
+                times += times < kMost ? 1 : 0;
+            }
             if (option.reason == Reason::waited) {
                 token.state = Token::State::waiting;
-                hypothesis.queue.push_back({slot, option.pool, at, {}});
+                hypothesis.queue.push_back({slot, option.pool, at, {}, {}, Hypothesis::Told::no});
             } else if (option.reason == Reason::deferred) {
                 token.state = Token::State::deferred;
+                token.since = now_;
                 hypothesis.deferred.push_back(slot);
             } else {
                 close_list(hypothesis, slot, at);

@@ -39,6 +39,7 @@ struct Act {
     PoolId pool{};          ///< ditto
     Shape shape{};          ///< statement
     bool may_wait = false;  ///< connect, statement: callers may queue for a connection of this pool
+    bool late = false;      ///< statement: this pool's driver writes at the end of turns only, in the order in which it was asked
     UnitId certain{};       ///< statement: the owner, where it is known otherwise
     Instant at{};
 };

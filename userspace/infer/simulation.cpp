@@ -27,6 +27,31 @@ bool Simulation::idle(PoolId id) const {
     return index < pools_.size() && pools_[index].open > pools_[index].busy;
 }
 
+/// Beside what can be seen: a late driver has given away connections on which nothing is written yet.
+bool Simulation::idle(const Hypothesis& hypothesis, PoolId id) const {
+    constexpr double kWants = 0.5;
+    if (!idle(id) || !pools_[static_cast<std::size_t>(id)].late) {
+        return idle(id);
+    }
+    const auto given = std::count_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
+        return waiting.pool == id && waiting.given != Instant{};
+    });
+    const auto taken = std::count_if(hypothesis.deferred.begin(), hypothesis.deferred.end(),
+                                     [&](Slot slot) { return model_.issues(hypothesis.tokens[slot].history, id) > kWants; });
+    const Pool& of = pools_[static_cast<std::size_t>(id)];
+    return of.open > of.busy + static_cast<std::uint32_t>(given + taken);
+}
+
+/// A connection of a late driver was given back: to whoever has waited longest.
+void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
+    const auto next = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
+        return waiting.pool == id && waiting.given == Instant{};
+    });
+    if (next != hypothesis.queue.end()) {
+        next->given = now_;
+    }
+}
+
 void Simulation::on(const Segment& segment) {
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
@@ -62,6 +87,7 @@ void Simulation::on(const Segment& segment) {
     ++serial_;
     close_segment(segment);
     immediate_was_set_ = immediate_was_set_ && !segment.last;
+    immediates_at_ = segment.immediates ? segment.at : immediates_at_;
     prune();
 }
 
@@ -119,6 +145,7 @@ void Simulation::note_facts(const Segment& segment) {
         if (act.kind == Act::Kind::statement) {
             model_.place(act.shape, act.pool);
             pool(act.pool).waits = act.may_wait && !pool(act.pool).pipelined;
+            pool(act.pool).late = act.late;
         }
     }
 }
@@ -181,6 +208,10 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
                 token.outstanding -= std::min<std::uint16_t>(token.outstanding, 1);
             }
             hypothesis.unhold(stimulus.connection);
+            const Connection* const freed = connections_.find(stimulus.connection);
+            if (freed != nullptr && !stimulus.transaction && freed->in_flight == 0 && pool(freed->pool).late) {
+                give(hypothesis, freed->pool);
+            }
             if (stimulus.transaction && slot != kNobody) {
                 hypothesis.held.push_back({stimulus.connection, slot, false});
             }
@@ -309,7 +340,7 @@ void Simulation::connect(const Act& act) {
 void Simulation::close_segment(const Segment& segment) {
     for (std::size_t i = 0; i < segment.stimuli.size(); ++i) {
         fork(
-            [&](const Hypothesis& hypothesis) {
+            [&](Hypothesis& hypothesis) {
                 if (hypothesis.stimulated[i] != kNobody) {
                     continuation_options(hypothesis, hypothesis.stimulated[i], segment);
                 }
@@ -347,13 +378,17 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
         }
         if (waits < pools_.size()) {
             hypothesis.tokens[slot].state = Token::State::waiting;
-            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}});
+            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}, {}, Hypothesis::Told::yes});
         } else {
             hypothesis.weight *= kNothingCame;
             hypothesis.sleep(slot, at);
         }
     }
     hypothesis.deferred.clear();
+    for (Hypothesis::Waiting& waiting : hypothesis.queue) {
+        hypothesis.weight *= waiting.given != Instant{} ? kNothingCame : 1;
+        waiting.given = {};
+    }
 }
 
 /// Nobody waits while a connection is idle: who was thought to wait did something else.
@@ -362,7 +397,7 @@ void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     bool contradiction = false;
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
         const Hypothesis::Waiting waiting = hypothesis.queue[i];
-        if (!idle(waiting.pool)) {
+        if (waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
             ++i;
             continue;
         }

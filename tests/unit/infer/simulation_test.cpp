@@ -160,6 +160,33 @@ TEST_F(SimulationTest, WhoWritesInTheSegmentOfAReplyOnAnIdlePoolIsItsOwner) {
     expect_owner(1004, 101, Reason::reply);
 }
 
+TEST_F(SimulationTest, TheOrderOfRepliesHoldsForEachPoolByItself) {
+    const auto elsewhere = [](std::uint64_t exchange) {
+        Act act = sends(exchange, 9, 31);
+        act.pool = PoolId{1};
+        act.may_wait = false;
+        return act;
+    };
+    for (int i = 0; i < 6; ++i) {
+        const std::uint64_t unit = ++unit_;
+        at_ += 10;
+        segment(at_, {request(unit, 1)}, {sends(++exchange_, 1, 11)});
+        const std::uint64_t before = exchange_;
+        segment(at_ + 1, {reply(before, 1)}, {elsewhere(++exchange_)});
+        segment(at_ + 2, {reply(exchange_, 9)}, {responds(unit)});
+        simulation_.quiet();
+    }
+    learn(2, {21, 11});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {sends(1002, 2, 21)});
+    // The first to be read of writes last, for its driver takes longer.
+    segment(at_ + 3, {reply(1001, 1), reply(1002, 2)}, {sends(1003, 2, 11), elsewhere(1004)});
+    segment(at_ + 4, {reply(1003, 2)}, {responds(102)}, false);
+    segment(at_ + 4.1, {reply(1004, 9)}, {responds(101)});
+    expect_owner(1003, 102, Reason::reply);
+    expect_owner(1004, 101, Reason::reply);
+}
+
 TEST_F(SimulationTest, ASleeperIsDueWhenItsKindUsuallyIs) {
     learn(1, {11, 12}, 5);
     learn(2, {21, 22}, 50);
