@@ -121,6 +121,7 @@ void Attribution::on(const event::Loss& loss) {
     loops_.lost();
     carry_out();
     contexts_.lost(loss.last);
+    senders_.lost();
     hand_offs_.lost();
 }
 
@@ -213,14 +214,17 @@ void Attribution::sent(const request::Exchange& exchange) {
     pending.sent = exchange.sent;
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);
+    pending.awaits_sender = exchange.shared && trusts(Evidence::context);
     pending.undecided =
-        (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-        (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
+        pending.awaits_sender
+            ? await_sender(exchange, pending.owner)
+            : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
+                  (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
-    if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
-        !owners_.serves(exchange.sent_by)) {
+    if (!exchange.shared && pending_[exchange.id].owner.evidence == Evidence::ambiguous &&
+        owners_.threads_tell(exchange.process) && !owners_.serves(exchange.sent_by)) {
         pending_[exchange.id].with_helper = true;
         hand_offs_.sent(exchange, handed_off_);
         carry_out_hand_offs();
@@ -288,6 +292,9 @@ void Attribution::answered(request::Exchange&& exchange) {
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
+    if (exchange.shared) {
+        give_sender_up(exchange, *found);
+    }
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
