@@ -41,7 +41,7 @@ class Told {
     this.output = usage.completion_tokens ?? usage.output_tokens ?? null;
   }
   write() {
-    const line = {call: this.name, kind: this.kind, sync: false, sent_ns: sent.get(this.name), first_ns: this.first, end_ns: now(), input: this.input, output: this.output};
+    const line = {call: this.name, kind: this.kind, sent_ns: sent.get(this.name), first_ns: this.first, end_ns: now(), input: this.input, output: this.output};
     sent.delete(this.name);
     fs.writeSync(truth, JSON.stringify(line) + '\n');
   }

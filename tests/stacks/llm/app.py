@@ -34,8 +34,8 @@ async def anote(request):
 
 
 class Told:
-    def __init__(self, name, kind, sync=False):
-        self.name, self.kind, self.sync, self.first, self.input, self.output = name, kind, sync, None, None, None
+    def __init__(self, name, kind):
+        self.name, self.kind, self.first, self.input, self.output = name, kind, None, None, None
 
     def token(self, text):
         if text and self.first is None:
@@ -48,7 +48,7 @@ class Told:
             self.output = get("completion_tokens", "output_tokens")
 
     def write(self):
-        TRUTH.write(json.dumps({"call": self.name, "kind": self.kind, "sync": self.sync, "sent_ns": SENT.pop(self.name), "first_ns": self.first,
+        TRUTH.write(json.dumps({"call": self.name, "kind": self.kind, "sent_ns": SENT.pop(self.name), "first_ns": self.first,
                                 "end_ns": time.monotonic_ns(), "input": self.input, "output": self.output}) + "\n")
 
 
@@ -138,7 +138,7 @@ async def ask(kind: str, name: str, request: Request):
 
 @app.get("/thread/openai/{name}")
 def thread_openai(name: str, request: Request):
-    told, (headers, prompt) = Told(name, "chat_stream", sync=True), asked(request)
+    told, (headers, prompt) = Told(name, "chat_stream"), asked(request)
     for chunk in app.state.sync.chat.completions.create(model="m" + name, messages=[{"role": "user", "content": prompt}], stream=True,
                                                         stream_options={"include_usage": True}, extra_headers=headers):
         told.token(chunk.choices[0].delta.content if chunk.choices else None)
@@ -149,7 +149,7 @@ def thread_openai(name: str, request: Request):
 
 @app.get("/thread/anthropic/{name}")
 def thread_anthropic(name: str, request: Request):
-    told, (headers, prompt) = Told(name, "messages", sync=True), asked(request)
+    told, (headers, prompt) = Told(name, "messages"), asked(request)
     told.usage(app.state.anthropic_sync.messages.create(model="m" + name, max_tokens=99, messages=[{"role": "user", "content": prompt}],
                                                         extra_headers=headers).usage)
     told.write()
