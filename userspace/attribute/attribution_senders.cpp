@@ -1,7 +1,33 @@
 #include "attribute/attribution.hpp"
 
-/// The part of the attribution that waits until it is known who sent what on connections that several use at once.
+/// The part of the attribution that learns of what is sent, and, on connections that several use at once, waits until it is known
+/// who sent it.
 namespace timesink::attribute {
+
+void Attribution::sent(const request::Exchange& exchange) {
+    pools_.sent(exchange);
+    edges_.sent(exchange);
+    hand_offs_.saw(exchange);
+    Pending& pending = pending_[exchange.id];
+    pending.sent = exchange.sent;
+    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    pending.propagated = propagated_.of(exchange);
+    pending.awaits_sender = exchange.shared && trusts(Evidence::context);
+    pending.undecided =
+        pending.awaits_sender
+            ? await_sender(exchange, pending.owner)
+            : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
+                  (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
+    expect_background(pending.owner, exchange.sent);
+    carry_out();
+    // A thread that serves no unit, while others do: who woke whom may tell more.
+    if (!exchange.shared && pending_[exchange.id].owner.evidence == Evidence::ambiguous &&
+        owners_.threads_tell(exchange.process) && !owners_.serves(exchange.sent_by)) {
+        pending_[exchange.id].with_helper = true;
+        hand_offs_.sent(exchange, handed_off_);
+        carry_out_hand_offs();
+    }
+}
 
 /// What the thread tells stands until then, if it serves one unit only. True: a decision will come.
 bool Attribution::await_sender(const request::Exchange& exchange, Owner& owner) {
