@@ -202,10 +202,10 @@ def rabbitmq(port, ready, account):
         return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port, ssl_options=secured))
     connection = connect()
     channel = connection.channel()
-    ready()
-    if AUTHORITY:
+    if AUTHORITY:  # as in mysql
         connection.close()
-        connection = connect()
+    ready()
+    connection = connect() if AUTHORITY else connection
     channel = connection.channel()
     channel.confirm_delivery()
     account.call("queue.declare queue.declare jobs", lambda: channel.queue_declare("jobs"))
