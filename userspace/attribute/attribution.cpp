@@ -129,6 +129,7 @@ void Attribution::on(const event::Loss& loss) {
     loops_.lost();
     carry_out();
     contexts_.lost(loss.last);
+    senders_.lost();
     hand_offs_.lost();
 }
 
@@ -213,28 +214,6 @@ void Attribution::note_use(LiveUnit& live) {
     give_back(std::move(live.use_at_begin), spare_uses_, kMostSpareUses);
 }
 
-void Attribution::sent(const request::Exchange& exchange) {
-    pools_.sent(exchange);
-    edges_.sent(exchange);
-    hand_offs_.saw(exchange);
-    Pending& pending = pending_[exchange.id];
-    pending.sent = exchange.sent;
-    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
-    pending.propagated = propagated_.of(exchange);
-    pending.undecided =
-        (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-        (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
-    expect_background(pending.owner, exchange.sent);
-    carry_out();
-    // A thread that serves no unit, while others do: who woke whom may tell more.
-    if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
-        !owners_.serves(exchange.sent_by)) {
-        pending_[exchange.id].with_helper = true;
-        hand_offs_.sent(exchange, handed_off_);
-        carry_out_hand_offs();
-    }
-}
-
 /// What contexts say is stronger, but what they do not know is known when the unit has ended, and must be its own by then.
 void Attribution::carry_out_hand_offs() {
     for (const HandOffs::Decision& decision : handed_off_) {
@@ -296,6 +275,9 @@ void Attribution::answered(request::Exchange&& exchange) {
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
+    if (exchange.shared) {
+        give_sender_up(exchange, *found);
+    }
     OwnedExchange owned;
     owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;

@@ -15,6 +15,7 @@
 #include "attribute/loop_owners.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/propagated_owners.hpp"
+#include "attribute/stream_senders.hpp"
 #include "attribute/thread_timeline.hpp"
 #include "base/id_map.hpp"
 #include "base/ring.hpp"
@@ -51,6 +52,7 @@ public:
     void answering(const request::Unit& unit) override { contexts_.answering(unit); }
     void ended(request::Unit&& unit) override;
     void sent(const request::Exchange& exchange) override;
+    void carried(const request::Carried& frame) override;
     void answered(request::Exchange&& exchange) override;
     void lost(ProcessId process, ThreadId thread) override;
 
@@ -66,6 +68,7 @@ private:
         UnitId propagated{};  // whose id it carries
         Instant sent{};
         bool undecided = false;
+        bool awaits_sender = false;               // on a connection that several use at once: undecided until that is known
         bool with_helper = false;                 // sent by a helper thread: who woke whom may tell
         bool by_context = false;                  // what stands was decided by contexts
         std::unique_ptr<OwnedExchange> answered;  // waits for its owner
@@ -80,6 +83,8 @@ private:
     void carry_out();
     void carry_out_hand_offs();
     void release(Pending& pending);
+    [[nodiscard]] bool await_sender(const request::Exchange& exchange, Owner& owner);
+    void give_sender_up(const request::Exchange& exchange, Pending& pending);
     void expect_background(const Owner& owner, Instant sent);
     void share_with_background(ProcessId process, Instant sent);
     LiveUnit& background_of(const Answered& request, Instant sent);
@@ -96,6 +101,8 @@ private:
     ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
+    StreamSenders senders_;
+    std::vector<StreamSenders::Decision> senders_found_;
     PropagatedOwners propagated_;
     Edges edges_;
     InsideCalls inside_;

@@ -51,6 +51,7 @@ struct Exchange {
     bool housekeeping = false;  ///< driver and pool traffic, not the application's statements
     bool complete = false;      ///< the whole response was seen
     bool touched_by_loss = false;
+    bool shared = false;  ///< whoever writes next writes what others have queued as well: Listener::carried tells who sent it
     bool in_transaction = false;  ///< PostgreSQL: the connection was inside a transaction block after it
     proto::Attributes attributes;
     std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events

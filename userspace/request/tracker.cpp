@@ -171,8 +171,8 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent_by = first_byte.thread;
     // Where requests share a connection at the same time (HTTP/2), whoever writes next writes what others have queued as well. A
     // goroutine writes its own, under a lock (x/net/http2).
-    const bool others_may_write = !head.answers_in_order && open.exchanges.size() > 1 && !event::is_goroutine(first_byte.context);
-    exchange.sent_in = others_may_write ? ContextId{} : first_byte.context;
+    exchange.shared = !head.answers_in_order && first_byte.context != ContextId{} && !event::is_goroutine(first_byte.context);
+    exchange.sent_in = exchange.shared ? ContextId{} : first_byte.context;
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
         exchange.connected = connection.connected();
@@ -183,12 +183,28 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.touched_by_loss = !first_byte.known;
     fresh->watch = AnswerWatch::of_request(head);
     listener_.sent(exchange);
+    carry(*fresh, connection, head.begin);
     if (open.exchanges.size() > kMaximumOpen) {
         Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
         open.exchanges.erase(open.exchanges.begin());
         oldest.error = "no answer";
         listener_.answered(std::move(oldest));
     }
+}
+
+/// Once for each frame.
+void Tracker::carry(OpenExchange& at, const net::Connection& connection, std::uint64_t frame) {
+    if (!at.exchange.shared || frame == 0 || frame == at.carried) {
+        return;
+    }
+    at.carried = frame;
+    const net::Moment now = connection.moment(proto::Direction::request, frame);
+    listener_.carried({.exchange = at.exchange.id,
+                       .socket = at.exchange.socket,
+                       .process = now.process,
+                       .writer = now.context,
+                       .at = now.entered,
+                       .begins_call = now.begins_call});
 }
 
 void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
@@ -280,11 +296,10 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
 }
 
 void Tracker::end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
-    PerConnection& open = open_[connection.id()];
     if (connection.role() == net::Role::server) {
         end_unit_message(connection, end, last_byte);
     } else {
-        end_exchange_message(open, end, last_byte);
+        end_exchange_message(connection, end, last_byte);
     }
 }
 
@@ -326,7 +341,8 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     remove(open.units, found, spare_units_);
 }
 
-void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
+void Tracker::end_exchange_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
+    PerConnection& open = open_[connection.id()];
     const auto found = open.exchanges.find(end.correlation);
     if (found == open.exchanges.end()) {
         return;
@@ -337,6 +353,7 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
     if (end.direction == proto::Direction::request) {
         exchange.bytes_out = bytes_of(end, at.request_begin);
         exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
+        carry(at, connection, end.frame);
         return;
     }
     exchange.bytes_in = bytes_of(end, at.response_begin);
@@ -364,6 +381,12 @@ void Tracker::content(net::Connection& connection, const proto::Content& content
     PerConnection* const open = open_.find(connection.id());
     if (open == nullptr) {
         return;
+    }
+    if (connection.role() != net::Role::server && content.direction == proto::Direction::request && content.frame != 0) {
+        const auto found = open->exchanges.find(content.correlation);
+        if (found != open->exchanges.end()) {
+            carry(found->second, connection, content.frame);
+        }
     }
     const auto read_along = [&](auto& messages) {
         const auto found = messages.find(content.correlation);

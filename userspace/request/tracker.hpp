@@ -15,6 +15,16 @@
 
 namespace timesink::request {
 
+/// A frame of a shared exchange's request was written.
+struct Carried {
+    ExchangeId exchange{};
+    SocketId socket{};
+    ProcessId process{};
+    ContextId writer{};  ///< the context current in the call; zero: not known
+    Instant at{};        ///< entry of the call
+    bool begins_call = false;
+};
+
 /// Told of units and exchanges as they begin and end, in the order of the events. References live until the call returns.
 class Listener {
 public:
@@ -29,6 +39,9 @@ public:
     virtual void ended(Unit&& unit) = 0;
     /// The first byte of an outgoing request was written.
     virtual void sent(const Exchange& exchange) = 0;
+    /// Of exchanges that are shared, follows sent() for the first frame, and comes again for each that has content or is the
+    /// last.
+    virtual void carried(const Carried& frame) { (void)frame; }
     /// Exactly one call for each sent; complete or not.
     virtual void answered(Exchange&& exchange) = 0;
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
@@ -74,6 +87,7 @@ private:
         Exchange exchange;
         std::uint64_t request_begin = 0;
         std::uint64_t response_begin = 0;
+        std::uint64_t carried = 0;  ///< where the frame begins that was told of last
         bool answering = false;
         std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
     };
@@ -93,8 +107,9 @@ private:
     void name_statement(Exchange& exchange, const proto::Head& head);
     void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
+    void carry(OpenExchange& at, const net::Connection& connection, std::uint64_t frame);
     void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
-    void end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    void end_exchange_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     static void conclude(OpenExchange& at, std::uint64_t position);
     void end_all(PerConnection& open, const std::string& error);
 
