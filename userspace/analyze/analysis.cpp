@@ -49,7 +49,8 @@ struct Analysis::Flow final : event::Consumer {
         : routes(std::move(patterns)),
           aggregate(options),
           fork(aggregate, accounts),
-          attribution(fork, options.trusted),
+          rules(options.rules),
+          attribution(fork, options.trusted, rules.get()),
           tracker(attribution, routes),
           connections(tracker, aggregate),
           merge(*this) {}
@@ -101,6 +102,7 @@ struct Analysis::Flow final : event::Consumer {
     request::RouteTable routes;
     Aggregate aggregate;
     Fork fork;
+    std::shared_ptr<const rules::RuleSet> rules;
     attribute::Attribution attribution;
     request::Tracker tracker;
     net::Connections connections;
