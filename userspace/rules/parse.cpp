@@ -4,10 +4,8 @@
 #include <limits>
 #include <sstream>
 
-// Errors are values here, as everywhere. The macros are toml++'s own switches, the same as its Debian library was built with but for
-// the exceptions, so the parser is compiled into this file.
+// toml++'s own switches: errors are values here, as everywhere, and nothing is written.
 #define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
