@@ -16,8 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return each;
     };
     s3::Request request;
-    for (std::string_view* part : {&request.method, &request.target, &request.host, &request.signature, &request.signed_service,
-                                   &request.content_type}) {
+    for (std::string_view* part :
+         {&request.method, &request.target, &request.host, &request.signature, &request.signed_service, &request.content_type}) {
         *part = line();
     }
     request.has_content_digest = size % 2 == 0;

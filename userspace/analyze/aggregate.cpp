@@ -28,9 +28,9 @@ Aggregate::Aggregate(Options options)
       routes_(options_.routes),
       peers_(kMaximumPeers),
       reservoir_(options_.sample) {
-    if (options_.rules != nullptr) {
-        coverage_.rules_file = options_.rules->file();
-        for (const rules::Rule& rule : options_.rules->rules()) {
+    if (options_.user_rules != nullptr) {
+        coverage_.rules_file = options_.user_rules->file();
+        for (const rules::Rule& rule : options_.user_rules->rules()) {
             coverage_.rules.push_back({.line = rule.line, .bucket = rules::name(rule.bucket), .source_line = rule.source_line});
         }
     }

@@ -109,7 +109,7 @@ inline constexpr std::uint64_t kTellingRepeats = 4;
 /// What units moved: see attribute::MovedObject.
 struct ObjectSums {
     std::uint64_t count = 0;
-    std::uint64_t bytes = 0;   ///< of each object once
+    std::uint64_t bytes = 0;  ///< of each object once
     std::uint64_t stored = 0;
     std::uint64_t fetched = 0;  ///< some are both
     Duration on_path{};
@@ -314,10 +314,10 @@ struct RuntimeGap {
 
 /// One of the user's rules, and what it decided.
 struct RuleLine {
-    std::string line;          ///< empty: it names none
-    std::string_view bucket;   ///< "db", "provider", "transfer", "internal"
+    std::string line;         ///< empty: it names none
+    std::string_view bucket;  ///< "db", "provider", "transfer", "internal"
     std::size_t source_line = 0;
-    std::uint64_t calls = 0;   ///< exchanges, those of nobody too
+    std::uint64_t calls = 0;  ///< exchanges, those of nobody too
     Duration on_path{};
 };
 

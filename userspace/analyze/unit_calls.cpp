@@ -70,8 +70,8 @@ void UnitCalls::read(const attribute::Account& account) {
         if (has_place && exchange.host.empty()) {
             call.peer = peer_name(exchange.remote);
         }
-        call.view = {owned.bucket, exchange.housekeeping, exchange.protocol, exchange.operation, {}, exchange.statement, owned.line,
-                     owned.internal};
+        call.view = {owned.bucket, exchange.housekeeping, exchange.protocol, exchange.operation,
+                     {},           exchange.statement,    owned.line,        owned.internal};
         if (has_place) {
             call.view.host = exchange.host.empty() ? std::string_view(call.peer) : std::string_view(exchange.host);
         }

@@ -98,16 +98,16 @@ struct OwnedExchange {
     Grounds grounds;                       ///< inferred, ambiguous
 };
 
-/// Something that a unit fetched, stored, or fetched and then stored: one exchange, or several that belong together (a download and
-/// the put of as many bytes, the parts of a multipart upload, attempts to store under the same key).
+/// Something that a unit fetched, stored, or fetched and then stored: one exchange, or several that belong together (a download
+/// and the put of as many bytes, the parts of a multipart upload, attempts to store under the same key).
 struct MovedObject {
-    std::string_view kind;         ///< "image", "video", "audio", "object"
-    std::uint64_t bytes = 0;       ///< of the object, once
-    bool fetched = false;          ///< read from object storage or another server
-    bool stored = false;           ///< written there
-    std::uint32_t exchanges = 0;   ///< that belong to it
-    Duration on_path{};            ///< theirs
-    Duration hidden{};             ///< ditto
+    std::string_view kind;        ///< "image", "video", "audio", "object"
+    std::uint64_t bytes = 0;      ///< of the object, once
+    bool fetched = false;         ///< read from object storage or another server
+    bool stored = false;          ///< written there
+    std::uint32_t exchanges = 0;  ///< that belong to it
+    Duration on_path{};           ///< theirs
+    Duration hidden{};            ///< ditto
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;

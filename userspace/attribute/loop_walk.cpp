@@ -218,8 +218,7 @@ void LoopWalk::resume(const Mark& mark) {
             charge_reply(*mark.exchange);
             return;
         case Mark::What::connected:
-            trail_.charge(mark.exchange->exchange.connect_began, causes_of(*mark.exchange).connect,
-                          mark.exchange->exchange.id);
+            trail_.charge(mark.exchange->exchange.connect_began, causes_of(*mark.exchange).connect, mark.exchange->exchange.id);
             break;
         case Mark::What::request_read:
         case Mark::What::sent:

@@ -59,8 +59,8 @@ private:
         std::uint64_t key = 0;     // of object storage
         std::uint64_t upload = 0;  // ditto, multipart
         bool multipart = false;
-        bool failed = false;   // the latest attempt
-        bool done = false;     // an upload that has been completed or given up
+        bool failed = false;  // the latest attempt
+        bool done = false;    // an upload that has been completed or given up
         bool download = false;
         OwnedExchange* first = nullptr;
         Instant first_byte{};  // of a download's response
@@ -109,12 +109,12 @@ private:
     void put(OwnedExchange& owned, const StorageCall& call) {
         const auto same = std::find_if(states_.begin(), states_.end(),
                                        [&](const State& state) { return state.failed && state.key == call.object; });
-        if (same == states_.end()) {
+        const auto index = static_cast<std::size_t>(same - states_.begin());
+        if (index == states_.size()) {
             State& state = add(owned, kind_of(owned.exchange, proto::Direction::request));
             state.key = call.object;
             state.put_sent = owned.exchange.sent;
         }
-        const std::size_t index = same == states_.end() ? states_.size() - 1 : static_cast<std::size_t>(same - states_.begin());
         states_[index].failed = !succeeded(owned.exchange);
         objects_[index].stored = true;
         objects_[index].bytes = std::max(objects_[index].bytes, call.size);
@@ -183,7 +183,8 @@ private:
     }
 
     [[nodiscard]] std::uint64_t distance(std::size_t a, std::size_t b) const {
-        return objects_[a].bytes > objects_[b].bytes ? objects_[a].bytes - objects_[b].bytes : objects_[b].bytes - objects_[a].bytes;
+        return objects_[a].bytes > objects_[b].bytes ? objects_[a].bytes - objects_[b].bytes
+                                                     : objects_[b].bytes - objects_[a].bytes;
     }
 
     /// Takes out what was joined with another, and small downloads that nobody stored: those are no transfer.

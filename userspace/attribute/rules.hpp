@@ -14,7 +14,8 @@ inline constexpr std::uint64_t kLargeBytes = std::uint64_t{1024} * 1024;
 /// transfer; other HTTP, brokers, and what could not be decoded, is provider.
 Bucket bucket_of(const request::Exchange& exchange);
 
-/// Decides bucket, internal, rule and line: by the first of the user's rules that matches, else by what it is. `rules` may be null.
+/// Decides bucket, internal, rule and line: by the first of the user's rules that matches, else by what it is. `rules` may be
+/// null.
 void classify(OwnedExchange& owned, const rules::RuleSet* rules);
 
 /// A body of this type is moved, not said: an image, video, audio, octet-stream.

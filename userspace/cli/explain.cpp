@@ -32,7 +32,7 @@ int run_explain(const ExplainOptions& options) {
         return fail(kUsage, rules.error(), kRulesHint);
     }
     analyze::Options wanted;
-    wanted.rules = *rules;
+    wanted.user_rules = *rules;
     report::Explanation explanation(UnitId{options.unit});
     analyze::Analysis analysis(wanted, std::move(routes).value(), &explanation);
     code = replay(*reader, "explain", options.strict, [&](auto records) { return analysis.push(records); });

@@ -72,7 +72,7 @@ int run_export(const ExportOptions& options) {
     report::JsonLines lines(stream, TIMESINK_VERSION);
     analyze::Options wanted;
     wanted.trusted = evidence_of(options.evidence);
-    wanted.rules = *rules;
+    wanted.user_rules = *rules;
     analyze::Analysis analysis(wanted, std::move(routes).value(), &lines);
     code = replay(*reader, "export", options.strict, [&](auto records) -> Status {
         if (output.code() != kDone) {

@@ -255,7 +255,7 @@ int run_record(RecordOptions& options) {
             return fail(kUsage, rules.error(), kRulesHint);
         }
         options.rules_text = *text;
-        analysis.rules = *rules;
+        analysis.user_rules = *rules;
     }
     if (options.no_recording) {
         options.file.clear();

@@ -35,7 +35,7 @@ int run_report(ReportOptions& options) {
         return fail(kUsage, rules.error(), kRulesHint);
     }
     analyze::Options wanted = analysis_options(options.presentation);
-    wanted.rules = *rules;
+    wanted.user_rules = *rules;
     analyze::Analysis analysis(wanted, std::move(routes).value());
     code = replay(*reader, "report", options.strict, [&](auto records) { return analysis.push(records); });
     if (code != kDone) {

@@ -29,8 +29,8 @@ Result<std::string> read_rules_file(const std::string& path);
 /// Error: as RuleSet::parse.
 Result<Rules> parse_rules(const std::string& text, const std::string& path);
 
-/// Of a report on a recording: the file that was given now, else what the recording was made with, else none. Error: one of them is
-/// wrong.
+/// Of a report on a recording: the file that was given now, else what the recording was made with, else none. Error: one of them
+/// is wrong.
 Result<Rules> rules_of(const std::string& path, const capture::Reader& reader);
 
 /// The fact that rules_of() finds in a recording, as a record; `time`: CLOCK_MONOTONIC ns.

@@ -155,7 +155,8 @@ private:
                 break;
             }
             ++shown;
-            add(2, safe_(call->line.empty() ? call->protocol : call->line), time, safe_(analyze::call_name(*call)), times(call->count));
+            add(2, safe_(call->line.empty() ? call->protocol : call->line), time, safe_(analyze::call_name(*call)),
+                times(call->count));
         }
     }
 
@@ -195,7 +196,8 @@ private:
     /// Below a host: its language models.
     void models(const std::string& host) {
         for (const CallLine& call : figures_.calls) {
-            if (!call.other && call.bucket == bucket_ && heading_of(call) == host && call.genai.calls > 0 && worth(call.on_path)) {
+            if (!call.other && call.bucket == bucket_ && heading_of(call) == host && call.genai.calls > 0 &&
+                worth(call.on_path)) {
                 add(2, safe_(models_of(call.genai)), call.on_path, wording_of(call.genai));
             }
         }

@@ -72,7 +72,8 @@ Columns columns_of(const std::vector<TreeRow>& rows, const TimeScale& scale, dou
 }
 
 /// `bars`: beside the buckets; else their notes.
-void draw(Page& page, const std::vector<TreeRow>& rows, const Columns& columns, const TimeScale& scale, Duration wall, bool bars) {
+void draw(Page& page, const std::vector<TreeRow>& rows, const Columns& columns, const TimeScale& scale, Duration wall,
+          bool bars) {
     const std::size_t room = page.width() > columns.used + 2 + kLeastNote ? page.width() - columns.used - 2 : 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const double share = share_of(rows[i].time, wall);

@@ -128,8 +128,8 @@ std::string rules_text(const analyze::Coverage& coverage, const Safe& safe) {
         std::size_t count = 0;
         for (const analyze::RuleLine& rule : coverage.rules) {
             if ((rule.calls > 0) == used && ++count <= kMostNamed) {
-                text += (text.empty() ? "" : ", ") + (rule.line.empty() ? std::string(rule.bucket) : safe(rule.line)) + " (line " +
-                        std::to_string(rule.source_line) + ")" + (used ? " " + grouped(rule.calls) + " ×" : "");
+                text += (text.empty() ? "" : ", ") + (rule.line.empty() ? std::string(rule.bucket) : safe(rule.line)) +
+                        " (line " + std::to_string(rule.source_line) + ")" + (used ? " " + grouped(rule.calls) + " ×" : "");
             }
         }
         return count > kMostNamed ? text + " and " + grouped(count - kMostNamed) + " more" : text;

@@ -1,6 +1,7 @@
 #include "report/unit_account.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 

@@ -188,7 +188,8 @@ private:
             text += "  " + cut(page_.safe(exchange.error), 20);
         } else if (exchange.status >= 400) {
             const bool coded = exchange.storage != nullptr && !exchange.storage->error_code.empty();
-            text += "  " + std::to_string(exchange.status) + (coded ? " " + cut(page_.safe(exchange.storage->error_code), 20) : "");
+            text +=
+                "  " + std::to_string(exchange.status) + (coded ? " " + cut(page_.safe(exchange.storage->error_code), 20) : "");
         }
         return text + (exchange.complete ? "" : "  cut off");
     }

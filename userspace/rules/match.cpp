@@ -43,7 +43,8 @@ namespace {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return out;
 }
 
@@ -70,9 +71,8 @@ bool Rule::matches(const Call& call) const {
     if (!hosts.empty() && !any(hosts, lower(call.host), false) && !any(hosts, call.address, false)) {
         return false;
     }
-    const bool port_fits = std::any_of(ports.begin(), ports.end(), [&](const auto& range) {
-        return range.first <= call.port && call.port <= range.second;
-    });
+    const bool port_fits = std::any_of(ports.begin(), ports.end(),
+                                       [&](const auto& range) { return range.first <= call.port && call.port <= range.second; });
     if (!ports.empty() && !port_fits) {
         return false;
     }

@@ -21,7 +21,8 @@ constexpr std::string_view kKeys = "bucket, line, protocol, host, port, method, 
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return out;
 }
 
@@ -130,8 +131,9 @@ public:
             fail(table_.source(), "this rule has no bucket: db, provider, transfer or internal");
         } else if (rule_.protocols.empty() && rule_.hosts.empty() && rule_.ports.empty() && rule_.operations.empty() &&
                    rule_.routes.empty() && rule_.types.empty() && !has_size_) {
-            fail(table_.source(), "this rule would match every call: say which by protocol, host, port, method, route, type or size "
-                                  "(host = \"*\" means all)");
+            fail(table_.source(),
+                 "this rule would match every call: say which by protocol, host, port, method, route, type or size "
+                 "(host = \"*\" means all)");
         } else if (rule_.way != Way::either && rule_.types.empty() && !has_size_) {
             fail(table_.source(), "direction says which body type and size are of: it needs one of them");
         } else if (rule_.most_bytes && *rule_.most_bytes < rule_.least_bytes) {

@@ -21,9 +21,9 @@ enum class Way : std::uint8_t { either, in, out };
 
 /// A call, as rules see it. Views; not owned.
 struct Call {
-    std::string_view protocol;   ///< OTel name
-    std::string_view host;       ///< without port; of TLS that is not decoded the SNI; empty: not told
-    std::string_view address;    ///< of the other end
+    std::string_view protocol;  ///< OTel name
+    std::string_view host;      ///< without port; of TLS that is not decoded the SNI; empty: not told
+    std::string_view address;   ///< of the other end
     std::uint16_t port = 0;
     std::string_view operation;  ///< HTTP method or S3 operation, statement's first word
     std::string_view method;     ///< HTTP method; empty: no HTTP
@@ -37,17 +37,17 @@ struct Call {
 /// One [[rule]]. Every list that is not empty must have a member that matches; patterns are lower case.
 struct Rule {
     Bucket bucket = Bucket::provider;
-    std::string line;                    ///< the name under which its calls appear; empty: their own
+    std::string line;  ///< the name under which its calls appear; empty: their own
     std::vector<std::string> protocols;
-    std::vector<std::string> hosts;      ///< * is any text; also held against the address
+    std::vector<std::string> hosts;                              ///< * is any text; also held against the address
     std::vector<std::pair<std::uint16_t, std::uint16_t>> ports;  ///< first and last
     std::vector<std::string> operations;
-    std::vector<std::string> routes;     ///< * is any text without a slash, ** any text
-    std::vector<std::string> types;      ///< * is any text
+    std::vector<std::string> routes;  ///< * is any text without a slash, ** any text
+    std::vector<std::string> types;   ///< * is any text
     std::uint64_t least_bytes = 0;
     std::optional<std::uint64_t> most_bytes;
     Way way = Way::either;
-    std::size_t source_line = 0;         ///< in the file, from 1
+    std::size_t source_line = 0;  ///< in the file, from 1
 
     [[nodiscard]] bool matches(const Call& call) const;
 };
@@ -59,7 +59,8 @@ public:
     static constexpr std::size_t kMostBytes = std::size_t{24} * 1024;
     static constexpr std::size_t kMostRules = 256;
 
-    /// TOML. `file`: its path, for errors; file() is the last part of it. Error: "shop.toml:7:3: unknown key 'bukcet'; …", the first that is wrong.
+    /// TOML. `file`: its path, for errors; file() is the last part of it. Error: "shop.toml:7:3: unknown key 'bukcet'; …", the
+    /// first that is wrong.
     static Result<RuleSet> parse(std::string_view text, std::string_view file);
 
     /// From 1; 0: no rule matches.

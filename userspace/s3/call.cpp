@@ -16,7 +16,8 @@ bool is_digit(char c) {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return out;
 }
 
@@ -175,11 +176,11 @@ std::string bucket_operation(const Request& request, const Query& query) {
         return std::string(verb_of(request.method)) + "ObjectLockConfiguration";
     }
     if (request.method == "GET") {
-        return query.has("uploads")                ? "ListMultipartUploads"
-               : query.has("versions")             ? "ListObjectVersions"
-               : query.has("list-type")        ? "ListObjectsV2"
-               : query.has("session")              ? "CreateSession"
-                                                   : "ListObjects";
+        return query.has("uploads")     ? "ListMultipartUploads"
+               : query.has("versions")  ? "ListObjectVersions"
+               : query.has("list-type") ? "ListObjectsV2"
+               : query.has("session")   ? "CreateSession"
+                                        : "ListObjects";
     }
     if (request.method == "POST") {
         return query.has("delete") ? "DeleteObjects" : "PostObject";

@@ -9,15 +9,15 @@ namespace timesink::s3 {
 
 /// The parts of an HTTP request that say whether it is one of S3's, and which. Views; not owned.
 struct Request {
-    std::string_view method;            ///< "PUT"
-    std::string_view target;            ///< path and query, as sent
-    std::string_view host;              ///< authority, with its port where it has one
-    std::string_view signature;         ///< first word of Authorization; empty: no such field
-    std::string_view signed_service;    ///< of the signature's scope; empty: not known
+    std::string_view method;          ///< "PUT"
+    std::string_view target;          ///< path and query, as sent
+    std::string_view host;            ///< authority, with its port where it has one
+    std::string_view signature;       ///< first word of Authorization; empty: no such field
+    std::string_view signed_service;  ///< of the signature's scope; empty: not known
     std::string_view content_type;
-    bool copies = false;                ///< has an x-amz-copy-source
-    bool names_other_api = false;       ///< has an x-amz-target: DynamoDB, Kinesis and their kin
-    bool has_content_digest = false;    ///< has an x-amz-content-sha256
+    bool copies = false;              ///< has an x-amz-copy-source
+    bool names_other_api = false;     ///< has an x-amz-target: DynamoDB, Kinesis and their kin
+    bool has_content_digest = false;  ///< has an x-amz-content-sha256
 };
 
 /// What a request means for a multipart upload.
@@ -37,8 +37,8 @@ struct Call {
     bool presigned = false;
 };
 
-/// A key is as long as S3 allows (1,024 bytes, escaped three times that); a bucket's name has 63 characters at most. What is longer
-/// is cut off.
+/// A key is as long as S3 allows (1,024 bytes, escaped three times that); a bucket's name has 63 characters at most. What is
+/// longer is cut off.
 inline constexpr std::size_t kLongestKey = 3072;
 
 /// None: it is no request to S3, or nothing says that it is. By its signature: version 4 (in the header or presigned) for the

@@ -26,11 +26,11 @@ public:
         owned.exchange.status = status;
         owned.exchange.body_in = owned.exchange.bytes_in = bytes;
         owned.exchange.attributes.emplace_back("http.response.header.content-type", type);
-        classify(owned, rules.get());
+        classify(owned, own_rules.get());
         return owned;
     }
-    OwnedExchange& storage(const std::string& operation, std::uint64_t key, std::uint64_t bytes, Multipart multipart = Multipart::none,
-                           std::uint64_t upload = 0, int status = 200) {
+    OwnedExchange& storage(const std::string& operation, std::uint64_t key, std::uint64_t bytes,
+                           Multipart multipart = Multipart::none, std::uint64_t upload = 0, int status = 200) {
         OwnedExchange& owned = add(operation);
         owned.exchange.status = status;
         request::StorageCall call;
@@ -43,7 +43,7 @@ public:
                      : operation == "PutObject" || multipart == Multipart::part ? Moves::stores
                                                                                 : Moves::nothing;
         owned.exchange.storage = std::make_shared<const request::StorageCall>(call);
-        classify(owned, rules.get());
+        classify(owned, own_rules.get());
         return owned;
     }
     OwnedExchange& put(std::uint64_t key, std::uint64_t bytes, int status = 200) {
@@ -56,8 +56,8 @@ public:
         find_objects(exchanges, found);
         std::vector<std::string> lines;
         for (std::size_t i = 0; i < found.size(); ++i) {
-            std::string line = std::string(found[i].kind) + " " + std::to_string(found[i].bytes) + (found[i].fetched ? " fetched" : "") +
-                               (found[i].stored ? " stored" : "") + ":";
+            std::string line = std::string(found[i].kind) + " " + std::to_string(found[i].bytes) +
+                               (found[i].fetched ? " fetched" : "") + (found[i].stored ? " stored" : "") + ":";
             std::uint32_t count = 0;
             for (std::size_t at = 0; at < exchanges.size(); ++at) {
                 if (exchanges[at].object == i + 1) {
@@ -73,7 +73,7 @@ public:
 
     std::vector<OwnedExchange> exchanges;
     std::int64_t now = 0;
-    std::unique_ptr<rules::RuleSet> rules;
+    std::unique_ptr<rules::RuleSet> own_rules;
 
 private:
     OwnedExchange& add(const std::string& operation) {
@@ -118,7 +118,8 @@ TEST(Objects, EqualSizesAreTakenInOrderAndOnce) {
     unit.put(1, 100000);
     unit.put(2, 100000);
     unit.put(3, 100000);
-    EXPECT_EQ(unit.objects(), (Lines{"image 100000 fetched stored: 0 2", "image 100000 fetched stored: 1 3", "object 100000 stored: 4"}));
+    EXPECT_EQ(unit.objects(),
+              (Lines{"image 100000 fetched stored: 0 2", "image 100000 fetched stored: 1 3", "object 100000 stored: 4"}));
 }
 
 TEST(Objects, OtherSizesAndPutsAheadOfTheDownloadAreTheirOwn) {
@@ -158,7 +159,7 @@ TEST(Objects, DocumentsAreNotObjects) {
 
 TEST(Objects, ARuleOfTheUsersStands) {
     Unit unit;
-    unit.rules = std::make_unique<rules::RuleSet>(
+    unit.own_rules = std::make_unique<rules::RuleSet>(
         rules::RuleSet::parse("[[rule]]\nbucket = \"internal\"\nmethod = \"GET\"\ntype = \"image/*\"\n", "r.toml").value());
     unit.get(5000);
     unit.put(1, 5000);

@@ -20,7 +20,8 @@ std::ostream& operator<<(std::ostream& out, const Case& each) {
     return out << each.name;
 }
 
-Request signed_for(std::string_view service, std::string_view method, std::string_view target, std::string_view host = "127.0.0.1:9000") {
+Request signed_for(std::string_view service, std::string_view method, std::string_view target,
+                   std::string_view host = "127.0.0.1:9000") {
     return {.method = method, .target = target, .host = host, .signature = "AWS4-HMAC-SHA256", .signed_service = service};
 }
 Request s3(std::string_view method, std::string_view target, std::string_view host = "127.0.0.1:9000") {
@@ -78,22 +79,28 @@ const Case kCases[] = {
     {"signed for another API", signed_for("dynamodb", "POST", "/"), "-"},
     {"signed for an API that begins like it", signed_for("s3tables", "GET", "/b/k"), "-"},
     {"not signed at all", unsigned_get("/b/k"), "-"},
-    {"a scope that is not known, with S3's digest of the content", [] {
+    {"a scope that is not known, with S3's digest of the content",
+     [] {
          Request request = service_unknown(s3("PUT", "/b/k"));
          request.has_content_digest = true;
          return request;
-     }(), "PutObject b k"},
+     }(),
+     "PutObject b k"},
     {"a scope that is not known, and nothing else", service_unknown(s3("PUT", "/b/k")), "-"},
-    {"a scope that is not known, of another API's target", [] {
+    {"a scope that is not known, of another API's target",
+     [] {
          Request request = service_unknown(s3("POST", "/"));
          request.has_content_digest = request.names_other_api = true;
          return request;
-     }(), "-"},
-    {"a scope that is not known, at another API's host", [] {
+     }(),
+     "-"},
+    {"a scope that is not known, at another API's host",
+     [] {
          Request request = service_unknown(s3("POST", "/b", "sqs.eu-west-1.amazonaws.com"));
          request.has_content_digest = true;
          return request;
-     }(), "-"},
+     }(),
+     "-"},
     {"a method that S3 does not have", s3("PATCH", "/b/k"), "-"},
     {"a target that is no path", s3("OPTIONS", "*"), "-"},
 };
