@@ -65,7 +65,10 @@ def judge(calls, found):
         same = by_name[call["name"]]
         fits = [one for one in same if call["begin"] - TOLERANCE_NS <= one["sent_ns"] and one["read_ns"] and one["read_ns"] <= call["end"] + TOLERANCE_NS]
         if not fits:
-            wrong.append(f"not found: {call}")
+            near = min(same, key=lambda one: abs(one["sent_ns"] - call["begin"]), default=None)
+            by = near and {"sent": near["sent_ns"] - call["begin"], "read": near["read_ns"] and near["read_ns"] - call["end"],
+                           "status": near["status"], "error": near["error"]}
+            wrong.append(f"not found: {call}; the nearest one, after begin and end: {by}")
             continue
         same.remove(fits[0])
         bad = list(faults(call, fits[0]))

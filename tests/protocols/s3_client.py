@@ -81,7 +81,7 @@ def main(endpoint, authority, truth, ready):
     import boto3
     import botocore.config
     import httpx
-    settings = botocore.config.Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
+    settings = botocore.config.Config(signature_version="s3v4", retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
     verify = None if authority == "-" else authority
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="testkey", aws_secret_access_key="testsecret",
                           config=settings, verify=verify)

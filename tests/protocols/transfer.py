@@ -80,7 +80,10 @@ def judge_objects(truth, units, calls):
         whole = all(one["kind"] == "image" and one["fetched"] and one["stored"] and one["exchanges"] == 2 for one in unit["objects"])
         fits = all(FETCHING_S * 1e9 - 1e6 <= one["on_path_ns"] <= its["transfer_ns"] + 1e6 for one, its in zip(unit["objects"], told["images"]))
         asked = sum(one["provider_ns"] for one in told["images"])
-        right += same and whole and fits and IMAGES * MAKING_S * 1e9 - 1e6 <= provider <= asked + 1e6
+        asked_for = IMAGES * MAKING_S * 1e9 - 1e6 <= provider <= asked + 1e6
+        if not (same and whole and fits and asked_for):
+            print(f"  wrong: {unit['path']}: {unit['objects']}, provider {provider}: {told['images']}", file=sys.stderr)
+        right += same and whole and fits and asked_for
     return right
 
 

@@ -24,7 +24,7 @@ def clients():
     if not hasattr(local, "s3"):
         local.http = requests.Session()
         local.http.trust_env = False
-        settings = botocore.config.Config(s3={"addressing_style": "path"}, proxies={})
+        settings = botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "path"}, proxies={})
         local.s3 = boto3.session.Session().client("s3", endpoint_url=os.environ["S3"], region_name="us-east-1", aws_access_key_id="testkey",
                                                   aws_secret_access_key="testsecret", config=settings)
     return local.http, local.s3
