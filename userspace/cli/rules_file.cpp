@@ -22,9 +22,9 @@ void add_rules_option(CLI::App& command, std::string& path) {
 }
 
 Result<std::string> read_rules_file(const std::string& path) {
+    errno = 0;
     std::ifstream file(path, std::ios::binary);
     std::string text(rules::RuleSet::kMostBytes + 1, '\0');
-    errno = 0;
     if (file) {
         file.read(text.data(), static_cast<std::streamsize>(text.size()));
     }
