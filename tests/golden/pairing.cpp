@@ -54,6 +54,7 @@ struct Flow final : event::Consumer {
     void on(const event::Task&) override {}
     void on(const event::Loss&) override {}
     void on(const event::Lineage&) override {}
+    void on(const event::LoopPhase&) override {}
     void on(const event::Plaintext& plain) override { connections.on(plain); }
     void on(const event::Fact& fact) override {
         if (fact.name == "attached") {
