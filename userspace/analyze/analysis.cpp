@@ -49,7 +49,8 @@ struct Analysis::Flow final : event::Consumer {
         : routes(std::move(patterns)),
           aggregate(options),
           fork(aggregate, accounts),
-          attribution(fork, options.trusted),
+          user_rules(options.user_rules),
+          attribution(fork, options.trusted, user_rules.get()),
           tracker(attribution, routes),
           connections(tracker, aggregate),
           merge(*this) {}
@@ -109,6 +110,7 @@ struct Analysis::Flow final : event::Consumer {
     request::RouteTable routes;
     Aggregate aggregate;
     Fork fork;
+    std::shared_ptr<const rules::RuleSet> user_rules;
     attribute::Attribution attribution;
     request::Tracker tracker;
     net::Connections connections;

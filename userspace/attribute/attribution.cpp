@@ -5,6 +5,7 @@
 
 #include "attribute/goroutine_walk.hpp"
 #include "attribute/loop_walk.hpp"
+#include "attribute/objects.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
 
@@ -279,9 +280,9 @@ void Attribution::answered(request::Exchange&& exchange) {
         give_sender_up(exchange, *found);
     }
     OwnedExchange owned;
-    owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
     owned.exchange = std::move(exchange);
+    classify(owned, rules_);
     owned.exchange.callee = found->callee;
     if (found->undecided || found->with_helper) {
         found->answered = std::make_unique<OwnedExchange>(std::move(owned));
@@ -414,6 +415,7 @@ void Attribution::draw(LiveUnit& live) {
     account.by_cause = {};
     account.hidden = {};
     account.pieces.clear();
+    account.objects.clear();
     request::Unit& unit = live.unit;
     const bool touched = std::any_of(live.exchanges.begin(), live.exchanges.end(),
                                      [](const OwnedExchange& owned) { return owned.exchange.touched_by_loss; });
@@ -425,6 +427,7 @@ void Attribution::draw(LiveUnit& live) {
     }
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
+        find_objects(live.exchanges, account.objects);  // which may make a small download transfer
         const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
         if (!owners_.threads_tell(unit.process)) {
             GoroutineWalk(live, timelines_, account.pieces).run();
@@ -447,6 +450,7 @@ void Attribution::draw(LiveUnit& live) {
             owned.inside = inside_.of(owned, account.pieces);
             account.hidden += owned.hidden;
         }
+        measure_objects(live.exchanges, account.objects);
         inside_.drawn(unit.id, account.pieces);
     }
     for (const OwnedExchange& owned : live.exchanges) {

@@ -20,6 +20,7 @@
 #include "base/id_map.hpp"
 #include "base/ring.hpp"
 #include "request/tracker.hpp"
+#include "rules/rules.hpp"
 
 namespace timesink::attribute {
 
@@ -29,7 +30,9 @@ namespace timesink::attribute {
 class Attribution final : public request::Listener {
 public:
     /// `trusted`: the evidence by which owners are taken as known; what only others know is ambiguous.
-    explicit Attribution(AccountSink& sink, EvidenceSet trusted = EvidenceSet().set()) : sink_(sink), trusted_(trusted) {}
+    /// `rules`: the user's, ahead of the defaults; null: none. Not owned, must outlive this.
+    explicit Attribution(AccountSink& sink, EvidenceSet trusted = EvidenceSet().set(), const rules::RuleSet* rules = nullptr)
+        : sink_(sink), trusted_(trusted), rules_(rules) {}
 
     /// Of every event that concerns a thread, before net/ sees it.
     void on(const event::Call& call);
@@ -97,6 +100,7 @@ private:
 
     AccountSink& sink_;
     EvidenceSet trusted_;
+    const rules::RuleSet* rules_;
     Timelines timelines_;
     ConnectionPools pools_;
     Owners owners_;

@@ -203,6 +203,9 @@ void LoopWalk::gap(const ThreadTimeline& timeline) {
     if (mark.thread != trail_.thread && charge_helper(timeline, mark)) {
         return;
     }
+    if (mark.what == Mark::What::responded && charge_slow_client(timeline, mark)) {
+        return;
+    }
     charge_wait(timeline, mark.at);
     marks_.pop_back();
     resume(mark);
@@ -215,8 +218,7 @@ void LoopWalk::resume(const Mark& mark) {
             charge_reply(*mark.exchange);
             return;
         case Mark::What::connected:
-            trail_.charge(mark.exchange->exchange.connect_began, causes_of(mark.exchange->bucket).connect,
-                          mark.exchange->exchange.id);
+            trail_.charge(mark.exchange->exchange.connect_began, causes_of(*mark.exchange).connect, mark.exchange->exchange.id);
             break;
         case Mark::What::request_read:
         case Mark::What::sent:
@@ -243,7 +245,7 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
         charge_running(*timeline, ready, Cause::loop_busy);
     }
     trail_.charge(exchange.arrived_end, Cause::run_queue);
-    trail_.charge(exchange.arrived, causes_of(owned.bucket).body, exchange.id);
+    trail_.charge(exchange.arrived, causes_of(owned).body, exchange.id);
     trail_.charge_first_byte(owned);
 }
 
@@ -260,6 +262,24 @@ void LoopWalk::charge_wait(const ThreadTimeline& timeline, Instant from) {
         return;
     }
     charge_running(timeline, from, Cause::loop_busy);
+}
+
+/// Between two writes of the response, of which the first left the socket full: the client took its time.
+bool LoopWalk::charge_slow_client(const ThreadTimeline& timeline, const Mark& mark) {
+    const SocketCall* next = timeline.next_call(trail_.at);
+    const SocketCall* full = timeline.next_call(mark.at);
+    if (next == nullptr || next->operation != TS_OPERATION_WRITE || next->socket != unit_.socket || full == nullptr ||
+        full->socket != unit_.socket || full->exited >= trail_.at || !may_have_filled(*full)) {
+        return false;
+    }
+    const OffCpuSpan* idle = latest_idle(timeline, full->exited, trail_.at);
+    if (idle == nullptr) {
+        return false;  // it had no time to look whether there was room
+    }
+    charge_running(timeline, idle->on, Cause::loop_busy);
+    trail_.charge(idle->woken, Cause::run_queue);
+    trail_.charge(full->exited, Cause::transfer_response);
+    return true;
 }
 
 /// What it does next, it does on a connection that another used until now.

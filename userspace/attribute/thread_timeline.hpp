@@ -31,7 +31,12 @@ struct SocketCall {
     Instant exited;
     SocketId socket;
     ts_operation operation;
+    std::int64_t result = 0;  ///< bytes, or -errno
 };
+
+/// A write after which the socket may have been full. One that does not block says so by taking less than it was given, and how
+/// much that was is not recorded: so by its size, which is more than what services say a piece at a time (events, lines).
+bool may_have_filled(const SocketCall& write);
 
 /// What a thread has used since it was first seen.
 struct ThreadUse {
@@ -56,6 +61,8 @@ public:
     [[nodiscard]] const SocketCall* call_around(const OffCpuSpan& span) const;
     /// The first call that was entered at `at` or later.
     [[nodiscard]] const SocketCall* next_call(Instant at) const;
+    /// The last write on that socket that had returned by `at`; null: none known, or too many other calls ago.
+    [[nodiscard]] const SocketCall* latest_write(SocketId socket, Instant at) const;
     /// The last call that had returned by `at`; null: none known.
     [[nodiscard]] const SocketCall* latest_call(Instant at) const;
     /// Time off the CPU and time runnable within the interval.

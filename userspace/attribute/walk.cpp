@@ -33,7 +33,7 @@ void Walk::run() {
         const OwnedExchange& nearest = *synchronous_.back().exchange;
         synchronous_.pop_back();
         if (trail_.thread == nearest.exchange.sent_by) {
-            trail_.charge(nearest.exchange.arrived, causes_of(nearest.bucket).body, nearest.exchange.id);
+            trail_.charge(nearest.exchange.arrived, causes_of(nearest).body, nearest.exchange.id);
             trail_.charge_first_byte(nearest);
         }
     }
@@ -137,9 +137,11 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
         // Only while the request is not whole, or the response has begun: else the call merely happens to be the next one.
         const bool body_missing =
             call.operation == TS_OPERATION_READ && (unit_.read_end == Instant{} || unit_.read_end >= span.on);
-        const bool reader_slow =
-            call.operation == TS_OPERATION_WRITE &&
-            (call.entered <= span.off || (unit_.first_response != Instant{} && unit_.first_response <= span.off));
+        const ThreadTimeline* timeline = timelines_.find(trail_.thread);
+        const SocketCall* before = timeline == nullptr ? nullptr : timeline->latest_write(unit_.socket, span.off);
+        const bool left_full = unit_.first_response != Instant{} && unit_.first_response <= span.off && before != nullptr &&
+                               may_have_filled(*before);
+        const bool reader_slow = call.operation == TS_OPERATION_WRITE && (call.entered <= span.off || left_full);
         if (body_missing || reader_slow) {
             trail_.charge(span.off, body_missing ? Cause::transfer_request : Cause::transfer_response);
         }
@@ -153,7 +155,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
                 break;
             }
         }
-        const Cause cause = first != nullptr ? causes_of(first->bucket).connect : Cause::provider_connect;
+        const Cause cause = first != nullptr ? causes_of(*first).connect : Cause::provider_connect;
         trail_.charge(span.off, cause, first != nullptr ? first->exchange.id : ExchangeId{});
         return true;
     }
@@ -166,7 +168,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
         if (awaited->exchange.sent >= span.on) {
             return false;  // it was sent only after the wait, which therefore was for something else
         }
-        trail_.charge(span.off, causes_of(awaited->bucket).first_byte, awaited->exchange.id);
+        trail_.charge(span.off, causes_of(*awaited).first_byte, awaited->exchange.id);
         return true;
     }
     return wait_for_reply(*awaited, span);
@@ -177,7 +179,7 @@ bool Walk::wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span) {
     if (exchange.sent > span.off) {
         return false;
     }
-    const ExchangeCauses causes = causes_of(owned.bucket);
+    const ExchangeCauses causes = causes_of(owned);
     if (exchange.arrived == Instant{} || exchange.arrived > span.on) {
         trail_.charge(exchange.sent, causes.first_byte, exchange.id);  // given up before it was answered
         trail_.thread = exchange.sent_by;

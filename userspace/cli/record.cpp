@@ -17,6 +17,7 @@
 #include "cli/message.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
+#include "cli/rules_file.hpp"
 #include "live/session.hpp"
 
 namespace timesink::cli {
@@ -32,6 +33,7 @@ struct RecordOptions {
     bool force = false;
     std::string ready_file;
     std::vector<std::string> routes;
+    std::string rules_text;  // of presentation.rules
     Presentation presentation;
 };
 
@@ -54,8 +56,8 @@ std::string default_file() {
 /// same pieces and order.
 class Recording {
 public:
-    Recording(RecordOptions& options, request::RoutePatterns routes)
-        : options_(options), analysis_(analysis_options(options.presentation), std::move(routes)) {}
+    Recording(RecordOptions& options, const analyze::Options& analysis, request::RoutePatterns routes)
+        : options_(options), analysis_(analysis, std::move(routes)) {}
 
     int run();
 
@@ -132,6 +134,9 @@ Status create_ready_file(const std::string& path) {
 int Recording::attach() {
     if (!options_.routes.empty()) {
         take(routes_record(options_.routes, now_ns()));
+    }
+    if (!options_.rules_text.empty()) {
+        take(rules_record(options_.rules_text, options_.presentation.rules, now_ns()));
     }
     options_.session.ends = [this] { return interrupted() || now_ns() >= end_ns_; };
     auto session = live::Session::open(options_.session, [this](auto records) { take(records); });
@@ -246,6 +251,16 @@ int run_record(RecordOptions& options) {
     if (!routes) {
         return fail(kUsage, routes.error());
     }
+    analyze::Options analysis = analysis_options(options.presentation);
+    if (!options.presentation.rules.empty()) {
+        const auto text = read_rules_file(options.presentation.rules);
+        const auto rules = text ? parse_rules(*text, options.presentation.rules) : Result<Rules>(text.error());
+        if (!rules) {
+            return fail(kUsage, rules.error(), kRulesHint);
+        }
+        options.rules_text = *text;
+        analysis.user_rules = *rules;
+    }
     if (options.no_recording) {
         options.file.clear();
     } else if (options.file.empty()) {
@@ -259,7 +274,7 @@ int run_record(RecordOptions& options) {
         }
     }
     watch_for_interrupts();
-    return Recording(options, std::move(routes).value()).run();
+    return Recording(options, analysis, std::move(routes).value()).run();
 }
 
 }  // namespace

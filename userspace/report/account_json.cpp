@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "report/genai_json.hpp"
+#include "report/storage_json.hpp"
 #include "report/wording.hpp"
 
 namespace timesink::report {
@@ -115,6 +116,7 @@ void write_unit(JsonWriter& json, const Account& account) {
     json.member("connected_ns", unit.connected).member("accepted_ns", unit.accepted).member("read_begin_ns", unit.read_begin);
     json.member("first_response_ns", unit.first_response);
     write_stream(json, unit.stream.get());
+    write_objects(json, account);
 }
 
 void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
@@ -163,6 +165,11 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     }
     json.member("bucket", attribute::name(owned.bucket));
     json.member("on_path_ns", owned.on_path).member("hidden_ns", owned.hidden);
+    json.member("internal", owned.internal).member_or_null("line", owned.line);
+    write_number_or_null(json, "rule", owned.rule);
+    write_number_or_null(json, "object", owned.object);
+    json.member("body_out", exchange.body_out).member("body_in", exchange.body_in);
+    write_storage(json, exchange);
     write_stream(json, exchange.stream.get());
     write_genai(json, exchange);
 }

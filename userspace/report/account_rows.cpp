@@ -63,13 +63,13 @@ private:
                 rest_names += time > Duration{} ? (rest_names.empty() ? "" : ", ") + std::string(title(cause)) : "";
                 continue;
             }
-            TreeRow& row = add(1, std::string(title(cause)), time);
+            add(1, std::string(title(cause)), time);
             if (cause == Cause::db_server) {
                 calls(rows_.size() - 1);
             } else if (cause == Cause::transfer_storage) {
-                storage(row);
+                storage(rows_.size() - 1);
             } else {
-                row.note = note(cause);
+                rows_.back().note = note(cause);
             }
         }
         if (worth(rest)) {
@@ -155,7 +155,8 @@ private:
                 break;
             }
             ++shown;
-            add(2, safe_(call->protocol), time, safe_(analyze::call_name(*call)), times(call->count));
+            add(2, safe_(call->line.empty() ? call->protocol : call->line), time, safe_(analyze::call_name(*call)),
+                times(call->count));
         }
     }
 
@@ -168,13 +169,14 @@ private:
         const CallLine* most = nullptr;
     };
 
-    [[nodiscard]] std::vector<std::pair<std::string, HostSum>> by_host(Cause only) const {
+    /// Under the lines that rules name, else by host. `internal`: only what rules take for that, or only the rest.
+    [[nodiscard]] std::vector<std::pair<std::string, HostSum>> by_host(Cause only, bool internal) const {
         std::map<std::string, HostSum> sums;
         for (const CallLine& call : figures_.calls) {
-            if (call.other || call.bucket != bucket_) {
+            if (call.other || call.bucket != bucket_ || call.internal != internal) {
                 continue;
             }
-            HostSum& sum = sums[call.host];
+            HostSum& sum = sums[heading_of(call)];
             sum.time += only == Cause::unattributed ? call.on_path : call.cause(only);
             sum.first_byte += call.cause(Cause::provider_first_byte);
             sum.connect += call.cause(Cause::provider_connect);
@@ -189,10 +191,13 @@ private:
         return order;
     }
 
+    static const std::string& heading_of(const CallLine& call) { return call.line.empty() ? call.host : call.line; }
+
     /// Below a host: its language models.
     void models(const std::string& host) {
         for (const CallLine& call : figures_.calls) {
-            if (!call.other && call.bucket == bucket_ && call.host == host && call.genai.calls > 0 && worth(call.on_path)) {
+            if (!call.other && call.bucket == bucket_ && heading_of(call) == host && call.genai.calls > 0 &&
+                worth(call.on_path)) {
                 add(2, safe_(models_of(call.genai)), call.on_path, wording_of(call.genai));
             }
         }
@@ -228,10 +233,31 @@ private:
         }
     }
 
-    void hosts() {
-        Duration rest = figures_.ledger.bucket(bucket_);
+    /// Services of the user's own, by rules: a line beside the providers, with theirs below.
+    void internal() {
+        const Duration whole = figures_.ledger.cause(Cause::provider_internal);
+        if (!worth(whole)) {
+            return;
+        }
+        const auto order = by_host(Cause::unattributed, true);
+        std::uint64_t calls = 0;
+        for (const auto& entry : order) {
+            calls += entry.second.calls;
+        }
+        add(1, std::string(title(Cause::provider_internal)), whole, "services of your own, by rules", times(calls));
         std::size_t shown = 0;
-        const auto order = by_host(Cause::unattributed);
+        for (const auto& [host, sum] : order) {
+            if (shown++ == kMostHosts || !worth(sum.time)) {
+                break;
+            }
+            add(2, safe_(host), sum.time, safe_(analyze::call_name(sum.most->operation, sum.most->statement)), times(sum.calls));
+        }
+    }
+
+    void hosts() {
+        Duration rest = figures_.ledger.bucket(bucket_) - figures_.ledger.cause(Cause::provider_internal);
+        std::size_t shown = 0;
+        const auto order = by_host(Cause::unattributed, false);
         const TimeScale scale = TimeScale::of(per_unit(figures_.ledger.wall));
         for (const auto& entry : order) {
             const HostSum& sum = entry.second;
@@ -255,14 +281,16 @@ private:
         if (worth(rest)) {
             add(1, "others", rest, order.size() > shown ? noun(order.size() - shown, "host") : std::string());
         }
+        internal();
     }
     /// Nanoseconds.
     [[nodiscard]] double per_unit(Duration time) const {
         return static_cast<double>(time.count()) / std::max(1.0, static_cast<double>(figures_.ledger.units));
     }
 
-    void storage(TreeRow& row) const {
-        const auto order = by_host(Cause::transfer_storage);
+    /// What was moved, and below it from and to where, unless one place is nearly all of it.
+    void storage(std::size_t row) {
+        const auto order = by_host(Cause::transfer_storage, false);
         if (order.empty()) {
             return;
         }
@@ -270,9 +298,26 @@ private:
         for (const CallLine& call : figures_.calls) {
             moved += !call.other && call.bucket == Bucket::transfer ? call.bytes_in + call.bytes_out : 0;
         }
+        const analyze::ObjectSums& objects = figures_.objects;
         const std::size_t more = order.size() - 1;
-        row.note = safe_(order.front().first) + (more > 0 ? " and " + noun(more, "more host") : "") + " · " + size(moved);
-        row.tail = times(order.front().second.calls);
+        const bool one = share_of(order.front().second.time, rows_[row].time) >= kNearlyAll;
+        rows_[row].note = one ? safe_(order.front().first) + (more > 0 ? " and " + noun(more, "more host") : "") + " · " : "";
+        rows_[row].note += objects.count > 0 ? bytes(share_of(objects.bytes, objects.count)) + " an object" : size(moved);
+        if (objects.count > 0) {
+            rows_[row].tail = times(objects.count);
+        } else {
+            rows_[row].tail = times(order.front().second.calls);
+        }
+        if (one) {
+            return;
+        }
+        std::size_t shown = 0;
+        for (const auto& [host, sum] : order) {
+            if (shown++ == kMostCalls || !worth(sum.time)) {
+                break;
+            }
+            add(2, safe_(host), sum.time, safe_(analyze::call_name(sum.most->operation, sum.most->statement)), times(sum.calls));
+        }
     }
 
     const analyze::Model& model_;

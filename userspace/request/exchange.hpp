@@ -12,6 +12,7 @@
 #include "proto/parser.hpp"
 #include "request/answer_stream.hpp"
 #include "request/genai_call.hpp"
+#include "request/storage_call.hpp"
 
 namespace timesink::request {
 
@@ -45,6 +46,8 @@ struct Exchange {
     Instant read_end{};       ///< exit of the call that read the last byte
     std::uint64_t bytes_out = 0;
     std::uint64_t bytes_in = 0;
+    std::uint64_t body_out = 0;  ///< HTTP: of bytes_out, the body; content encodings are not undone
+    std::uint64_t body_in = 0;   ///< ditto
     std::uint64_t rows = 0;
     int status = 0;
     std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
@@ -56,6 +59,7 @@ struct Exchange {
     proto::Attributes attributes;
     std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
     std::shared_ptr<const GenAiCall> genai;       ///< null: no call of a language model
+    std::shared_ptr<const StorageCall> storage;   ///< null: no call of object storage (S3)
 };
 
 }  // namespace timesink::request

@@ -162,6 +162,12 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.id = ExchangeId{++exchanges_};
     exchange.protocol = connection.protocol();
     name_exchange(exchange, head);
+    if (exchange.protocol == "http") {
+        fresh->storage = StorageWatch::of_request(head);
+    }
+    if (fresh->storage != nullptr) {
+        name_storage(exchange, fresh->storage->call());
+    }
     exchange.local = connection.local();
     exchange.remote = connection.remote();
     exchange.socket = connection.id();
@@ -181,7 +187,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent = exchange.server_free = first_byte.entered;
     exchange.sent_end = first_byte.exited;
     exchange.touched_by_loss = !first_byte.known;
-    fresh->watch = AnswerWatch::of_request(head);
+    fresh->watch = fresh->storage != nullptr ? nullptr : AnswerWatch::of_request(head);
     listener_.sent(exchange);
     carry(*fresh, connection, head.begin);
     if (open.exchanges.size() > kMaximumOpen) {
@@ -218,7 +224,7 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
             key = attribute.second;  // may hold a value: only its shape goes on
         } else if (attribute.first == "redis.script") {
             script = attribute.second;
-        } else {
+        } else if (attribute.first != "http.request.header.x-amz-copy-source") {  // a key
             exchange.attributes.push_back(attribute);
         }
     }
@@ -235,6 +241,13 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
         exchange.statement = head.target;
         exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(head.target);
     }
+}
+
+/// As S3 has it: its operation, and bucket and key instead of the path. A bucket may be in the host.
+void Tracker::name_storage(Exchange& exchange, const StorageCall& call) {
+    exchange.operation = call.operation;
+    exchange.statement = call.bucket + (call.key.empty() ? "" : "/") + call.key;
+    exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + ' ' + exchange.statement);
 }
 
 void Tracker::name_statement(Exchange& exchange, const proto::Head& head) {
@@ -292,7 +305,11 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
         exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
     }
     append(exchange.attributes, head.attributes);
-    watch_response(at, head);
+    if (at.storage != nullptr) {
+        at.storage->response(head);
+    } else {
+        watch_response(at, head);
+    }
 }
 
 void Tracker::end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
@@ -352,11 +369,13 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
     append(exchange.attributes, end.attributes);
     if (end.direction == proto::Direction::request) {
         exchange.bytes_out = bytes_of(end, at.request_begin);
+        exchange.body_out = exchange.protocol == "http" ? end.body_bytes : 0;
         exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
         carry(at, connection, end.frame);
         return;
     }
     exchange.bytes_in = bytes_of(end, at.response_begin);
+    exchange.body_in = exchange.protocol == "http" ? end.body_bytes : 0;
     exchange.rows = end.rows;
     exchange.complete = end.complete && at.answering && last_byte.known;
     if (last_byte.known) {
@@ -394,7 +413,15 @@ void Tracker::content(net::Connection& connection, const proto::Content& content
             found->second.watch->content(content, connection);
         }
     };
-    connection.role() == net::Role::server ? read_along(open->units) : read_along(open->exchanges);
+    if (connection.role() == net::Role::server) {
+        read_along(open->units);
+        return;
+    }
+    read_along(open->exchanges);
+    const auto exchange = open->exchanges.find(content.correlation);
+    if (exchange != open->exchanges.end() && exchange->second.storage != nullptr) {
+        exchange->second.storage->content(content);
+    }
 }
 
 /// What was seen of its bodies, whether it ended as it should or not.
@@ -404,6 +431,10 @@ void Tracker::conclude(OpenExchange& at, std::uint64_t position) {
         at.exchange.stream = at.watch->stream();
         at.exchange.genai = at.watch->genai();
         at.watch.reset();  // the node may lie spare for long
+    }
+    if (at.storage != nullptr) {
+        at.storage->finish(at.exchange);
+        at.storage.reset();
     }
 }
 

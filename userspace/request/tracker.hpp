@@ -11,6 +11,7 @@
 #include "request/exchange.hpp"
 #include "request/route.hpp"
 #include "request/statement.hpp"
+#include "request/storage_watch.hpp"
 #include "request/unit.hpp"
 
 namespace timesink::request {
@@ -89,7 +90,8 @@ private:
         std::uint64_t response_begin = 0;
         std::uint64_t carried = 0;  ///< where the frame begins that was told of last
         bool answering = false;
-        std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
+        std::unique_ptr<AnswerWatch> watch;     ///< null: its bodies are not read
+        std::unique_ptr<StorageWatch> storage;  ///< null: it is not with object storage
     };
     using OpenUnits = std::map<proto::Correlation, OpenUnit>;
     using OpenExchanges = std::map<proto::Correlation, OpenExchange>;
@@ -104,6 +106,7 @@ private:
     void begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void name_exchange(Exchange& exchange, const proto::Head& head);
+    static void name_storage(Exchange& exchange, const StorageCall& call);
     void name_statement(Exchange& exchange, const proto::Head& head);
     void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
