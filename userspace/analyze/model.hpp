@@ -321,6 +321,7 @@ struct Coverage {
     request::CallsByClass calls{};              ///< by class, of all target threads; calls on sockets are not in it
     std::vector<MissingProbe> missing_probes;
     std::vector<RuntimeGap> runtime_gaps;
+    Duration engine_untold{};  ///< of processes, in which what SQLite executed was not told: its rows came too fast
     [[nodiscard]] std::uint64_t excluded_total() const;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -90,6 +91,11 @@ struct OwnedExchange {
     Duration hidden{};                     ///< of its duration that others on the path cover
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
     Grounds grounds;                       ///< inferred, ambiguous
+
+    /// Of its duration, what does not account for its owner's time; zero where its end is not known.
+    [[nodiscard]] Duration beside_the_path() const {
+        return exchange.complete ? std::max(Duration{}, exchange.arrived_end - exchange.sent - on_path) : Duration{};
+    }
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;

@@ -266,7 +266,7 @@ void write_coverage(JsonWriter& json, const Model& model) {
         json.open('{').member("runtime", gap.runtime).member_or_null("error", gap.error).member("processes", gap.processes);
         json.close('}');
     }
-    json.close(']').close('}');
+    json.close(']').member("sqlite_untold_ns", coverage.engine_untold).close('}');
 }
 
 void write_own_cost(JsonWriter& json, const analyze::OwnCost& cost) {
