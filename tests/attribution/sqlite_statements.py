@@ -5,7 +5,7 @@
 Ways: sync (sqlite3 on FastAPI's event loop), threads (SQLAlchemy in its worker threads), aio (aiosqlite), alchemy (SQLAlchemy over aiosqlite), pages (Flask on
 threads, a connection a request), writers (Flask, writers that collide), linked (a C program with a copy of its own, which serves nobody: no owners). A statement is found if an exchange of its shape lies within the service's
 own times; *right* if it has the request's unit as owner. Also wanted: rows and errors as the service saw them, begin and end within 1 ms of the service's
-own (pages and writers: the begin; what comes after the engine is a wait for the GIL there), and time for locks where writers waited for them.
+own (less what its thread waited for a CPU; with threads only the begin, for after the engine they wait for the GIL), and time for locks where writers waited.
 Exit status 0: passed; 1: failed; 77: cannot run here, with the reason."""
 
 import argparse
@@ -38,7 +38,10 @@ from testbed.processes import Stack, StackError, exit_on_sigterm  # noqa: E402
 TOLERANCE_NS = 1_000_000
 WANTED = 0.999
 SERVERS = {"linked": None, "sync": "api", "threads": "api", "aio": "api", "alchemy": "api", "pages": "pages", "writers": "pages"}
-BEHIND_THE_GIL = {"threads", "pages", "writers"}  # whose threads have the engine's answer before they may look at it
+# Threads that have the engine's answer before they may look at it.
+BEHIND_THE_GIL = {"threads", "aio", "alchemy", "pages", "writers"}
+# Threads of aiosqlite that wait for work at the attach return from there unseen, once (docs/event-abi.md).
+UNSEEN = {"aio": 4}
 
 
 class Missing(Exception):
@@ -76,6 +79,8 @@ def record(way, clients, requests, loop):
     """The service's notes, and the exported units and exchanges."""
     with Stack("embedded") as stack:
         service = Embedded(stack, server=SERVERS[way], loop=loop)
+        if way == "threads":
+            load(service.port, "warm", 16, 32)  # its worker threads are there
         recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid)
         load(service.port, way, clients, requests)
         time.sleep(0.5)
@@ -115,7 +120,10 @@ class Score:
         self.late = []
         self.units = {unit["id"]: unit for unit in exported if unit["type"] == "unit"}
         self.found = collections.defaultdict(list)
+        self.prepared = collections.defaultdict(list)  # by thread
         for one in exported:
+            if one["type"] == "exchange" and one["protocol"] == "sqlite" and one["operation"] == "PREPARE":
+                self.prepared[one["tid"]].append((one["sent_ns"], one["read_ns"]))
             if one["type"] == "exchange" and one["protocol"] == "sqlite" and not one["housekeeping"]:
                 self.found[one["statement"]].append(one)
                 self.counts["exchanges"] += 1
@@ -153,9 +161,12 @@ class Score:
         told = one["error"] or None
         if told != note["error"] and not (told and note["error"] and note["error"].startswith(told)):
             self.wrong("other error", note, one)
-        begin, end = one["sent_ns"] - note["begin"], note["end"] - one["read_ns"]
-        if begin > TOLERANCE_NS or (end > TOLERANCE_NS and self.way not in BEHIND_THE_GIL):
-            self.counts["late"] += 1
+        # The service's call may have prepared the statement before: the schema is read then.
+        preparing = sum(end - begin for begin, end in self.prepared[one["tid"]] if note["begin"] <= begin and end <= one["sent_ns"])
+        begin, end = one["sent_ns"] - note["begin"] - preparing, note["end"] - one["read_ns"]
+        most = TOLERANCE_NS + note.get("ready", 0)
+        if begin > most or (end > most and self.way not in BEHIND_THE_GIL):
+            self.wrong("late", f"{begin} {end} {most}", note, one)
         self.late.append(end)
 
     def number(self, one):
@@ -199,7 +210,7 @@ def judge(way, clients, requests, loop):
         wrong.append("statements are missing")
     if count["wrong owner"]:
         wrong.append("owners are wrong")
-    if count["right"] < WANTED * statements:
+    if count["right"] < WANTED * statements and count["found"] - count["right"] > UNSEEN.get(way, 0):
         wrong.append("too few owners")
     if count["other rows"] + count["other error"] > (1 - WANTED) * statements:
         wrong.append("rows or errors are not those of the service")

@@ -92,11 +92,17 @@ struct OwnedExchange {
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
     Grounds grounds;                       ///< inferred, ambiguous
 
-    /// Of its duration, what does not account for its owner's time; zero where its end is not known.
+    /// Of its duration, what does not account for its owner's time; zero where its end is not known. An engine in the process has
+    /// its thread: while that had no CPU nothing was hidden.
     [[nodiscard]] Duration beside_the_path() const {
-        return exchange.complete ? std::max(Duration{}, exchange.arrived_end - exchange.sent - on_path) : Duration{};
+        const Duration length = exchange.engine != nullptr ? exchange.engine->inside - exchange.engine->runnable
+                                                           : exchange.arrived_end - exchange.sent;
+        return exchange.complete ? std::max(Duration{}, length - on_path) : Duration{};
     }
 };
+}
+}
+;
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;
 /// by_cause sums exactly to unit.end - unit.begin. Excluded units have no pieces.

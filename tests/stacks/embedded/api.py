@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import time
 
 import aiosqlite
 import fastapi
@@ -54,6 +55,13 @@ app = fastapi.FastAPI(lifespan=lifespan)
 @app.get("/health")
 async def health():
     return {"ok": True}
+
+
+@app.get("/warm/{number}")
+def warm(number: int):
+    """In a worker thread, without a statement."""
+    time.sleep(0.05)
+    return {"warm": number}
 
 
 @app.get("/sync/{number}")

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import sqlite3
+import threading
 import time
 
 _notes = []
@@ -19,6 +20,26 @@ def _write():
 
 
 atexit.register(_write)
+_thread = threading.local()
+
+
+def ready_ns():
+    """How long this thread has waited for a CPU so far (schedstat in proc(5))."""
+    if not hasattr(_thread, "schedstat"):
+        _thread.schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+    return int(os.pread(_thread.schedstat, 100, 0).split()[1])
+
+
+class Note(dict):
+    """Of one statement: begun when made."""
+
+    def __init__(self, sql, owner):
+        self.ready = ready_ns()
+        super().__init__(sql=sql, owner=owner, begin=time.monotonic_ns(), rows=0, error=None)
+
+    def over(self):
+        self["end"] = time.monotonic_ns()
+        self["ready"] = ready_ns() - self.ready
 
 
 class NotedCursor(sqlite3.Cursor):
@@ -28,7 +49,7 @@ class NotedCursor(sqlite3.Cursor):
         connection = self.connection
         owner = parameters[-1] if parameters else connection.owner
         connection.owner = owner
-        note = {"sql": sql, "owner": owner, "begin": time.monotonic_ns(), "rows": 0, "error": None}
+        note = Note(sql, owner)
         begins = connection.isolation_level is not None and not connection.in_transaction and sql.lstrip().upper().startswith(_CHANGES)
         try:
             return super().execute(sql, parameters)
@@ -36,7 +57,7 @@ class NotedCursor(sqlite3.Cursor):
             note["error"] = error.sqlite_errorname if hasattr(error, "sqlite_errorname") else str(error)
             raise
         finally:
-            note["end"] = time.monotonic_ns()
+            note.over()
             self.note = note
             if begins:  # the module's own, before the first change
                 _notes.append(dict(note, sql="BEGIN", error=None))
@@ -54,7 +75,7 @@ class NotedCursor(sqlite3.Cursor):
 
     def _fetched(self, rows):
         if self.note is not None:
-            self.note["end"] = time.monotonic_ns()
+            self.note.over()
             self.note["rows"] += rows
 
 
@@ -78,6 +99,7 @@ class NotedConnection(sqlite3.Connection):
         if not self.in_transaction:
             ends()
             return
-        begin = time.monotonic_ns()
+        note = Note(sql, self.owner)
         ends()
-        _notes.append({"sql": sql, "owner": self.owner, "begin": begin, "end": time.monotonic_ns(), "rows": 0, "error": None})
+        note.over()
+        _notes.append(note)
