@@ -55,6 +55,7 @@ struct Flow final : event::Consumer {
     void on(const event::Task&) override {}
     void on(const event::Loss&) override {}
     void on(const event::Lineage&) override {}
+    void on(const event::LoopPhase&) override {}
     void on(const event::Plaintext& plain) override { connections.on(plain); }
     void on(const event::EngineName& name) override { engines.on(name); }
     void on(const event::EngineCall& call) override { engines.on(call); }

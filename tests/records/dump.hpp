@@ -95,6 +95,12 @@ public:
              << " child=" << number(lineage.child) << " parent=" << number(lineage.parent);
         lines.push_back(line.str());
     }
+    void on(const event::LoopPhase& phase) override {
+        std::ostringstream line;
+        line << "loop at=" << to_ns(phase.at) << " thread=" << number(phase.thread) << " pid=" << number(phase.process)
+             << " phase=" << phase.phase << " polls=" << phase.polls;
+        lines.push_back(line.str());
+    }
     void on(const event::Plaintext& plain) override {
         std::ostringstream line;
         line << "plaintext at=" << to_ns(plain.at) << " thread=" << number(plain.thread) << " pid=" << number(plain.process)

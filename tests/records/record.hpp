@@ -73,6 +73,7 @@ public:
     void retransmit(ts_retransmit record) { fixed(record, TS_EVENT_RETRANSMIT); }
     void task(ts_task record) { fixed(record, TS_EVENT_TASK); }
     void lineage(ts_lineage record) { fixed(record, TS_EVENT_LINEAGE); }
+    void loop_phase(ts_loop_phase record) { fixed(record, TS_EVENT_LOOP_PHASE); }
     void loss(ts_loss record) { fixed(record, TS_EVENT_LOSS); }
     void watermark(std::uint64_t time) {
         ts_watermark record{};

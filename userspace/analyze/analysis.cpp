@@ -76,6 +76,7 @@ struct Analysis::Flow final : event::Consumer {
         attribution.on(task);
     }
     void on(const event::Lineage& lineage) override { attribution.on(lineage); }
+    void on(const event::LoopPhase& phase) override { attribution.on(phase); }
     void on(const event::Plaintext& plain) override { connections.on(plain); }
     void on(const event::EngineName& name) override { engines.on(name); }
     void on(const event::EngineCall& call) override { engines.on(call); }
@@ -111,7 +112,14 @@ struct Analysis::Flow final : event::Consumer {
         const auto runtime = body.find("runtime");
         if (pid != body.end() && pid->is_number_unsigned() && pid->get<std::uint64_t>() <= UINT32_MAX && runtime != body.end() &&
             runtime->is_string()) {
-            attribution.runs(ProcessId{pid->get<std::uint32_t>()}, runtime->get_ref<const std::string&>());
+            const ProcessId process{pid->get<std::uint32_t>()};
+            attribution.runs(process, runtime->get_ref<const std::string&>());
+            if (const auto phases = body.find("phases"); phases != body.end() && phases->is_array()) {
+                const auto told = [&](const char* name) {
+                    return std::find(phases->begin(), phases->end(), name) != phases->end();
+                };
+                attribution.tells_phases(process, told("timers"), told("immediates"));
+            }
         }
     }
 

@@ -67,6 +67,14 @@ void Attribution::on(const event::OffCpu& off) {
     }
 }
 
+void Attribution::on(const event::LoopPhase& phase) {
+    loops_.on(phase);
+}
+
+void Attribution::tells_phases(ProcessId process, bool timers, bool immediates) {
+    loops_.tells_phases(process, {timers, immediates});
+}
+
 void Attribution::runs(ProcessId process, std::string_view runtime) {
     if (runtime == "go") {
         owners_.schedules_itself(process);

@@ -36,6 +36,9 @@ public:
     void on(const event::OffCpu& off);
     void on(const event::Task& task);
     void on(const event::Lineage& lineage) { contexts_.on(lineage); }
+    void on(const event::LoopPhase& phase);
+    /// The phases of a process's event loops will be told ("timers", "immediates").
+    void tells_phases(ProcessId process, bool timers, bool immediates);
     /// What a process runs was told ("go", "python", …).
     void runs(ProcessId process, std::string_view runtime);
     void on(const event::Loss& loss);

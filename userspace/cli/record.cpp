@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -73,6 +74,7 @@ private:
     std::unique_ptr<live::Session> session_;
     std::optional<capture::Writer> writer_;
     std::vector<std::byte> before_attach_;
+    std::atomic<std::uint64_t> end_ns_ = UINT64_MAX;  // read by a thread of the session
     bool attached_ = false;
     bool analysis_ended_ = false;
     int code_ = kDone;
@@ -131,6 +133,7 @@ int Recording::attach() {
     if (!options_.routes.empty()) {
         take(routes_record(options_.routes, now_ns()));
     }
+    options_.session.ends = [this] { return interrupted() || now_ns() >= end_ns_; };
     auto session = live::Session::open(options_.session, [this](auto records) { take(records); });
     if (!session) {
         return fail(kCannotAttach, session.error(),
@@ -166,6 +169,7 @@ int Recording::attach() {
 
 void Recording::wait_and_drain(Duration length) {
     const std::uint64_t end = length == Duration{} ? UINT64_MAX : now_ns() + static_cast<std::uint64_t>(length.count());
+    end_ns_ = end;
     while (!interrupted() && now_ns() < end) {
         const auto pause = static_cast<std::uint64_t>(session_->drain_interval().count());
         const std::uint64_t wake = std::min(now_ns() + pause, end);

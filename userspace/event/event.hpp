@@ -118,6 +118,15 @@ struct Lineage {
     std::uint32_t start;  ///< goroutines: what it runs; zero: not told
 };
 
+/// An event loop begins a phase that no system call shows.
+struct LoopPhase {
+    Instant at;
+    ThreadId thread;
+    ProcessId process;
+    ts_loop_phase_kind phase;
+    std::uint16_t polls;  ///< the thread's calls of TS_CLASS_POLL since its previous Call
+};
+
 /// A program gave a TLS library bytes to encrypt (at its call's entry), or got some (at its return).
 struct Plaintext {
     Instant at;
@@ -202,6 +211,7 @@ public:
     virtual void on(const Retransmit&) = 0;
     virtual void on(const Task&) = 0;
     virtual void on(const Lineage&) = 0;
+    virtual void on(const LoopPhase&) = 0;
     virtual void on(const Plaintext&) = 0;
     virtual void on(const EngineName&) = 0;
     virtual void on(const EngineCall&) = 0;

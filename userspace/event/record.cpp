@@ -41,6 +41,8 @@ std::size_t smallest_size(std::uint16_t kind) {
             return sizeof(ts_loss);
         case TS_EVENT_LINEAGE:
             return sizeof(ts_lineage);
+        case TS_EVENT_LOOP_PHASE:
+            return sizeof(ts_loop_phase);
         case TS_EVENT_PLAINTEXT:
             return sizeof(ts_plaintext);
         case TS_EVENT_ENGINE_NAME:
@@ -106,6 +108,10 @@ bool is_sound(const ts_task& task) {
 
 bool is_sound(const ts_lineage& lineage) {
     return lineage.child != 0 && lineage.child != lineage.parent;
+}
+
+bool is_sound(const ts_loop_phase& phase) {
+    return phase.phase >= TS_LOOP_TIMERS && phase.phase <= TS_LOOP_IMMEDIATE;
 }
 
 bool is_sound(const ts_plaintext& plain) {
@@ -353,6 +359,9 @@ Validity check(Bytes record) {
         case TS_EVENT_TASK:
             sound = is_sound(as<ts_task>(record));
             break;
+        case TS_EVENT_LOOP_PHASE:
+            sound = is_sound(as<ts_loop_phase>(record));
+            break;
         case TS_EVENT_PLAINTEXT:
             sound = is_sound(as<ts_plaintext>(record));
             break;
@@ -426,6 +435,12 @@ void hand_on(Bytes record, Consumer& consumer) {
             const auto& lineage = as<ts_lineage>(record);
             consumer.on(Lineage{instant_from_ns(head.time), thread_of(head), ProcessId{lineage.pid}, ContextId{lineage.child},
                                 ContextId{lineage.parent}, lineage.start});
+            break;
+        }
+        case TS_EVENT_LOOP_PHASE: {
+            const auto& phase = as<ts_loop_phase>(record);
+            consumer.on(LoopPhase{instant_from_ns(head.time), thread_of(head), ProcessId{phase.pid},
+                                  static_cast<ts_loop_phase_kind>(phase.phase), phase.polls});
             break;
         }
         case TS_EVENT_PLAINTEXT:

@@ -30,6 +30,7 @@ struct Token {
     State state = State::free;
     bool virtually = false;  ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
     bool blurred = false;    ///< an equal sleeper has woken: ditto
+    bool doubted = false;    ///< a statement that nobody explains may have been its
     Chain chain{};
     UnitId unit{};
     History history;

@@ -32,6 +32,7 @@ void Simulation::on(const Segment& segment) {
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
     end_turns(segment);
+    immediate_was_set_ = immediate_was_set_ || segment.immediate_set_at != Instant{};
     for (Hypothesis& hypothesis : hypotheses_) {
         read(hypothesis, segment);
     }
@@ -60,12 +61,13 @@ void Simulation::on(const Segment& segment) {
     }
     ++serial_;
     close_segment(segment);
+    immediate_was_set_ = immediate_was_set_ && !segment.last;
     prune();
 }
 
 void Simulation::end_turns(const Segment& segment) {
     constexpr std::size_t kMostTurns = 8192;
-    if (!segment.last) {
+    if (told_.timers ? !segment.timers : !segment.last) {
         return;
     }
     constexpr Duration kClock = std::chrono::microseconds(1100);  // libuv counts milliseconds
@@ -79,19 +81,19 @@ void Simulation::end_turns(const Segment& segment) {
 
 /// That a sleeper woke at the end of one of the turns whose last segment is in [from, to), not having done so before.
 Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) const {
-    constexpr double kNoTurn = 1e-5;
+    const double none = told_.timers ? 1e-4 : 1e-5;  // a worker thread's wake is not told
     constexpr double kNothingKnown = 0.05;
     const std::size_t before = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < from; });
     const std::size_t within = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < to; });
     if (within == before) {
-        return {kNoTurn, from, to};
+        return {none, from, to};
     }
     Wake wake;
     wake.from = turn_ends_[before].earliest;
     wake.to = turn_ends_[within - 1].due;
     const Delays* const delays = model_.delays(token.before_sleep);
     if (wake.to <= token.since) {
-        wake.probability = kNoTurn;
+        wake.probability = none;
     } else if (delays != nullptr && delays->known()) {
         wake.probability = delays->wakes_within(wake.from - token.since, wake.to - token.since);
     } else {
@@ -232,16 +234,26 @@ void Simulation::response(const Segment& segment, const Act& act) {
         respond_unseen();
         return;
     }
-    const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
-                                       [](const Hypothesis& a, const Hypothesis& b) { return a.weight < b.weight; });
-    options_.clear();
-    response_options(*best, segment, act);
-    constexpr double kForeseen = 1e-3;
-    const bool foreseen =
-        std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
-    judge(foreseen);
+    judge(foresees(segment, act));
     fork([&](Hypothesis& hypothesis) { response_options(hypothesis, segment, act); },
          [&](Hypothesis& hypothesis, const Option& option) { respond(hypothesis, act, option); });
+}
+
+/// By those hypotheses together that were thought worth something: that one of several was right is no surprise.
+bool Simulation::foresees(const Segment& segment, const Act& act) {
+    constexpr double kForeseen = 1e-3;
+    constexpr double kLikely = 0.15;
+    double foreseen = 0;
+    double all = 0;
+    for (const Hypothesis& hypothesis : hypotheses_) {
+        options_.clear();
+        response_options(hypothesis, segment, act);
+        const bool among =
+            std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
+        foreseen += among ? hypothesis.weight : 0;
+        all += hypothesis.weight;
+    }
+    return foreseen > kLikely * all;
 }
 
 void Simulation::judge(bool foreseen) {
@@ -299,7 +311,7 @@ void Simulation::close_segment(const Segment& segment) {
         fork(
             [&](const Hypothesis& hypothesis) {
                 if (hypothesis.stimulated[i] != kNobody) {
-                    continuation_options(hypothesis, hypothesis.stimulated[i]);
+                    continuation_options(hypothesis, hypothesis.stimulated[i], segment);
                 }
             },
             [&](Hypothesis& hypothesis, const Option& option) { go_on(hypothesis, option.slot, option, segment.at); });
@@ -312,7 +324,7 @@ void Simulation::close_segment(const Segment& segment) {
                 close_list(hypothesis, static_cast<Slot>(slot), segment.at);
             }
         }
-        if (segment.last) {
+        if (segment.immediates) {
             end_turn(hypothesis, segment.at);
         }
         conserve(hypothesis, segment.at);

@@ -16,6 +16,8 @@ constexpr double kUnseen = 0.3;
 /// Against the order of the pool.
 constexpr double kOutOfTurn = 1e-4;
 constexpr double kLeast = 1e-9;
+/// That a statement is that of a token which may be elsewhere.
+constexpr double kOfDoubted = 0.5;
 
 }  // namespace
 
@@ -47,9 +49,14 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
     if (act.certain != UnitId{}) {
         const Slot slot = hypothesis.of_unit(act.certain);
         if (slot != kNobody) {
-            Option option{.slot = slot, .reason = Reason::alone, .probability = 1};
-            option.woken = hypothesis.tokens[slot].state == Token::State::sleeping;
-            option.from = this_turn();
+            constexpr double kElsewhere = 0.01;  // not in the phase that wakes what it is thought to have waited for
+            const Token::State state = hypothesis.tokens[slot].state;
+            const bool phase = state == Token::State::sleeping   ? !told_.timers || segment.timers
+                               : state == Token::State::deferred ? segment.immediates
+                                                                 : true;
+            Option option{.slot = slot, .reason = Reason::alone, .probability = phase ? 1 : kElsewhere};
+            option.woken = state == Token::State::sleeping;
+            option.from = wakes_since(segment);
             option.to = now_ + Duration(1);
             options_.push_back(option);
             return;
@@ -62,7 +69,7 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
         Option option{.slot = held->slot, .reason = held->connecting ? Reason::connected : Reason::transaction};
         option.probability = std::max(extends(token, act.shape), kOutOfTurn);
         option.woken = token.state == Token::State::sleeping;
-        option.from = this_turn();
+        option.from = wakes_since(segment);
         option.to = now_ + Duration(1);
         options_.push_back(option);
         return;
@@ -104,14 +111,15 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
             {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
-    if (segment.last && head >= hypothesis.queue.size()) {
+    if (segment.immediates && head >= hypothesis.queue.size()) {
         deferred_options(hypothesis, act, given_back);
     }
     const bool stimulated = continuing_options(hypothesis, act, given_back * in_turn);
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
         if (segment.last || !stimulated || waited) {
-            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : this_turn(), now_ + Duration(1), given_back);
+            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment), now_ + Duration(1),
+                            given_back);
         }
     }
     for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
@@ -223,8 +231,11 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
     return none;
 }
 
-/// The last turn that has ended, this one included.
-Instant Simulation::this_turn() const {
+/// Of the last turn that has ended, this one included: whoever woke in it and needed not wait has written by now.
+Instant Simulation::wakes_since(const Segment& segment) const {
+    if (told_.timers && !segment.timers) {
+        return now_;
+    }
     return turn_ends_.empty() ? Instant{} : turn_ends_.back().position;
 }
 
@@ -274,6 +285,12 @@ std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
 
 /// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
 void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note) {
+    // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show it.
+    constexpr double kMight = 0.05;
+    const std::array<Shape, 1> shape{act.shape};
+    for (Token& token : hypothesis.tokens) {
+        token.doubted = token.doubted || (token.state != Token::State::free && model_.begins(token.history, shape) > kMight);
+    }
     Token unknown;
     unknown.state = Token::State::running;
     unknown.chain = note.chain = chain_of(act.exchange);
@@ -344,9 +361,16 @@ void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, con
             std::uint16_t& times = kept ? habit.kept : habit.given_back;
             times += times < kMost ? 1 : 0;
         }
-    } else if (option.reason == Reason::deferred ||
-               ((option.reason == Reason::reply || option.reason == Reason::request) && !segment.last)) {
-        note.defer = option.reason == Reason::deferred ? Hypothesis::Told::yes : Hypothesis::Told::no;
+        return;
+    }
+    const bool alone = option.reason == Reason::alone && told_.immediates;
+    if (option.reason == Reason::deferred ||
+        (alone && segment.immediate_set_at != Instant{} && segment.immediate_set_at < act.at)) {
+        note.defer = Hypothesis::Told::yes;
+        note.history = hypothesis.tokens[option.slot].history;
+    } else if (!segment.stimuli.empty() && (alone || ((option.reason == Reason::reply || option.reason == Reason::request) &&
+                                                      (!segment.immediates || told_.immediates)))) {
+        note.defer = Hypothesis::Told::no;
         note.history = hypothesis.tokens[option.slot].history;
     }
 }
@@ -368,7 +392,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     if (option.woken) {
         wake(hypothesis, slot, option, act.exchange);
     }
-    if (option.reason == Reason::deferred) {
+    if (hypothesis.tokens[slot].state == Token::State::deferred) {
         std::erase(hypothesis.deferred, slot);
         hypothesis.tokens[slot].state = Token::State::running;
     }
@@ -382,6 +406,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     Token& token = hypothesis.tokens[slot];
     token.outstanding += counted ? 0 : 1;
     note.chain = token.chain;
+    note.probability = token.doubted ? kOfDoubted : 1;
     hypothesis.notes.push_back(note);
     hypothesis.flights.push_back({act.exchange, slot});
 }

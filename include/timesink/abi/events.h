@@ -39,8 +39,9 @@ using __s32 = std::int32_t;
 #endif
 
 #define TS_ABI_MAJOR 1
-/* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT; 4: TS_EVENT_ENGINE_* */
-#define TS_ABI_MINOR 4
+#define TS_ABI_MINOR                                                                                                   \
+	5 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
+	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -61,10 +62,11 @@ enum ts_event_kind {
 	TS_EVENT_TASK = 7,	   /* struct ts_task: fork, exec, exit of a target thread */
 	TS_EVENT_LOSS = 8,	   /* struct ts_loss: records of this CPU did not fit into its ring */
 	TS_EVENT_LINEAGE = 9,	   /* struct ts_lineage: a context of a language runtime was made (1.1) */
+	TS_EVENT_LOOP_PHASE = 12,  /* struct ts_loop_phase: what an event loop does next (1.4) */
 	TS_EVENT_PLAINTEXT = 14,   /* struct ts_plaintext: bytes that a TLS library takes or gives in the clear (1.3) */
 	TS_EVENT_ENGINE_NAME =
-		15, /* struct ts_engine_name: an embedded database was opened, a statement prepared (1.4) */
-	TS_EVENT_ENGINE_CALL = 16, /* struct ts_engine_call: an execution in the process began, or is over (1.4) */
+		15, /* struct ts_engine_name: an embedded database was opened, a statement prepared (1.5) */
+	TS_EVENT_ENGINE_CALL = 16, /* struct ts_engine_call: an execution in the process began, or is over (1.5) */
 	/* from live/ */
 	TS_EVENT_WATERMARK = 64, /* struct ts_watermark: everything older than head.time has been delivered */
 	TS_EVENT_FACT = 65,	 /* struct ts_fact: something the analysis must know, as JSON */
@@ -305,6 +307,25 @@ struct ts_lineage {
 	__u32 start; /* a goroutine: lower half of the address of the function that it runs; 0: not told */
 };
 TS_ASSERT_SIZE(struct ts_lineage, 48);
+
+enum ts_loop_phase_kind {
+	TS_LOOP_TIMERS = 1,    /* those that are due run now: the turn ends with them */
+	TS_LOOP_IMMEDIATE = 2, /* one was set, the first of those that run at the end of this turn */
+};
+
+/*
+ * Written where the event loop of Node.js does what no system call shows: Environment::RunTimers and
+ * ToggleImmediateRef(true) in its src/env.cc (lib/internal/timers.js calls the latter when the number of immediates
+ * that keep the loop alive leaves 0; that it comes back to 0 is handled inside CheckImmediate, where no function is
+ * entered).
+ */
+struct ts_loop_phase {
+	struct ts_event_head head;
+	__u32 pid;
+	__u16 phase; /* enum ts_loop_phase_kind */
+	__u16 polls; /* TS_CLASS_POLL calls of the thread since its previous TS_EVENT_CALL record; at most 65535 */
+};
+TS_ASSERT_SIZE(struct ts_loop_phase, 32);
 
 /*
  * Written when a program gives a TLS library bytes to encrypt (time: before they are; a call that cannot send them is

@@ -112,6 +112,13 @@ const Malformed kMalformed[] = {
          lineage.child = lineage.parent = 10;
          stream.lineage(lineage);
      }},
+    {"a phase of an event loop that there is not",
+     [](Stream& stream) {
+         ts_loop_phase phase{};
+         phase.head = records::head(4, 0, 9);
+         phase.phase = TS_LOOP_IMMEDIATE + 1;
+         stream.loop_phase(phase);
+     }},
     {"a close with payload",
      [](Stream& stream) {
          auto call = sound_call();
@@ -315,6 +322,17 @@ TEST(Record, LineageTellsWhoWasCopied) {
     lineage.pid = 8;
     stream.lineage(lineage);
     EXPECT_EQ(decoded(stream), "lineage at=4 thread=9 pid=8 child=11 parent=10");
+}
+
+TEST(Record, APhaseOfAnEventLoopTellsWhoseAndHowOftenItPolled) {
+    Stream stream;
+    ts_loop_phase phase{};
+    phase.head = records::head(4, 0, 9);
+    phase.pid = 8;
+    phase.phase = TS_LOOP_TIMERS;
+    phase.polls = 2;
+    stream.loop_phase(phase);
+    EXPECT_EQ(decoded(stream), "loop at=4 thread=9 pid=8 phase=1 polls=2");
 }
 
 ts_plaintext plaintext(std::uint64_t length) {
