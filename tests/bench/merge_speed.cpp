@@ -25,6 +25,8 @@ public:
     void on(const event::Lineage& lineage) override { add(to_ns(lineage.at)); }
     void on(const event::LoopPhase& phase) override { add(to_ns(phase.at)); }
     void on(const event::Plaintext& plain) override { add(to_ns(plain.at)); }
+    void on(const event::EngineName& name) override { add(to_ns(name.at)); }
+    void on(const event::EngineCall& call) override { add(to_ns(call.at)); }
     void on(const event::Loss& loss) override { add(to_ns(loss.last)); }
     void on(const event::Fact& fact) override { add(to_ns(fact.at)); }
     void advance(Instant) override {}

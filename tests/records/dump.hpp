@@ -108,6 +108,26 @@ public:
              << " connection=" << plain.connection << " head=" << plain.head.size() << " tail=" << plain.tail.size();
         lines.push_back(line.str());
     }
+    void on(const event::EngineName& name) override {
+        std::ostringstream line;
+        line << (name.subject == TS_ENGINE_DATABASE ? "database" : "statement") << " entered=" << to_ns(name.entered)
+             << " at=" << to_ns(name.at) << " thread=" << number(name.thread) << " pid=" << number(name.process)
+             << " number=" << name.number << " database=" << name.database << ' ' << quoted(name.text)
+             << (name.cut ? " cut" : "");
+        lines.push_back(line.str());
+    }
+    void on(const event::EngineCall& call) override {
+        std::ostringstream line;
+        line << "execution " << call.execution << (call.stage == TS_ENGINE_BEGIN ? " begins" : " ends")
+             << " at=" << to_ns(call.at) << " thread=" << number(call.thread) << " pid=" << number(call.process);
+        if (call.stage == TS_ENGINE_BEGIN) {
+            line << " statement=" << call.statement;
+        } else {
+            line << " first=" << to_ns(call.first) << " last=" << to_ns(call.last) << " inside=" << to_ns(call.inside)
+                 << " rows=" << call.rows << " result=" << call.result << (call.reset ? " reset" : "");
+        }
+        lines.push_back(line.str());
+    }
     void on(const event::Loss& loss) override {
         std::ostringstream line;
         line << "loss first=" << to_ns(loss.first) << " last=" << to_ns(loss.last) << " count=" << loss.count

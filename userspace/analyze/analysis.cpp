@@ -5,6 +5,7 @@
 #include "attribute/attribution.hpp"
 #include "event/merge.hpp"
 #include "net/connections.hpp"
+#include "request/engine_calls.hpp"
 #include "request/tracker.hpp"
 
 namespace timesink::analyze {
@@ -52,6 +53,7 @@ struct Analysis::Flow final : event::Consumer {
           user_rules(options.user_rules),
           attribution(fork, options.trusted, user_rules.get()),
           tracker(attribution, routes),
+          engines(attribution, tracker),
           connections(tracker, aggregate),
           merge(*this) {}
 
@@ -68,11 +70,21 @@ struct Analysis::Flow final : event::Consumer {
         aggregate.retransmit(retransmit);
         connections.on(retransmit);
     }
-    void on(const event::Task& task) override { attribution.on(task); }
+    void on(const event::Task& task) override {
+        if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
+            engines.ended(task.process);
+        }
+        attribution.on(task);
+    }
     void on(const event::Lineage& lineage) override { attribution.on(lineage); }
     void on(const event::LoopPhase& phase) override { attribution.on(phase); }
     void on(const event::Plaintext& plain) override { connections.on(plain); }
-    void on(const event::Loss& loss) override { attribution.on(loss); }
+    void on(const event::EngineName& name) override { engines.on(name); }
+    void on(const event::EngineCall& call) override { engines.on(call); }
+    void on(const event::Loss& loss) override {
+        engines.lost();
+        attribution.on(loss);
+    }
     void on(const event::Fact& fact) override {
         aggregate.fact(fact);
         if (fact.name == "process") {
@@ -80,6 +92,11 @@ struct Analysis::Flow final : event::Consumer {
         }
         if (fact.name == "process" || fact.name == "runtime") {
             tell_runtime(fact.body);
+        }
+        if (fact.name == "sqlite" && fact.body.contains("steps")) {
+            const ProcessId process = process_member(fact.body, "pid");
+            engines.paused(process);
+            attribution.untold(process, fact.body["steps"] == "paused");
         }
         if (fact.name == "attached") {
             connections.attached();
@@ -113,6 +130,7 @@ struct Analysis::Flow final : event::Consumer {
     std::shared_ptr<const rules::RuleSet> user_rules;
     attribute::Attribution attribution;
     request::Tracker tracker;
+    request::EngineCalls engines;
     net::Connections connections;
     event::Merge merge;
     Instant now{};
@@ -130,6 +148,7 @@ Model Analysis::finish() {
     flow_->merge.finish();
     flow_->connections.finish(flow_->now);
     flow_->tracker.finish();
+    flow_->engines.finish();
     flow_->attribution.finish();
     flow_->aggregate.statistics(flow_->merge.statistics());
     flow_->aggregate.merge_routes(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -96,7 +97,18 @@ struct OwnedExchange {
     Duration hidden{};                     ///< of its duration that others on the path cover
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
     Grounds grounds;                       ///< inferred, ambiguous
+
+    /// Of its duration, what does not account for its owner's time; zero where its end is not known. An engine in the process has
+    /// its thread: while that had no CPU nothing was hidden.
+    [[nodiscard]] Duration beside_the_path() const {
+        const Duration length = exchange.engine != nullptr ? exchange.engine->inside - exchange.engine->runnable
+                                                           : exchange.arrived_end - exchange.sent;
+        return exchange.complete ? std::max(Duration{}, length - on_path) : Duration{};
+    }
 };
+}
+}
+;
 
 /// Something that a unit fetched, stored, or fetched and then stored: one exchange, or several that belong together (a download
 /// and the put of as many bytes, the parts of a multipart upload, attempts to store under the same key).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "attribute/embedded.hpp"
 #include "attribute/goroutine_walk.hpp"
 #include "attribute/loop_walk.hpp"
 #include "attribute/objects.hpp"
@@ -38,26 +39,6 @@ void give_back(std::unique_ptr<Object> object, std::vector<std::unique_ptr<Objec
     if (object && spare.size() < most) {
         spare.push_back(std::move(object));
     }
-}
-
-Duration hidden_time(const OwnedExchange& owned) {
-    if (!owned.exchange.complete) {
-        return {};
-    }
-    return std::max(Duration{}, owned.exchange.arrived_end - owned.exchange.sent - owned.on_path);
-}
-
-/// A thread had several calls of the unit open at once: it went on with others while it waited, as event loops do.
-bool has_calls_side_by_side(const LiveUnit& live) {
-    const auto& exchanges = live.exchanges;
-    for (std::size_t at = 1; at < exchanges.size(); ++at) {
-        const request::Exchange& before = exchanges[at - 1].exchange;
-        const request::Exchange& next = exchanges[at].exchange;
-        if (next.sent_by == before.sent_by && next.socket != before.socket && next.sent < before.read_end) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void forget_use(request::Unit& unit) {
@@ -116,6 +97,7 @@ void Attribution::on(const event::Task& task) {
     }
     if (task.operation == TS_TASK_EXIT && number(task.thread) == number(task.process)) {
         propagated_.gone(task.process);
+        untold_.erase(task.process);
     }
     hand_offs_.on(task, owners_);
 }
@@ -162,6 +144,7 @@ void Attribution::began(const request::Unit& unit) {
         inside_.expect(unit.id);
     }
     live->touched_by_loss = lost_within({unit.begin, Instant::max()});
+    live->misses_messages = untold_.contains(unit.process);
     LiveUnit& kept = *live;
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
@@ -271,6 +254,10 @@ void Attribution::answered(request::Exchange&& exchange) {
     if (found == nullptr) {
         return;
     }
+    if (exchange.engine != nullptr) {
+        measure(exchange, timelines_);
+        timelines_.executed(exchange);
+    }
     owners_.answered(exchange);
     pools_.answered(exchange);
     edges_.answered(exchange);
@@ -369,6 +356,18 @@ void Attribution::lost(ProcessId process, ThreadId thread) {
     }
 }
 
+void Attribution::untold(ProcessId process, bool begins) {
+    if (!begins) {
+        untold_.erase(process);
+        return;
+    }
+    untold_.insert(process);
+    for (const Entry& entry : units_) {
+        LiveUnit& live = *entry.live;
+        live.misses_messages = live.misses_messages || (!live.ended && live.unit.process == process);
+    }
+}
+
 void Attribution::advance(Instant at) {
     loops_.advance(at);
     carry_out();
@@ -428,7 +427,7 @@ void Attribution::draw(LiveUnit& live) {
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
         find_objects(live.exchanges, account.objects);  // which may make a small download transfer
-        const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
+        const bool on_loop = !live.shared.empty() || live.has_calls_side_by_side();
         if (!owners_.threads_tell(unit.process)) {
             GoroutineWalk(live, timelines_, account.pieces).run();
         } else if (on_loop && !live.in_doubt) {
@@ -446,7 +445,7 @@ void Attribution::draw(LiveUnit& live) {
             whose->on_path += piece.span.length();
         }
         for (OwnedExchange& owned : live.exchanges) {
-            owned.hidden = hidden_time(owned);
+            owned.hidden = owned.beside_the_path();
             owned.inside = inside_.of(owned, account.pieces);
             account.hidden += owned.hidden;
         }

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,8 @@ public:
     /// What a process runs was told ("go", "python", …).
     void runs(ProcessId process, std::string_view runtime);
     void on(const event::Loss& loss);
+    /// From now on, or until now, calls of the process are not told: its units in that time are left out.
+    void untold(ProcessId process, bool begins);
     /// A process that was there before the attach; others tell of themselves by their fork.
     void on_process(ProcessId process, ProcessId parent) { propagated_.descends(process, parent); }
     /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
@@ -123,6 +126,7 @@ private:
     Account account_;                     // the one that is drawn; kept for its memory
     IdMap<ExchangeId, Pending> pending_;  // sent, not answered or not decided
     std::deque<Interval> losses_;
+    std::set<ProcessId> untold_;
     Instant now_{};  // of the latest event
 };
 

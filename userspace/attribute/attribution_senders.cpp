@@ -5,19 +5,22 @@
 namespace timesink::attribute {
 
 void Attribution::sent(const request::Exchange& exchange) {
-    pools_.sent(exchange);
-    edges_.sent(exchange);
+    const bool by_socket = exchange.engine == nullptr;
+    if (by_socket) {
+        pools_.sent(exchange);
+        edges_.sent(exchange);
+    }
     hand_offs_.saw(exchange);
     Pending& pending = pending_[exchange.id];
     pending.sent = exchange.sent;
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
     pending.propagated = propagated_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
-    pending.undecided =
-        pending.awaits_sender
-            ? await_sender(exchange, pending.owner)
-            : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                  (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
+    pending.undecided = pending.awaits_sender
+                            ? await_sender(exchange, pending.owner)
+                            : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
+                                  (by_socket && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
+                                   loops_.sent(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.

@@ -41,8 +41,7 @@ void GoroutineWalk::run() {
         if (mark.reply != nullptr) {
             charge_reply(*mark.reply);
         } else if (mark.connect != nullptr) {
-            trail_.charge(mark.connect->exchange.connect_began, causes_of(*mark.connect).connect,
-                          mark.connect->exchange.id);
+            trail_.charge(mark.connect->exchange.connect_began, causes_of(*mark.connect).connect, mark.connect->exchange.id);
         }
     }
     trail_.finish();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attribute/embedded.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/system_calls.hpp"
 
@@ -43,6 +44,13 @@ bool waits_for_work(const OffCpuSpan& span) {
     const WaitKind kind = wait_kind(span.syscall);
     return span.blocked() &&
            (kind == WaitKind::futex || (kind == WaitKind::none && wait_kind(span.waker_syscall) == WaitKind::futex));
+}
+
+/// The same, while a unit waited for its turn: that another one's work was blocked on the disk, or slept (SQLite does, for a
+/// lock), is no wait of its own.
+Cause cause_of(const OffCpuSpan& span, Cause running) {
+    const Cause cause = cause_of(span);
+    return running == Cause::loop_busy && (cause == Cause::disk || cause == Cause::sleep) ? running : cause;
 }
 
 /// Where the walk goes on before the call. A call takes time: one of no length would be met again and again.
@@ -150,7 +158,7 @@ void LoopWalk::charge_running(const ThreadTimeline& timeline, Instant from, Caus
         }
         trail_.charge(std::max(from, span->on), running);
         trail_.charge(std::max(from, span->woken), Cause::run_queue);
-        trail_.charge(std::max(from, span->off), is_idle(*span) ? running : cause_of(*span));
+        trail_.charge(std::max(from, span->off), is_idle(*span) ? running : cause_of(*span, running));
     }
     trail_.charge(from, running);
 }
@@ -232,6 +240,10 @@ void LoopWalk::resume(const Mark& mark) {
 void LoopWalk::charge_reply(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     trail_.thread = exchange.read_by;
+    if (exchange.engine != nullptr) {
+        charge_executed(exchange);
+        return;
+    }
     if (const ThreadTimeline* timeline = timelines_.find(trail_.thread)) {
         const OffCpuSpan* span = timeline->latest_off(exchange.arrived_end);
         const bool woken_by_it = span != nullptr && span->woken > exchange.arrived_end;
@@ -247,6 +259,17 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
     trail_.charge(exchange.arrived_end, Cause::run_queue);
     trail_.charge(exchange.arrived, causes_of(owned).body, exchange.id);
     trail_.charge_first_byte(owned);
+}
+
+/// Back to the begin of what an engine in the process executed; between its rows the thread worked with them.
+void LoopWalk::charge_executed(const request::Exchange& exchange) {
+    const std::vector<Interval> intervals = engine_intervals(exchange);
+    for (auto interval = intervals.rbegin(); interval != intervals.rend(); ++interval) {
+        if (const ThreadTimeline* timeline = timelines_.find(trail_.thread)) {
+            charge_running(*timeline, interval->end, Cause::cpu);
+        }
+        charge_engine(trail_, interval->begin, exchange.id);
+    }
 }
 
 /// [from, at) on this thread, in which nothing of the unit's own happened.
@@ -317,12 +340,15 @@ bool LoopWalk::charge_helper(const ThreadTimeline& timeline, const Mark& mark) {
     return true;
 }
 
-/// A helper thread's wait for work: whoever woke it works for the unit, which has not been on this thread before.
+/// A helper thread's wait for work: whoever woke it works for the unit, which has not been on this thread before. If it has, that
+/// may be a wait for something else, unless it was the loop that ended it: then it had the next piece of the unit's work for it,
+/// or had held a lock (the GIL) itself.
 bool LoopWalk::follow_starter(const ThreadTimeline& timeline, const OffCpuSpan& wait) {
     const ThreadTimeline* starter = timelines_.find(wait.waker);
     const bool was_here = std::any_of(marks_.begin(), marks_.end(),
                                       [&](const Mark& mark) { return mark.thread == trail_.thread && mark.at <= wait.off; });
-    if (was_here || wait.waker == trail_.thread || starter == nullptr || starter->process() != timeline.process()) {
+    if ((was_here && wait.waker != unit_.thread) || wait.waker == trail_.thread || starter == nullptr ||
+        starter->process() != timeline.process()) {
         return false;
     }
     charge_running(timeline, wait.on, Cause::cpu);

@@ -48,6 +48,7 @@ private:
     void gap(const ThreadTimeline& timeline);
     void resume(const Mark& mark);
     void charge_reply(const OwnedExchange& owned);
+    void charge_executed(const request::Exchange& exchange);
     void charge_wait(const ThreadTimeline& timeline, Instant from);
     bool charge_slow_client(const ThreadTimeline& timeline, const Mark& mark);
     bool charge_pool_wait(const ThreadTimeline& timeline, Instant from);

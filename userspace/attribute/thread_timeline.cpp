@@ -41,10 +41,22 @@ void ThreadTimeline::on(const event::Call& call) {
     latest_ = totals_of(call);
     latest_class_ = class_of(call.operation);
     use_.calls[latest_class_] += latest_;
-    calls_.push_back({call.entered, call.exited, call.socket, call.operation, call.result});
+    keep({call.entered, call.exited, call.socket, call.operation, call.result});
+}
+
+void ThreadTimeline::keep(const SocketCall& call) {
+    calls_.push_back(call);
     if (calls_.size() > kMaximumKept) {
         known_since_ = std::max(known_since_, calls_.front().exited);
         calls_.pop_front();
+    }
+}
+
+void ThreadTimeline::executed(ProcessId process, Interval call, SocketId name) {
+    process_ = process;
+    const Instant free = calls_.empty() ? call.begin : std::max(call.begin, calls_[calls_.size() - 1].exited);
+    if (free < call.end) {
+        keep({free, call.end, name, TS_OPERATION_READ});
     }
 }
 

@@ -8,6 +8,7 @@
 #include "base/ring.hpp"
 #include "base/time.hpp"
 #include "event/event.hpp"
+#include "request/exchange.hpp"
 #include "request/unit.hpp"
 
 namespace timesink::attribute {
@@ -53,6 +54,9 @@ public:
 
     void on(const event::Call& call);
     void on(const event::OffCpu& off);
+    /// A call into an engine in the process, when it is over: as a read of a connection of its own. What others did on sockets
+    /// within it stands by itself.
+    void executed(ProcessId process, Interval call, SocketId name);
     void forget(Instant before);
 
     /// The latest span that began before `at`; null: none known.
@@ -80,6 +84,8 @@ public:
     void use_before_call(ThreadUse& use) const;
 
 private:
+    void keep(const SocketCall& call);
+
     Ring<OffCpuSpan> off_;
     Ring<SocketCall> calls_;
     ThreadUse use_;
@@ -93,6 +99,9 @@ class Timelines {
 public:
     void on(const event::Call& call) { of(call.thread).on(call); }
     void on(const event::OffCpu& off) { of(off.thread).on(off); }
+    void executed(const request::Exchange& exchange) {
+        of(exchange.sent_by).executed(exchange.process, {exchange.sent, exchange.read_end}, exchange.socket);
+    }
     void exited(ThreadId thread, Instant at);
     void forget(Instant before);
     /// Null: a thread that was never seen.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attribute/embedded.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/system_calls.hpp"
 
@@ -30,15 +31,26 @@ void Walk::run() {
             trail_.floor = trail_.read;
             continue;
         }
-        const OwnedExchange& nearest = *synchronous_.back().exchange;
+        const Synchronous nearest = synchronous_.back();
         synchronous_.pop_back();
-        if (trail_.thread == nearest.exchange.sent_by) {
-            trail_.charge(nearest.exchange.arrived, causes_of(nearest).body, nearest.exchange.id);
-            trail_.charge_first_byte(nearest);
+        if (trail_.thread == nearest.exchange->exchange.sent_by) {
+            charge_synchronous(nearest);
         }
     }
     trail_.finish();
     withhold_shared();
+}
+
+void Walk::charge_synchronous(const Synchronous& call) {
+    const request::Exchange& exchange = call.exchange->exchange;
+    if (exchange.engine != nullptr) {
+        // Another statement may have been executed between the rows of this one.
+        const Instant other = synchronous_.empty() ? Instant{} : std::min(synchronous_.back().until, trail_.at);
+        charge_engine(trail_, std::max(call.since, other), exchange.id);
+        return;
+    }
+    trail_.charge(exchange.arrived, causes_of(*call.exchange).body, exchange.id);
+    trail_.charge_first_byte(*call.exchange);
 }
 
 /// A thread that sends and then reads the reply, with no call on a socket between, waits for it whether it blocks or not: a write
@@ -47,6 +59,12 @@ void Walk::find_synchronous() {
     for (const OwnedExchange& owned : live_.exchanges) {
         const request::Exchange& exchange = owned.exchange;
         const ThreadTimeline* timeline = timelines_.find(exchange.sent_by);
+        if (exchange.engine != nullptr && exchange.complete) {
+            for (const Interval& interval : engine_intervals(exchange)) {
+                synchronous_.push_back({&owned, interval.end, interval.begin});
+            }
+            continue;
+        }
         if (exchange.sent_by != exchange.read_by || exchange.arrived <= exchange.sent || timeline == nullptr) {
             continue;
         }
@@ -61,7 +79,7 @@ void Walk::find_synchronous() {
         for (const Instant until : {exchange.arrived_end, exchange.arrived}) {
             const Interval flight{exchange.sent, until};
             if (flight.length() - timeline->absence(flight).off <= kDriverWork) {
-                synchronous_.push_back({&owned, until});
+                synchronous_.push_back({&owned, until, {}});
                 break;
             }
         }

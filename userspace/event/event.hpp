@@ -142,6 +142,37 @@ struct Plaintext {
     ContextId context{};  ///< WRITE; zero: none, or not known
 };
 
+/// An engine in the process opened a database or prepared a statement. Numbers are unique within the run.
+struct EngineName {
+    Instant entered;
+    Instant at;  ///< it returned
+    ThreadId thread;
+    ProcessId process;
+    std::uint64_t number;    ///< never zero
+    std::uint64_t database;  ///< of a statement: the number of its database
+    ts_engine_subject subject;
+    bool cut;  ///< the text goes on
+    Bytes text;
+    ContextId context{};
+};
+
+/// An execution in the process began, or is over.
+struct EngineCall {
+    Instant at;  ///< BEGIN: the first step was entered
+    ThreadId thread;
+    ProcessId process;
+    ts_engine_stage stage;
+    std::uint64_t execution;
+    std::uint64_t statement;  ///< BEGIN; zero: not known
+    ContextId context;        ///< BEGIN; zero: none, or not known
+    Instant first;            ///< END: the first step returned
+    Instant last;             ///< END: the last step returned; first <= last <= at
+    Duration inside;          ///< END: in all steps together
+    std::uint32_t rows;       ///< END
+    std::int32_t result;      ///< END: sqlite3.h
+    bool reset;               ///< END: given up by the program
+};
+
 /// A goroutine (TS_CONTEXT_GOROUTINE); not its name before it has a number.
 constexpr bool is_goroutine(ContextId id) {
     return (static_cast<std::uint64_t>(id) & TS_CONTEXT_GOROUTINE) != 0;
@@ -182,6 +213,8 @@ public:
     virtual void on(const Lineage&) = 0;
     virtual void on(const LoopPhase&) = 0;
     virtual void on(const Plaintext&) = 0;
+    virtual void on(const EngineName&) = 0;
+    virtual void on(const EngineCall&) = 0;
     virtual void on(const Loss&) = 0;
     virtual void on(const Fact&) = 0;
     /// No event older than `at` will follow. Called after each batch; time-outs and memory bounds hang on it.

@@ -45,6 +45,10 @@ std::size_t smallest_size(std::uint16_t kind) {
             return sizeof(ts_loop_phase);
         case TS_EVENT_PLAINTEXT:
             return sizeof(ts_plaintext);
+        case TS_EVENT_ENGINE_NAME:
+            return sizeof(ts_engine_name);
+        case TS_EVENT_ENGINE_CALL:
+            return sizeof(ts_engine_call);
         case TS_EVENT_WATERMARK:
             return sizeof(ts_watermark);
         case TS_EVENT_FACT:
@@ -115,6 +119,18 @@ bool is_sound(const ts_plaintext& plain) {
     return plain.length > 0 && plain.length <= TS_PLAINTEXT_MOST && payload <= plain.length &&
            sizeof(ts_plaintext) + payload <= plain.head.size &&
            (plain.operation == TS_OPERATION_READ || plain.operation == TS_OPERATION_WRITE);
+}
+
+bool is_sound(const ts_engine_name& name) {
+    return name.number != 0 && name.entered <= name.head.time && sizeof(ts_engine_name) + name.text_bytes <= name.head.size &&
+           (name.subject == TS_ENGINE_DATABASE || name.subject == TS_ENGINE_STATEMENT);
+}
+
+bool is_sound(const ts_engine_call& call) {
+    if (call.execution == 0 || call.stage == TS_ENGINE_BEGIN) {
+        return call.execution != 0;
+    }
+    return call.stage == TS_ENGINE_END && call.first <= call.last && call.last <= call.head.time && call.inside <= call.last;
 }
 
 bool is_sound(const ts_loss& loss) {
@@ -189,6 +205,39 @@ Plaintext typed(const ts_plaintext& plain) {
         .head = {payload, plain.head_bytes},
         .tail = {payload + plain.head_bytes, plain.tail_bytes},
         .context = ContextId{plain.context},
+    };
+}
+
+EngineName typed(const ts_engine_name& name) {
+    return EngineName{
+        .entered = instant_from_ns(name.entered),
+        .at = instant_from_ns(name.head.time),
+        .thread = thread_of(name.head),
+        .process = ProcessId{name.pid},
+        .number = name.number,
+        .database = name.database,
+        .subject = static_cast<ts_engine_subject>(name.subject),
+        .cut = (name.flags & TS_ENGINE_CUT) != 0,
+        .text = {reinterpret_cast<const std::byte*>(&name + 1), name.text_bytes},
+        .context = ContextId{name.context},
+    };
+}
+
+EngineCall typed(const ts_engine_call& call) {
+    return EngineCall{
+        .at = instant_from_ns(call.head.time),
+        .thread = thread_of(call.head),
+        .process = ProcessId{call.pid},
+        .stage = static_cast<ts_engine_stage>(call.stage),
+        .execution = call.execution,
+        .statement = call.statement,
+        .context = ContextId{call.context},
+        .first = instant_from_ns(call.first),
+        .last = instant_from_ns(call.last),
+        .inside = Duration(static_cast<std::int64_t>(call.stage == TS_ENGINE_END ? call.inside : 0)),
+        .rows = call.rows,
+        .result = call.result,
+        .reset = (call.flags & TS_ENGINE_RESET) != 0,
     };
 }
 
@@ -316,6 +365,12 @@ Validity check(Bytes record) {
         case TS_EVENT_PLAINTEXT:
             sound = is_sound(as<ts_plaintext>(record));
             break;
+        case TS_EVENT_ENGINE_NAME:
+            sound = is_sound(as<ts_engine_name>(record));
+            break;
+        case TS_EVENT_ENGINE_CALL:
+            sound = is_sound(as<ts_engine_call>(record));
+            break;
         case TS_EVENT_LOSS:
             sound = is_sound(as<ts_loss>(record));
             break;
@@ -390,6 +445,12 @@ void hand_on(Bytes record, Consumer& consumer) {
         }
         case TS_EVENT_PLAINTEXT:
             consumer.on(typed(as<ts_plaintext>(record)));
+            break;
+        case TS_EVENT_ENGINE_NAME:
+            consumer.on(typed(as<ts_engine_name>(record)));
+            break;
+        case TS_EVENT_ENGINE_CALL:
+            consumer.on(typed(as<ts_engine_call>(record)));
             break;
         case TS_EVENT_LOSS: {
             const auto& loss = as<ts_loss>(record);

@@ -12,11 +12,11 @@
 #include "live/facts.hpp"
 #include "live/go_follower.hpp"
 #include "live/kernel_side.hpp"
+#include "live/library_follower.hpp"
 #include "live/node_follower.hpp"
 #include "live/own_priority.hpp"
 #include "live/python_follower.hpp"
 #include "live/run_time_meter.hpp"
-#include "live/tls_follower.hpp"
 #include "timesink/abi/events.h"
 
 namespace timesink::live {
@@ -49,10 +49,10 @@ struct Session::State {
     SessionOptions options;
     Sink sink;
     std::unique_ptr<KernelSide> kernel;
-    std::optional<PythonFollower> pythons;  ///< uses the kernel side: goes before it
-    std::optional<GoFollower> gos;          ///< ditto
-    std::optional<NodeFollower> nodes;      ///< ditto
-    std::optional<TlsFollower> encryptors;  ///< ditto
+    std::optional<PythonFollower> pythons;     ///< uses the kernel side: goes before it
+    std::optional<GoFollower> gos;             ///< ditto
+    std::optional<NodeFollower> nodes;         ///< ditto
+    std::optional<LibraryFollower> libraries;  ///< ditto
     std::optional<Command> command;
     std::map<std::uint32_t, Target> targets;  ///< by pid of the initial namespace
     bool initial_namespace = false;
@@ -137,13 +137,13 @@ void Session::State::note_task(const ts_task& task) {
         pythons->ended(task.pid);
         gos->ended(task.pid);
         nodes->ended(task.pid);
-        encryptors->ended(task.pid);
+        libraries->ended(task.pid);
     } else if (task.operation == TS_TASK_EXIT && leader) {
         found->second.alive = false;
         pythons->ended(task.pid);
         gos->ended(task.pid);
         nodes->ended(task.pid);
-        encryptors->ended(task.pid);
+        libraries->ended(task.pid);
     }
 }
 
@@ -221,8 +221,8 @@ void Session::State::tell_processes() {
             if (target.local_pid != 0 && runtime == "node") {
                 nodes->started(pid, target.local_pid);
             }
-            if (target.local_pid != 0 && runtime != "go") {  // which brings its own TLS
-                encryptors->started(pid, target.local_pid);
+            if (target.local_pid != 0 && runtime != "go") {  // which brings its own TLS, and bears no probes at returns
+                libraries->started(pid, target.local_pid);
             }
             write_fact(std::move(*fact));
         }
@@ -265,7 +265,7 @@ void Session::State::sample(std::uint64_t now) {
             pythons->ended(pid);
             gos->ended(pid);
             nodes->ended(pid);
-            encryptors->ended(pid);
+            libraries->ended(pid);
         }
     }
     std::erase_if(targets, [](const auto& entry) { return !entry.second.alive && entry.second.told; });
@@ -306,7 +306,7 @@ Status Session::State::attach(const std::vector<SelectedProcess>& selected) {
     pythons->look(monotonic_now());
     gos->look(monotonic_now());
     nodes->look(monotonic_now());
-    encryptors->look(monotonic_now());
+    libraries->look(monotonic_now());
     if (auto status = kernel->watch_sockets(); !status) {
         return status;
     }
@@ -341,7 +341,7 @@ Status Session::State::drain() {
     pythons->look(now);
     gos->look(now);
     nodes->look(now);
-    encryptors->look(now);
+    libraries->look(now);
     sample(now);
     meter.tick(*kernel, now);
     if (command) {
@@ -410,7 +410,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     state->pythons.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     state->gos.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     state->nodes.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
-    state->encryptors.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
+    state->libraries.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     if (!options.selection.command.empty()) {
         auto command = Command::prepare(options.selection.command);
         if (!command) {

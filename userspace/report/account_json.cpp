@@ -1,5 +1,6 @@
 #include "report/account_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -119,6 +120,26 @@ void write_unit(JsonWriter& json, const Account& account) {
     write_objects(json, account);
 }
 
+namespace {
+
+/// What was executed in the process itself.
+void write_engine(JsonWriter& json, const request::Exchange& exchange) {
+    json.key("engine");
+    if (exchange.engine == nullptr) {
+        json.null();
+        return;
+    }
+    const request::EngineUse& use = *exchange.engine;
+    const auto database = std::find_if(exchange.attributes.begin(), exchange.attributes.end(),
+                                       [](const auto& attribute) { return attribute.first == "db.namespace"; });
+    json.open('{').member_or_null("database", database == exchange.attributes.end() ? std::string() : database->second);
+    json.member("inside_ns", use.inside).member("first_step_ns", use.first_step);
+    json.member("lock_wait_ns", use.waited).member("disk_ns", use.disk).member("run_queue_ns", use.runnable);
+    json.member("in_transaction", exchange.in_transaction).member("given_up", use.given_up).close('}');
+}
+
+}  // namespace
+
 void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     json.member("id", number(exchange.id)).member("protocol", exchange.protocol).member("operation", exchange.operation);
@@ -172,6 +193,7 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     write_storage(json, exchange);
     write_stream(json, exchange.stream.get());
     write_genai(json, exchange);
+    write_engine(json, exchange);
 }
 
 }  // namespace timesink::report

@@ -64,8 +64,8 @@ private:
                 continue;
             }
             add(1, std::string(title(cause)), time);
-            if (cause == Cause::db_server) {
-                calls(rows_.size() - 1);
+            if (cause == Cause::db_server || cause == Cause::db_embedded) {
+                calls(rows_.size() - 1, cause);
             } else if (cause == Cause::transfer_storage) {
                 storage(rows_.size() - 1);
             } else {
@@ -91,7 +91,8 @@ private:
                 return noun(opened, "connection") + " opened";
             }
             case Cause::db_queue:
-                return "behind other statements on the same connection";
+                return waits_for_locks() ? "behind others on the same connection, or for their locks (SQLite)"
+                                         : "behind other statements on the same connection";
             case Cause::db_result: {
                 std::uint64_t fetched = 0;
                 for (const CallLine& call : figures_.calls) {
@@ -125,32 +126,41 @@ private:
         }
     }
 
-    /// Below "server wait": the statements, unless one is nearly all of it.
-    void calls(std::size_t row) {
+    /// What runs in the process has no connection to queue on.
+    [[nodiscard]] bool waits_for_locks() const {
+        return std::any_of(figures_.calls.begin(), figures_.calls.end(), [](const CallLine& call) {
+            return call.cause(Cause::db_queue) > Duration{} && call.cause(Cause::db_embedded) > Duration{};
+        });
+    }
+
+    /// Below "server wait" or "embedded": the statements, unless one is nearly all of it.
+    void calls(std::size_t row, Cause cause) {
         std::vector<const CallLine*> lines;
         std::uint64_t shapes = 0;
+        std::uint64_t embedded = 0;
         for (const CallLine& call : figures_.calls) {
-            if (call.cause(Cause::db_server) > Duration{}) {
+            embedded += call.protocol == "sqlite" && !call.housekeeping ? call.count : 0;
+            if (call.cause(cause) > Duration{}) {
                 shapes += call.other ? figures_.calls_folded : 1;
                 if (!call.other) {
                     lines.push_back(&call);
                 }
             }
         }
-        std::stable_sort(lines.begin(), lines.end(), [](const CallLine* a, const CallLine* b) {
-            return a->cause(Cause::db_server) > b->cause(Cause::db_server);
-        });
+        std::stable_sort(lines.begin(), lines.end(),
+                         [cause](const CallLine* a, const CallLine* b) { return a->cause(cause) > b->cause(cause); });
         const Duration whole = rows_[row].time;
-        if (!lines.empty() && share_of(lines.front()->cause(Cause::db_server), whole) >= kNearlyAll) {
+        if (!lines.empty() && share_of(lines.front()->cause(cause), whole) >= kNearlyAll) {
             rows_[row].note = safe_(analyze::call_name(*lines.front()));
             rows_[row].tail = times(lines.front()->count);
             return;
         }
         rows_[row].note = noun(shapes, "shape") + " of statement";
-        rows_[row].tail = times(figures_.statements);
+        rows_[row].tail =
+            times(cause == Cause::db_embedded ? embedded : figures_.statements - std::min(embedded, figures_.statements));
         std::size_t shown = 0;
         for (const CallLine* call : lines) {
-            const Duration time = call->cause(Cause::db_server);
+            const Duration time = call->cause(cause);
             if (shown == kMostCalls || share_of(time, figures_.ledger.wall) < 10 * kLeastShare) {
                 break;
             }

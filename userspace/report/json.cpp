@@ -269,7 +269,7 @@ void write_coverage(JsonWriter& json, const Model& model) {
         json.open('{').member("runtime", gap.runtime).member_or_null("error", gap.error).member("processes", gap.processes);
         json.close('}');
     }
-    json.close(']');
+    json.close(']').member("sqlite_untold_ns", coverage.engine_untold);
     write_rules(json, coverage);
     json.close('}');
 }

@@ -207,6 +207,10 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
         items.push_back("whose calls are whose in " + (gap.processes == 1 ? "1 process" : grouped(gap.processes) + " processes") +
                         " of " + safe(gap.runtime) + (gap.error.empty() ? "" : " (" + safe(gap.error) + ")"));
     }
+    if (coverage.engine_untold > Duration{}) {
+        items.push_back("SQLite for " + duration(coverage.engine_untold) +
+                        ": rows were read faster than they may be told; requests of that time are left out");
+    }
     if (const double share = share_of(model.total.ledger.cause(attribute::Cause::unattributed), model.total.ledger.wall);
         share >= 0.05) {
         items.push_back("what " + percent_short(share) + " of the time went into (unattributed)");

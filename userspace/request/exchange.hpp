@@ -11,6 +11,7 @@
 #include "event/event.hpp"
 #include "proto/parser.hpp"
 #include "request/answer_stream.hpp"
+#include "request/engine_use.hpp"
 #include "request/genai_call.hpp"
 #include "request/storage_call.hpp"
 
@@ -60,6 +61,9 @@ struct Exchange {
     std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
     std::shared_ptr<const GenAiCall> genai;       ///< null: no call of a language model
     std::shared_ptr<const StorageCall> storage;   ///< null: no call of object storage (S3)
+    /// Executed in the process itself: there is no connection, and `socket` names this exchange alone. `arrived` is the return of
+    /// its first step, `read_end` that of its last. Null: all others.
+    std::shared_ptr<EngineUse> engine;
 };
 
 }  // namespace timesink::request

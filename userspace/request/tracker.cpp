@@ -159,7 +159,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     }
     fresh->request_begin = head.begin;
     Exchange& exchange = fresh->exchange;
-    exchange.id = ExchangeId{++exchanges_};
+    exchange.id = next_exchange();
     exchange.protocol = connection.protocol();
     name_exchange(exchange, head);
     if (exchange.protocol == "http") {

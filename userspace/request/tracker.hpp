@@ -73,6 +73,8 @@ public:
 
     /// Units that began earlier are older than the attach.
     void attached(Instant at) { attached_ = at; }
+    /// Exchanges are numbered as they begin, those that come by no connection among them.
+    [[nodiscard]] ExchangeId next_exchange() { return ExchangeId{++exchanges_}; }
     /// Ends everything that is open as unfinished.
     void finish();
 
