@@ -106,9 +106,6 @@ struct OwnedExchange {
         return exchange.complete ? std::max(Duration{}, length - on_path) : Duration{};
     }
 };
-}
-}
-;
 
 /// Something that a unit fetched, stored, or fetched and then stored: one exchange, or several that belong together (a download
 /// and the put of as many bytes, the parts of a multipart upload, attempts to store under the same key).
