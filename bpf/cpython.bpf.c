@@ -41,20 +41,48 @@ static __always_inline int on_made(struct pt_regs *regs, bool copies_current, co
 
 /* PyTypeObject.tp_name, in all versions */
 #define TS_TYPE_NAME 24
+/* bytes, bytearray, list, tuple: ob_size; of what else a transport may be given it is not 0 */
+#define TS_OBJECT_SIZE 16
 
-/* A concurrent.futures.thread._WorkItem: other things that are put into such queues are not one unit's work. */
-static __always_inline bool is_work_item(const struct ts_python *python, __u64 item)
+static __always_inline bool is_of_type(const struct ts_python *python, __u64 object, const char *wanted, const int size)
 {
-	static const char wanted[] = "_WorkItem";
-	char name[sizeof(wanted)] = {};
-	__u64 type = ts_read_word(item + python->object_type);
+	char name[16] = {};
+	__u64 type = ts_read_word(object + python->object_type);
 
-	if (bpf_probe_read_user(name, sizeof(name), (void *)ts_read_word(type + TS_TYPE_NAME)))
+	if (bpf_probe_read_user(name, size, (void *)ts_read_word(type + TS_TYPE_NAME)))
 		return false;
-	for (unsigned int i = 0; i < sizeof(wanted); i++)
+	for (int i = 0; i < size; i++)
 		if (name[i] != wanted[i])
 			return false;
 	return true;
+}
+#define TS_IS_OF_TYPE(python, object, name) is_of_type(python, object, name, sizeof(name))
+
+/*
+ * PyTupleObject.ob_item; 3.14 put a hash before it. aiosqlite's queue has (future, function): the thread that takes it
+ * holds the future until it takes the next, while the tuple is gone at once, and another is at its address.
+ */
+static __always_inline __u64 future_in(const struct ts_python *python, __u64 item)
+{
+	__u64 first;
+
+	if (!TS_IS_OF_TYPE(python, item, "tuple") || ts_read_word(item + TS_OBJECT_SIZE) != 2)
+		return 0;
+	for (int offset = 24; offset <= 32; offset += 8) {
+		first = ts_read_word(item + offset);
+		if (first && TS_IS_OF_TYPE(python, first, "_asyncio.Future"))
+			return first;
+	}
+	return 0;
+}
+
+/*
+ * What stands for the work that is handed on by this item: a concurrent.futures.thread._WorkItem, itself. 0: other
+ * things that are put into such queues are not one unit's work.
+ */
+static __always_inline __u64 work_of(const struct ts_python *python, __u64 item)
+{
+	return TS_IS_OF_TYPE(python, item, "_WorkItem") ? item : future_in(python, item);
 }
 
 /* SimpleQueue.put(item) is entered (METH_FASTCALL: the second argument points to the arguments). */
@@ -70,9 +98,9 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 		return 0;
 	pid = thread->pid;
 	python = bpf_map_lookup_elem(&python_processes, &pid);
-	key.context = ts_read_word(BPF_CORE_READ(regs, si));
+	key.context = python ? work_of(python, ts_read_word(BPF_CORE_READ(regs, si))) : 0;
 	key.pid = pid;
-	if (!python || !key.context || !is_work_item(python, key.context))
+	if (!key.context)
 		return 0;
 	if (thread->python_fresh)
 		ts_python_settle(thread);
@@ -109,7 +137,12 @@ static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 	thread->python_takes = 1;
 	ts_python_settle_offer(thread, python);
 	/* Taken once: another object at this address is never taken for it. */
-	thread->python_work = key.context && !bpf_map_delete_elem(&work_items, &key) ? key.context : 0;
+	if (key.context && bpf_map_delete_elem(&work_items, &key)) {
+		key.context = future_in(python, key.context);
+		if (key.context && bpf_map_delete_elem(&work_items, &key))
+			key.context = 0;
+	}
+	thread->python_work = key.context;
 	if (thread->python_work && thread->python_strange != TS_MAKES_TASKS)
 		thread->python_strange = 0;
 	return 0;
@@ -124,8 +157,6 @@ static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 #define TS_HANDLE_FD 184
 #define TS_HANDLE_PIPE 7
 #define TS_HANDLE_TCP 12
-/* bytes, bytearray, list: ob_size; of what else it may be it is not 0 */
-#define TS_OBJECT_SIZE 16
 
 /* UVStream.write(data), UVStream.writelines(data) is entered. */
 static __always_inline int on_written(__u64 stream, __u64 data, const bool btf)

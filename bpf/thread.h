@@ -36,6 +36,14 @@ struct ts_thread {
 	__u64 tls_library; /* inside SSL_read: its object and buffer, and where SSL_read_ex puts the length; else 0 */
 	__u64 tls_buffer;
 	__u64 tls_length_at;
+	__u64 engine_stack; /* inside a call into SQLite: where its return address lies; 0: in none */
+	__u64 engine_entered;
+	__u64 engine_object; /* what it is about: the statement that is stepped, the database */
+	__u64 engine_text;   /* of a preparation or an opening: its arguments */
+	__u64 engine_out;
+	__u64 engine_tail;
+	__s32 engine_length;
+	__u32 engine_epoch; /* of the process then */
 	struct ts_call_count counts[TS_CLASS_COUNT];
 };
 

@@ -3,30 +3,10 @@
  * What programs give to OpenSSL to encrypt, and get from it in the clear: probes on SSL_write, SSL_read and their _ex
  * forms, attached by live/ wherever a process has mapped them. A write is one hit, at its entry, where the bytes are; a
  * read is two, for where the bytes go is known at the entry and how many they are at the return.
- *
- * A uprobe may be preempted, by another one on the same CPU too, so the record is put together in memory that is taken
- * and given back, unlike that of the system calls.
  */
 #include "cpython.h"
 #include "payload.h"
-
-#define TS_TLS_SCRATCHES 2 /* per CPU: one probe interrupted within its few microseconds, and the next */
-#define TS_TLS_RECORD_MAX (sizeof(struct ts_plaintext) + TS_HEAD_MAX + TS_TAIL_MAX + 8)
-
-struct ts_tls_scratch {
-	__u32 taken;
-	__u32 reserved;
-	__u8 record[TS_TLS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
-};
-
-/* live/ sets the number of entries: TS_TLS_SCRATCHES for each CPU. */
-struct ts_tls_scratches {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TS_TLS_SCRATCHES);
-	__type(key, __u32);
-	__type(value, struct ts_tls_scratch);
-};
-struct ts_tls_scratches tls_scratches SEC(".maps");
+#include "probe_scratch.h"
 
 /* bpf_get_attach_cookie() came with 5.15. */
 enum bpf_func_id___cookie { BPF_FUNC_get_attach_cookie___cookie = 174 };
@@ -47,21 +27,8 @@ static __always_inline __u64 tls_connection(void *ctx, __u64 library)
 	return ts_read_word(library + (where & 0xffff));
 }
 
-static __always_inline struct ts_tls_scratch *take_scratch(void)
-{
-	__u32 index = bpf_get_smp_processor_id() * TS_TLS_SCRATCHES;
-
-	for (__u32 i = 0; i < TS_TLS_SCRATCHES; i++, index++) {
-		struct ts_tls_scratch *scratch = bpf_map_lookup_elem(&tls_scratches, &index);
-
-		if (scratch && !__sync_lock_test_and_set(&scratch->taken, 1))
-			return scratch;
-	}
-	return NULL;
-}
-
 /* Copies the begin and the end of the buffer behind the record's fixed part; returns the size of the whole record. */
-static __always_inline __u32 tls_capture(struct ts_tls_scratch *scratch, struct ts_plaintext *out)
+static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struct ts_plaintext *out)
 {
 	__u32 head = ts_head_bytes, tail = ts_tail_bytes, size = sizeof(*out);
 
@@ -99,13 +66,13 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 	struct ts_cpu *cpu = ts_this_cpu();
 	void *ring = ts_ring_of(bpf_get_smp_processor_id());
 	__u64 now = bpf_ktime_get_ns();
-	struct ts_tls_scratch *scratch;
+	struct ts_probe_scratch *scratch;
 	struct ts_plaintext *out;
 	__u32 size;
 
 	if (!thread || !moved || !cpu || !ring)
 		return 0;
-	scratch = take_scratch();
+	scratch = ts_take_scratch();
 	if (!scratch || (cpu->pending && !ts_report_loss(now))) {
 		ts_count_loss(cpu, now);
 		if (scratch)
@@ -127,12 +94,12 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 	}
 	size = tls_capture(scratch, out);
 	TS_OPAQUE(size);
-	if (size <= TS_TLS_RECORD_MAX - 8) {
+	if (size <= TS_PROBE_RECORD_MAX - 8) {
 		*(__u64 *)(scratch->record + size) = 0;
 		size = (size + 7) & ~7u;
 		ts_fill_head(&out->head, cpu, TS_EVENT_PLAINTEXT, size, (__u32)bpf_get_current_pid_tgid(), now);
 		TS_OPAQUE(size);
-		if (size > TS_TLS_RECORD_MAX || bpf_ringbuf_output(ring, out, size, BPF_RB_NO_WAKEUP)) {
+		if (size > TS_PROBE_RECORD_MAX || bpf_ringbuf_output(ring, out, size, BPF_RB_NO_WAKEUP)) {
 			__sync_fetch_and_add(&cpu->sequence, -1);
 			ts_count_loss(cpu, now);
 		}

@@ -27,14 +27,15 @@ from testbed.processes import Stack, StackError, exit_on_sigterm  # noqa: E402
 # Right at the least, per cent. What may be missing is the first work of threads that waited for some at the attach, when several began at once: up to
 # four of the 900 exchanges or so. Connections are older than the attach in all of these.
 LEAST = {"asyncio": 99.5, "uvloop": 99.0}
+LEAST_HTTP2 = 40  # none may be wrong; how many are known depends on how many tasks wait for one lock
 
 
 def run(loop, *arguments, **service):
-    """Verdicts by number of clients, of asyncpg and httpx."""
+    """Verdicts by number of clients, of asyncpg and httpx where the arguments say no other."""
     options = owners.read_options(["--requests", "300", *arguments])
-    app = options.apps
+    app, driver, http_client = options.apps, options.drivers.split(",")[0], options.http_clients
     with Stack("loop") as stack:
-        return owners.score_cell(options, stack, Stores(stack), ("own", loop, app, options.drivers.split(",")[0], "httpx", 4), **service)
+        return owners.score_cell(options, stack, Stores(stack, tls=options.tls), ("own", loop, app, driver, http_client, 4), **service)
 
 
 def expect_right(loop, verdicts, least=None):
@@ -56,6 +57,17 @@ def asyncio():
 
 def uvloop():
     expect_right("uvloop", run("uvloop", "--clients", "8,64"))
+
+
+def tls():
+    """Database, Redis and provider over TLS, by drivers that encrypt in the socket's call and by those that do before it."""
+    expect_right("asyncio", run("asyncio", "--clients", "8", "--tls", "--drivers", "psycopg", "--http-clients", "aiohttp"))
+    expect_right("uvloop", run("uvloop", "--clients", "16", "--tls"))
+
+
+def http2():
+    """Many tasks share one connection to the provider, and write each other's requests: none may be another's."""
+    expect_right("asyncio", run("asyncio", "--clients", "4,16", "--http-clients", "http2", "--mix", "provider+providers+fan+one"), least=LEAST_HTTP2)
 
 
 def uvloop_that_buffers():
@@ -132,7 +144,7 @@ def partition():
         raise AssertionError("the account is too far from what the service noted")
 
 
-SCENARIOS = (asyncio, uvloop, uvloop_that_buffers, framework, after_the_response, long_responses, small_ring, elsewhere, partition)
+SCENARIOS = (asyncio, uvloop, tls, http2, uvloop_that_buffers, framework, after_the_response, long_responses, small_ring, elsewhere, partition)
 
 
 def main(arguments):

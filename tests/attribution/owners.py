@@ -3,7 +3,9 @@
     owners.py --runtime go …        the service in Go: see go_owners.py
     owners.py --runtime node [--frameworks http] [--drivers pg] …      Node, see node_owners.py
     owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
-              [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--uvloop VERSION] [--options=…]
+              [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--tls] [--uvloop VERSION] [--options=…]
+
+--tls: all that the service asks it asks over TLS. --http-clients http2: httpx over one HTTP/2 connection.
 
 Prints one line per run: of the exchanges that the service knows the sender of, how many timesink gave to the right request, to another, to nobody
 (ambiguous). Work after the response is judged by itself (`after`): right is an account of kind `background` of the right request, or the request itself
@@ -25,7 +27,7 @@ from loop.stack import Loop, Stores
 from testbed import recorder
 from testbed.processes import Stack, exit_on_sigterm, progress
 
-NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "cache", "thread", "executor", "anyio", "background",
+NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow", "timers", "provider", "providers", "fan", "cache", "thread", "executor", "anyio", "background",
          "detached", "after", "stream")
 
 
@@ -34,8 +36,12 @@ class Truth:
 
     def __init__(self, requests):
         self.uses = collections.defaultdict(list)
+        self.named = {}
         for request in requests:
             for call in request["calls"]:
+                if call.get("name"):
+                    self.named[call["name"]] = (request, call["background"])
+                    continue
                 self.uses[call["port"]].append((call["begin"], call["end"], call["background"], request))
         for uses in self.uses.values():
             uses.sort(key=lambda use: use[0])
@@ -43,6 +49,8 @@ class Truth:
     def sender(self, exchange):
         """(request, in the background) of the latest use that had begun: a connection's next user begins only when it was given back, which
         the one before may note a little late. None: nobody's that is known."""
+        if exchange["statement"] in self.named:
+            return self.named[exchange["statement"]]
         uses = self.uses.get(exchange["local"]["port"], [])
         at = bisect.bisect_right(uses, exchange["sent_ns"], key=lambda use: use[0]) - 1
         while at >= 0 and at > len(uses) - 1 - len(uses):
@@ -208,6 +216,7 @@ def read_options(arguments):
     parser.add_argument("--http-clients", default="httpx")
     parser.add_argument("--pools", default="4")
     parser.add_argument("--clients", default="1,8,64")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--mix", default="all")
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--warm", type=int, default=200, help="requests before the attach")
@@ -233,7 +242,7 @@ def main(arguments):
     all_good = True
     print(HEAD, flush=True)
     with Stack("loop") as stack:
-        stores = Stores(stack)
+        stores = Stores(stack, tls=options.tls)
         for kind in itertools.product(*(choices.split(",") for choices in lists)):
             try:
                 cell = score_cell(options, stack, stores, kind)

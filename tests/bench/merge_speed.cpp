@@ -23,7 +23,10 @@ public:
     void on(const event::Retransmit& retransmit) override { add(to_ns(retransmit.at)); }
     void on(const event::Task& task) override { add(to_ns(task.at)); }
     void on(const event::Lineage& lineage) override { add(to_ns(lineage.at)); }
+    void on(const event::LoopPhase& phase) override { add(to_ns(phase.at)); }
     void on(const event::Plaintext& plain) override { add(to_ns(plain.at)); }
+    void on(const event::EngineName& name) override { add(to_ns(name.at)); }
+    void on(const event::EngineCall& call) override { add(to_ns(call.at)); }
     void on(const event::Loss& loss) override { add(to_ns(loss.last)); }
     void on(const event::Fact& fact) override { add(to_ns(fact.at)); }
     void advance(Instant) override {}

@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text{reinterpret_cast<const char*>(data), std::min<std::size_t>(size, 2048)};
     for (const auto kind :
          {proto::Kept::statement, proto::Kept::mysql, proto::Kept::target, proto::Kept::field, proto::Kept::key}) {
-        require(redact::masked(text, kind).size() == text.size());
+        require(redact::masked(text, kind, kSecret).size() == text.size());
     }
     std::vector<std::byte> bytes(begin, begin + size / 8 * 8);
     // Sizes and kinds that fit, so that more than the first record is looked at.

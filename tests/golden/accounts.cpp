@@ -29,7 +29,8 @@ std::string describe(const OwnedExchange& owned) {
     return "call " + std::to_string(number(exchange.id)) + " " + exchange.protocol + " \"" + exchange.statement + "\" sent " +
            at(exchange.sent) + " " + std::string(name(owned.evidence)) + " on path " + golden::milliseconds(owned.on_path) +
            " hidden " + golden::milliseconds(owned.hidden) + (exchange.complete ? "" : " incomplete") +
-           (owned.contradicted ? " contradicted" : "") + inside(owned);
+           (owned.contradicted ? " contradicted" : "") + (owned.object == 0 ? "" : " object " + std::to_string(owned.object)) +
+           inside(owned);
 }
 
 /// One line a unit, one a piece, one a call.

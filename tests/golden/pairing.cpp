@@ -2,6 +2,7 @@
 #include "golden/instants.hpp"
 #include "golden/runner.hpp"
 #include "net/connections.hpp"
+#include "request/engine_calls.hpp"
 #include "request/tracker.hpp"
 
 namespace {
@@ -54,7 +55,10 @@ struct Flow final : event::Consumer {
     void on(const event::Task&) override {}
     void on(const event::Loss&) override {}
     void on(const event::Lineage&) override {}
+    void on(const event::LoopPhase&) override {}
     void on(const event::Plaintext& plain) override { connections.on(plain); }
+    void on(const event::EngineName& name) override { engines.on(name); }
+    void on(const event::EngineCall& call) override { engines.on(call); }
     void on(const event::Fact& fact) override {
         if (fact.name == "attached") {
             connections.attached();
@@ -66,6 +70,7 @@ struct Flow final : event::Consumer {
     Told told;
     request::RouteTable routes{{}};
     request::Tracker tracker{told, routes};
+    request::EngineCalls engines{told, tracker};
     net::Connections connections{tracker, told};
     Instant now{};
 };

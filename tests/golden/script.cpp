@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 
+#include "golden/engine.hpp"
 #include "golden/words.hpp"
 #include "records/record.hpp"
 
@@ -437,6 +438,27 @@ private:
         stream_.task(record);
     }
 
+    void on_opens(Words& words) {
+        std::string text;
+        engine_name(engine_.opens(words, time_, text), text);
+    }
+    void on_prepares(Words& words) {
+        std::string text;
+        engine_name(engine_.prepares(words, time_, text), text);
+    }
+    void engine_name(ts_engine_name record, const std::string& text) {
+        record.head.tid = thread().tid;
+        record.pid = thread().pid;
+        stream_.engine_name(record, text);
+    }
+    void on_executes(Words& words) { engine_call(engine_.executes(words, time_)); }
+    void on_executed(Words& words) { engine_call(engine_.executed(words, time_, kStart)); }
+    void engine_call(ts_engine_call record) {
+        record.head.tid = thread().tid;
+        record.pid = thread().pid;
+        stream_.engine_call(record);
+    }
+
     void on_loss(Words& words) {
         ts_loss record{};
         record.first = kStart + words.time("the first");
@@ -467,6 +489,7 @@ private:
         std::uint32_t threads;
     };
     records::Stream stream_;
+    Engine engine_;
     std::map<std::string, Thread, std::less<>> threads_;
     std::map<std::string, Process, std::less<>> processes_;
     std::map<std::string, SocketEnd, std::less<>> sockets_;
@@ -494,6 +517,10 @@ const std::map<std::string, Writer::Handler, std::less<>> Writer::kEvents = {
     {"fork", &Writer::on_fork},
     {"exec", &Writer::on_exec},
     {"exit", &Writer::on_exit},
+    {"opens", &Writer::on_opens},
+    {"prepares", &Writer::on_prepares},
+    {"executes", &Writer::on_executes},
+    {"executed", &Writer::on_executed},
     {"loss", &Writer::on_loss},
     {"gap", &Writer::on_gap},
     {"watermark", &Writer::on_watermark},

@@ -35,7 +35,7 @@ def record(protocol, stack, started):
     """Attaches to the client, or to the server where that is the subject, lets the client make its calls, and returns (calls, export)."""
     truth = stack.directory / "calls.jsonl"
     ready = stack.directory / "connected"
-    client = stack.start("client", [PYTHON, ROOT / "tests" / "protocols" / "clients.py", protocol, started.port, truth, ready],
+    client = stack.start("client", [PYTHON, ROOT / "tests" / "protocols" / "clients.py", protocol, started.port, truth, ready, started.authority],
                          stop_signal=signal.SIGKILL)
     servers.wait_for(ready.exists, client, "the client has not connected")
     subject = started.process if started.is_subject else client

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from testbed import stores
+from testbed.certificates import certify
 from testbed.processes import Process, StackError, free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,6 +26,7 @@ class Started:
     port: int
     is_subject: bool = False  # recorded is the server, not the client
     options: tuple = ()       # of record
+    authority: str = ""       # file: of the certificates, where it speaks TLS
 
 
 def wait_for(holds, process, what, seconds=60):
@@ -78,7 +81,17 @@ def grpc(stack):
     return Started(server, port)
 
 
-def mysql(stack):
+def owned_by(user, directory, *files):
+    """Copies of files in a directory, which a server that is not root may read."""
+    copies = [pathlib.Path(shutil.copy(file, directory)) for file in files]
+    for copy in copies:
+        copy.chmod(0o600)
+        if user:
+            shutil.chown(copy, user, user)
+    return copies
+
+
+def mysql(stack, tls=False):
     need("pymysql")
     server, install = program("mariadbd", "/usr/sbin/mariadbd"), program("mariadb-install-db")
     port = free_port()
@@ -92,9 +105,24 @@ def mysql(stack):
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if made.returncode != 0:
         raise StackError(f"mariadb-install-db failed:\n{made.stdout}{made.stderr}")
-    process = stack.start("mariadbd", [server, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={data}/s", "--local-infile=1",
+    secure, authority = [], ""
+    if tls:
+        authority, *pair = certify(stack.directory)
+        secure = [f"--ssl-{option}={file}" for option, file in zip(("cert", "key"), owned_by(user, data, *pair))]
+    process = stack.start("mariadbd", [server, *common, *secure, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={data}/s", "--local-infile=1",
                                        "--innodb-flush-log-at-trx-commit=0"], user=user).wait_for_port(port)
-    return Started(process, port)
+    return Started(process, port, authority=authority)
+
+
+def mysql_tls(stack):
+    return mysql(stack, tls=True)
+
+
+def redis_tls(stack):
+    need("redis")
+    authority, *pair = certify(stack.directory)
+    redis = stores.Redis(stack, secured_by=pair)
+    return Started(redis.process, redis.port, authority=authority)
 
 
 def memcached(stack):
@@ -117,7 +145,7 @@ def mongodb(stack):
     return Started(stack.start("mongodb", arguments).wait_for_port(port), port)
 
 
-def rabbitmq(stack):
+def rabbitmq(stack, tls=False):
     need("pika")
     server = program("/usr/lib/rabbitmq/bin/rabbitmq-server")  # not the one in the PATH, which stays in front of it
     port, distribution, mapper = free_port(), free_port(), free_port()
@@ -126,7 +154,12 @@ def rabbitmq(stack):
     user = "rabbitmq" if os.geteuid() == 0 else None
     if user:
         shutil.chown(home, user, user)
-    (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\nloopback_users = none\n")
+    listeners, authority = f"listeners.tcp.1 = 127.0.0.1:{port}\n", ""
+    if tls:
+        authority, *pair = certify(stack.directory)
+        files = dict(zip(("cacertfile", "certfile", "keyfile"), owned_by(user, home, authority, *pair)))
+        listeners = f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\n" + "".join(f"ssl_options.{name} = {file}\n" for name, file in files.items())
+    (home / "rabbitmq.conf").write_text(listeners + "loopback_users = none\n")
     # A port mapper of its own, in the foreground: the one that the node would start stays behind.
     stack.start("epmd", [program("epmd"), "-address", "127.0.0.1", "-port", mapper], user=user).wait_for_port(mapper)
     process = stack.start("rabbitmq", [server], user=user, environment={
@@ -137,7 +170,11 @@ def rabbitmq(stack):
         "RABBITMQ_ALLOW_INPUT": "1",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
     }).wait_for_port(port, 120)
-    return Started(process, port)
+    return Started(process, port, authority=authority)
+
+
+def rabbitmq_tls(stack):
+    return rabbitmq(stack, tls=True)
 
 
 def kafka(stack):
@@ -159,4 +196,5 @@ def kafka(stack):
     return Started(process, port)
 
 
-START = {start.__name__: start for start in (http2, http2_server, websocket, websocket_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka)}
+START = {start.__name__: start for start in (http2, http2_server, websocket, websocket_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka,
+                                                 mysql_tls, redis_tls, rabbitmq_tls)}

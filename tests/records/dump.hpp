@@ -95,11 +95,37 @@ public:
              << " child=" << number(lineage.child) << " parent=" << number(lineage.parent);
         lines.push_back(line.str());
     }
+    void on(const event::LoopPhase& phase) override {
+        std::ostringstream line;
+        line << "loop at=" << to_ns(phase.at) << " thread=" << number(phase.thread) << " pid=" << number(phase.process)
+             << " phase=" << phase.phase << " polls=" << phase.polls;
+        lines.push_back(line.str());
+    }
     void on(const event::Plaintext& plain) override {
         std::ostringstream line;
         line << "plaintext at=" << to_ns(plain.at) << " thread=" << number(plain.thread) << " pid=" << number(plain.process)
              << (plain.operation == TS_OPERATION_READ ? " read" : " write") << " length=" << plain.length
              << " connection=" << plain.connection << " head=" << plain.head.size() << " tail=" << plain.tail.size();
+        lines.push_back(line.str());
+    }
+    void on(const event::EngineName& name) override {
+        std::ostringstream line;
+        line << (name.subject == TS_ENGINE_DATABASE ? "database" : "statement") << " entered=" << to_ns(name.entered)
+             << " at=" << to_ns(name.at) << " thread=" << number(name.thread) << " pid=" << number(name.process)
+             << " number=" << name.number << " database=" << name.database << ' ' << quoted(name.text)
+             << (name.cut ? " cut" : "");
+        lines.push_back(line.str());
+    }
+    void on(const event::EngineCall& call) override {
+        std::ostringstream line;
+        line << "execution " << call.execution << (call.stage == TS_ENGINE_BEGIN ? " begins" : " ends")
+             << " at=" << to_ns(call.at) << " thread=" << number(call.thread) << " pid=" << number(call.process);
+        if (call.stage == TS_ENGINE_BEGIN) {
+            line << " statement=" << call.statement;
+        } else {
+            line << " first=" << to_ns(call.first) << " last=" << to_ns(call.last) << " inside=" << to_ns(call.inside)
+                 << " rows=" << call.rows << " result=" << call.result << (call.reset ? " reset" : "");
+        }
         lines.push_back(line.str());
     }
     void on(const event::Loss& loss) override {

@@ -59,6 +59,13 @@ public:
         append(tail.data(), tail.size());
         pad();
     }
+    void engine_name(ts_engine_name record, std::string_view text) {
+        record.text_bytes = static_cast<__u16>(text.size());
+        begin(record, TS_EVENT_ENGINE_NAME, text.size());
+        append(text.data(), text.size());
+        pad();
+    }
+    void engine_call(ts_engine_call record) { fixed(record, TS_EVENT_ENGINE_CALL); }
     void off_cpu(ts_off_cpu record) { fixed(record, TS_EVENT_OFF_CPU); }
     void arrival(ts_arrival record) { fixed(record, TS_EVENT_ARRIVAL); }
     void socket(ts_socket record) { fixed(record, TS_EVENT_SOCKET); }
@@ -66,6 +73,7 @@ public:
     void retransmit(ts_retransmit record) { fixed(record, TS_EVENT_RETRANSMIT); }
     void task(ts_task record) { fixed(record, TS_EVENT_TASK); }
     void lineage(ts_lineage record) { fixed(record, TS_EVENT_LINEAGE); }
+    void loop_phase(ts_loop_phase record) { fixed(record, TS_EVENT_LOOP_PHASE); }
     void loss(ts_loss record) { fixed(record, TS_EVENT_LOSS); }
     void watermark(std::uint64_t time) {
         ts_watermark record{};

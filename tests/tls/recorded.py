@@ -14,7 +14,6 @@ import pathlib
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -30,41 +29,17 @@ if pathlib.Path(sys.prefix) != ROOT / "build" / "python":
 sys.path.insert(0, str(ROOT / "tests" / "stacks"))
 
 from testbed import recorder, stores  # noqa: E402
+from testbed.certificates import certify  # noqa: E402
 from testbed.processes import Stack, StackError, exit_on_sigterm, free_port  # noqa: E402
 
 WANTED = 0.999
 TOLERANCE_NS = 1_000_000
-NAMES = "DNS:localhost,IP:127.0.0.1," + ",".join(f"DNS:host{number}.example" for number in range(1, 11))
 CLIENTS = ("sync", "asynchronous", "node", "postgres", "crowd", "node_crowd", "older")
-
-
-def certify(directory):
-    """An authority, and a certificate of it for all hosts; returns (authority, certificate, key)."""
-    names = {name: directory / name for name in ("ca.key", "ca.pem", "server.key", "server.csr", "server.pem", "names")}
-    names["names"].write_text("subjectAltName=" + NAMES)
-    for command in (
-            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", names["ca.key"], "-out", names["ca.pem"], "-days", "2", "-subj", "/CN=throw-away"],
-            ["req", "-newkey", "rsa:2048", "-nodes", "-keyout", names["server.key"], "-out", names["server.csr"], "-subj", "/CN=localhost"],
-            ["x509", "-req", "-in", names["server.csr"], "-CA", names["ca.pem"], "-CAkey", names["ca.key"], "-CAcreateserial", "-days", "2",
-             "-extfile", names["names"], "-out", names["server.pem"]]):
-        made = subprocess.run(["openssl", *map(str, command)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if made.returncode != 0:
-            raise StackError(f"openssl: {made.stderr}")
-    return names["ca.pem"], names["server.pem"], names["server.key"]
 
 
 def start_server(client, stack, certificate, key):
     if client == "postgres":
-        postgres = stores.Postgres(stack)
-        data = stack.directory / "postgres"
-        for source, name in ((certificate, "server.crt"), (key, "server.key")):
-            shutil.copy(source, data / name)
-            (data / name).chmod(0o600)
-            shutil.chown(data / name, postgres.user, postgres.user)
-        with open(data / "postgresql.conf", "a", encoding="utf-8") as settings:
-            settings.write("ssl = on\n")
-        os.kill(postgres.process.pid, signal.SIGHUP)
-        return postgres.port
+        return stores.Postgres(stack, secured_by=(certificate, key)).port
     port = free_port()
     for host in range(1, 11 if "crowd" in client else 2):
         address = f"127.0.0.{host}"

@@ -27,7 +27,14 @@ Aggregate::Aggregate(Options options)
       services_(FigureSums::Limits{.calls = options_.shapes, .slowest = options_.slowest, .call_distributions = true}),
       routes_(options_.routes),
       peers_(kMaximumPeers),
-      reservoir_(options_.sample) {}
+      reservoir_(options_.sample) {
+    if (options_.user_rules != nullptr) {
+        coverage_.rules_file = options_.user_rules->file();
+        for (const rules::Rule& rule : options_.user_rules->rules()) {
+            coverage_.rules.push_back({.line = rule.line, .bucket = rules::name(rule.bucket), .source_line = rule.source_line});
+        }
+    }
+}
 
 Aggregate::RouteSums::RouteSums() = default;
 Aggregate::Peer::Peer() = default;
@@ -148,6 +155,10 @@ void Aggregate::count_exchange(const attribute::OwnedExchange& owned) {
     EvidenceShare& share = coverage_.evidence[static_cast<std::size_t>(owned.evidence) % coverage_.evidence.size()];
     ++share.exchanges;
     coverage_.contradicted += owned.contradicted ? 1 : 0;
+    if (owned.rule != 0 && owned.rule <= coverage_.rules.size()) {
+        ++coverage_.rules[owned.rule - 1].calls;
+        coverage_.rules[owned.rule - 1].on_path += owned.on_path;
+    }
     share.time += call_length(owned.exchange);
     if (is_opaque(owned.exchange.protocol) && !owned.exchange.housekeeping) {
         opaque(owned.exchange.remote, false).on_path += owned.on_path;

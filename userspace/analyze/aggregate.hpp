@@ -22,11 +22,13 @@
 #include "event/event.hpp"
 #include "event/merge.hpp"
 #include "net/summary.hpp"
+#include "rules/rules.hpp"
 
 namespace timesink::analyze {
 
 struct Options {
     attribute::EvidenceSet trusted = attribute::EvidenceSet().set();  ///< see attribute::Attribution
+    std::shared_ptr<const rules::RuleSet> user_rules{};               ///< the user's, ahead of the defaults; null: none
     std::size_t slowest = 20;                                         ///< units kept whole, of the run
     std::size_t slowest_of_route = 3;                                 ///< ditto, of each route
     std::size_t sample = 32;                                          ///< ditto, drawn at random

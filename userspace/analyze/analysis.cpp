@@ -5,6 +5,7 @@
 #include "attribute/attribution.hpp"
 #include "event/merge.hpp"
 #include "net/connections.hpp"
+#include "request/engine_calls.hpp"
 #include "request/tracker.hpp"
 
 namespace timesink::analyze {
@@ -49,8 +50,10 @@ struct Analysis::Flow final : event::Consumer {
         : routes(std::move(patterns)),
           aggregate(options),
           fork(aggregate, accounts),
-          attribution(fork, options.trusted),
+          user_rules(options.user_rules),
+          attribution(fork, options.trusted, user_rules.get()),
           tracker(attribution, routes),
+          engines(attribution, tracker),
           connections(tracker, aggregate),
           merge(*this) {}
 
@@ -67,10 +70,21 @@ struct Analysis::Flow final : event::Consumer {
         aggregate.retransmit(retransmit);
         connections.on(retransmit);
     }
-    void on(const event::Task& task) override { attribution.on(task); }
+    void on(const event::Task& task) override {
+        if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
+            engines.ended(task.process);
+        }
+        attribution.on(task);
+    }
     void on(const event::Lineage& lineage) override { attribution.on(lineage); }
+    void on(const event::LoopPhase& phase) override { attribution.on(phase); }
     void on(const event::Plaintext& plain) override { connections.on(plain); }
-    void on(const event::Loss& loss) override { attribution.on(loss); }
+    void on(const event::EngineName& name) override { engines.on(name); }
+    void on(const event::EngineCall& call) override { engines.on(call); }
+    void on(const event::Loss& loss) override {
+        engines.lost();
+        attribution.on(loss);
+    }
     void on(const event::Fact& fact) override {
         aggregate.fact(fact);
         if (fact.name == "process") {
@@ -78,6 +92,11 @@ struct Analysis::Flow final : event::Consumer {
         }
         if (fact.name == "process" || fact.name == "runtime") {
             tell_runtime(fact.body);
+        }
+        if (fact.name == "sqlite" && fact.body.contains("steps")) {
+            const ProcessId process = process_member(fact.body, "pid");
+            engines.paused(process);
+            attribution.untold(process, fact.body["steps"] == "paused");
         }
         if (fact.name == "attached") {
             connections.attached();
@@ -94,15 +113,24 @@ struct Analysis::Flow final : event::Consumer {
         const auto runtime = body.find("runtime");
         if (pid != body.end() && pid->is_number_unsigned() && pid->get<std::uint64_t>() <= UINT32_MAX && runtime != body.end() &&
             runtime->is_string()) {
-            attribution.runs(ProcessId{pid->get<std::uint32_t>()}, runtime->get_ref<const std::string&>());
+            const ProcessId process{pid->get<std::uint32_t>()};
+            attribution.runs(process, runtime->get_ref<const std::string&>());
+            if (const auto phases = body.find("phases"); phases != body.end() && phases->is_array()) {
+                const auto told = [&](const char* name) {
+                    return std::find(phases->begin(), phases->end(), name) != phases->end();
+                };
+                attribution.tells_phases(process, told("timers"), told("immediates"));
+            }
         }
     }
 
     request::RouteTable routes;
     Aggregate aggregate;
     Fork fork;
+    std::shared_ptr<const rules::RuleSet> user_rules;
     attribute::Attribution attribution;
     request::Tracker tracker;
+    request::EngineCalls engines;
     net::Connections connections;
     event::Merge merge;
     Instant now{};
@@ -120,6 +148,7 @@ Model Analysis::finish() {
     flow_->merge.finish();
     flow_->connections.finish(flow_->now);
     flow_->tracker.finish();
+    flow_->engines.finish();
     flow_->attribution.finish();
     flow_->aggregate.statistics(flow_->merge.statistics());
     flow_->aggregate.merge_routes(

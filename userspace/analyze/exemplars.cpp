@@ -16,6 +16,7 @@ KeptUnit keep(const attribute::Account& account, std::size_t maximum_exchanges) 
     auto kept = std::make_shared<Exemplar>();
     kept->account.unit = account.unit;
     kept->account.by_cause = account.by_cause;
+    kept->account.objects = account.objects;
     kept->account.hidden = account.hidden;
     const std::size_t exchanges = std::min(account.exchanges.size(), maximum_exchanges);
     const std::size_t pieces = std::min(account.pieces.size(), kMaximumPieces);

@@ -32,6 +32,7 @@ void FigureSums::add(const Account& account, const UnitCalls& calls) {
     }
     figures_.bytes_in += unit.bytes_in;
     figures_.bytes_out += unit.bytes_out;
+    figures_.objects.add(account.objects);
     if (unit.resources_known) {
         figures_.resources.add(unit);
     }
@@ -111,6 +112,7 @@ void FigureSums::add(FigureSums&& other) {
     figures_.exchanges += other.figures_.exchanges;
     figures_.statements += other.figures_.statements;
     figures_.housekeeping += other.figures_.housekeeping;
+    figures_.objects.add(other.figures_.objects);
     figures_.resources.add(other.figures_.resources);
     figures_.units_in_sequence += other.figures_.units_in_sequence;
     figures_.calls_in_sequence += other.figures_.calls_in_sequence;
@@ -147,6 +149,8 @@ Figures FigureSums::finish() {
         line.protocol = key.protocol;
         line.operation = key.operation;
         line.host = key.host;
+        line.line = key.line;
+        line.internal = key.internal;
         line.statement = key.statement;
         figures_.calls.push_back(std::move(line));
     }

@@ -103,4 +103,18 @@ std::uint64_t Coverage::excluded_total() const {
     return std::accumulate(excluded.begin(), excluded.end(), std::uint64_t{0});
 }
 
+void ObjectSums::add(const std::vector<attribute::MovedObject>& objects) {
+    for (const attribute::MovedObject& object : objects) {
+        add({1, object.bytes, object.stored ? std::uint64_t{1} : 0, object.fetched ? std::uint64_t{1} : 0, object.on_path});
+    }
+}
+
+void ObjectSums::add(const ObjectSums& other) {
+    count += other.count;
+    bytes += other.bytes;
+    stored += other.stored;
+    fetched += other.fetched;
+    on_path += other.on_path;
+}
+
 }  // namespace timesink::analyze

@@ -74,6 +74,8 @@ struct CallLine {
     std::string protocol;
     std::string operation;
     std::string host;       ///< HTTP authority, or address:port where it has none; empty for databases
+    std::string line;       ///< under which a rule of the user's wants it; empty: its own
+    bool internal = false;  ///< by rule: of a service of the user's own
     std::string statement;  ///< as request::Exchange::statement
     std::uint64_t fingerprint = 0;
 
@@ -104,6 +106,17 @@ struct CallLine {
 /// A statement sent this often again in one unit is a loop, not a coincidence.
 inline constexpr std::uint64_t kTellingRepeats = 4;
 
+/// What units moved: see attribute::MovedObject.
+struct ObjectSums {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;  ///< of each object once
+    std::uint64_t stored = 0;
+    std::uint64_t fetched = 0;  ///< some are both
+    Duration on_path{};
+    void add(const std::vector<attribute::MovedObject>& objects);
+    void add(const ObjectSums& other);
+};
+
 /// A unit kept whole. Exchanges and pieces beyond a bound are cut off and counted.
 struct Exemplar {
     attribute::Account account;
@@ -124,6 +137,7 @@ struct Figures {
     std::uint64_t exchanges = 0;     ///< owned by these units, housekeeping too
     std::uint64_t statements = 0;    ///< of them: the application's on databases
     std::uint64_t housekeeping = 0;  ///< of them: driver and pool traffic
+    ObjectSums objects;
     Resources resources;
     Quantiles accept_wait;                ///< beside the window: handshake completed until accept returned, where both were seen
     std::uint64_t units_in_sequence = 0;  ///< with provider calls of different shapes one right after the other
@@ -298,6 +312,15 @@ struct RuntimeGap {
     std::uint64_t processes = 0;
 };
 
+/// One of the user's rules, and what it decided.
+struct RuleLine {
+    std::string line;         ///< empty: it names none
+    std::string_view bucket;  ///< "db", "provider", "transfer", "internal"
+    std::size_t source_line = 0;
+    std::uint64_t calls = 0;  ///< exchanges, those of nobody too
+    Duration on_path{};
+};
+
 struct Coverage {
     std::uint64_t records = 0;
     std::uint64_t lost = 0;  ///< the larger of the kernel's counters and what the gaps tell
@@ -322,6 +345,9 @@ struct Coverage {
     std::vector<MissingProbe> missing_probes;
     std::vector<RuntimeGap> runtime_gaps;
     std::optional<bool> payload_captured;  ///< false: it was masked before it was looked at
+    std::string rules_file;       ///< empty: no rules of the user's
+    std::vector<RuleLine> rules;  ///< in their order
+    Duration engine_untold{};  ///< of processes, in which what SQLite executed was not told: its rows came too fast
     [[nodiscard]] std::uint64_t excluded_total() const;
 };
 

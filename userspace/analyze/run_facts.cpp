@@ -124,6 +124,8 @@ void RunFacts::on(const event::Fact& fact) {
         if (body.is_object() && body.contains("captured") && body["captured"].is_boolean()) {
             payload_captured_ = body["captured"].get<bool>();
         }
+    } else if (fact.name == "sqlite") {
+        on_sqlite(fact);
     } else if (fact.name == "attached") {
         attached_ = fact.at;
         timeline_.start(fact.at);
@@ -218,6 +220,21 @@ void RunFacts::on_runtime(const json& body) {
     }
 }
 
+/// A process that reads rows faster than its probes may cost goes untold for a while.
+void RunFacts::on_sqlite(const event::Fact& fact) {
+    const auto pid = number_of(fact.body, "pid");
+    const std::string steps = text_of(fact.body, "steps");
+    if (!pid || steps.empty()) {
+        return;
+    }
+    if (auto since = engine_paused_.extract(*pid)) {
+        engine_untold_ += fact.at - since.mapped();
+    }
+    if (steps == "paused" && engine_paused_.size() < kMaximumListed) {
+        engine_paused_[*pid] = fact.at;
+    }
+}
+
 void RunFacts::on_own_cost(const json& body) {
     own_cost_.cpu = duration_of(body, "cpu_ns");
     own_cost_.rss_bytes = number_of(body, "rss_bytes");
@@ -294,6 +311,11 @@ void RunFacts::finish(Model& model) {
     model.coverage.missing_probes = missing_probes_;
     model.coverage.runtime_gaps = runtime_gaps_;
     model.coverage.payload_captured = payload_captured_;
+    for (const auto& [pid, since] : engine_paused_) {
+        engine_untold_ += std::max(Duration{}, model.run.ended - since);
+    }
+    engine_paused_.clear();
+    model.coverage.engine_untold = engine_untold_;
     model.own_cost = own_cost_;
 }
 

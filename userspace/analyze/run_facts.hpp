@@ -48,6 +48,7 @@ private:
     void on_own_cost(const nlohmann::json& body);
     void on_probe(const nlohmann::json& body);
     void on_runtime(const nlohmann::json& body);
+    void on_sqlite(const event::Fact& fact);
     void finish_host(Host& host) const;
     void finish_processes(Run& run);
 
@@ -59,6 +60,8 @@ private:
     std::vector<MissingProbe> missing_probes_;
     std::vector<RuntimeGap> runtime_gaps_;
     std::optional<bool> payload_captured_;
+    std::map<std::uint64_t, Instant> engine_paused_;  // by pid: since when
+    Duration engine_untold_{};
     std::optional<HostSample> first_host_sample_;
     HostSample last_host_sample_;
     double runnable_sum_ = 0;

@@ -41,10 +41,12 @@ CallKey::CallKey(const CallView& view)
       protocol(view.protocol),
       operation(view.operation),
       host(view.host),
-      statement(view.statement) {}
+      statement(view.statement),
+      line(view.line),
+      internal(view.internal) {}
 
 CallView CallKey::view() const {
-    return {bucket, housekeeping, protocol, operation, host, statement};
+    return {bucket, housekeeping, protocol, operation, host, statement, line, internal};
 }
 
 void UnitCalls::read(const attribute::Account& account) {
@@ -62,12 +64,15 @@ void UnitCalls::read(const attribute::Account& account) {
         call.before_first_token = {};
         call.repeat = false;
         call.peer.clear();
-        // A database is its protocol and statement: its replicas are one line. Others are told apart by where they are.
-        if (owned.bucket != Bucket::db && exchange.host.empty()) {
+        // A database is its protocol and statement: its replicas are one line. Others are told apart by where they are, and so is
+        // what a rule takes for one.
+        const bool has_place = owned.bucket != Bucket::db || exchange.protocol == "http";
+        if (has_place && exchange.host.empty()) {
             call.peer = peer_name(exchange.remote);
         }
-        call.view = {owned.bucket, exchange.housekeeping, exchange.protocol, exchange.operation, {}, exchange.statement};
-        if (owned.bucket != Bucket::db) {
+        call.view = {owned.bucket, exchange.housekeeping, exchange.protocol, exchange.operation,
+                     {},           exchange.statement,    owned.line,        owned.internal};
+        if (has_place) {
             call.view.host = exchange.host.empty() ? std::string_view(call.peer) : std::string_view(exchange.host);
         }
     }

@@ -27,6 +27,8 @@ struct CallView {
     std::string_view operation;
     std::string_view host;
     std::string_view statement;
+    std::string_view line{};
+    bool internal = false;
     friend auto operator<=>(const CallView&, const CallView&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
@@ -37,6 +39,8 @@ struct CallKey {
     std::string operation;
     std::string host;
     std::string statement;
+    std::string line;
+    bool internal;
 
     explicit CallKey(const CallView& view);
     [[nodiscard]] CallView view() const;

@@ -21,6 +21,7 @@ constexpr std::array<CauseEntry, kCauseCount> kCauses = {{
     {Cause::provider_queue, Bucket::provider, "provider.queue"},
     {Cause::provider_first_byte, Bucket::provider, "provider.first_byte"},
     {Cause::provider_body, Bucket::provider, "provider.body"},
+    {Cause::provider_internal, Bucket::provider, "provider.internal"},
     {Cause::transfer_request, Bucket::transfer, "transfer.request"},
     {Cause::transfer_response, Bucket::transfer, "transfer.response"},
     {Cause::transfer_storage, Bucket::transfer, "transfer.storage"},

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +31,7 @@ enum class Cause : std::uint8_t {
     provider_queue,    ///< behind others on the same connection
     provider_first_byte,
     provider_body,
+    provider_internal,  ///< services of the user's own, by rules: from connecting to the end of the response
     transfer_request,   ///< the client's request body
     transfer_response,  ///< a client that reads slowly
     transfer_storage,   ///< object storage and bulk bodies
@@ -43,7 +46,7 @@ enum class Cause : std::uint8_t {
     sleep,
     unattributed,
 };
-inline constexpr std::size_t kCauseCount = 22;
+inline constexpr std::size_t kCauseCount = 23;
 
 Bucket bucket_of(Cause cause);
 std::string_view name(Bucket bucket);  ///< "db", "provider", "transfer", "overhead"
@@ -86,10 +89,34 @@ struct OwnedExchange {
     double margin = 0;                     ///< 0…1; 1 for thread and context
     bool contradicted = false;             ///< it carries the id of another unit than its owner; the stronger evidence stands
     Bucket bucket = Bucket::provider;      ///< by rules
+    bool internal = false;                 ///< ditto: of the user's own services; bucket is provider then
+    std::uint32_t rule = 0;                ///< the user's rule that decided, from 1; 0: the defaults did
+    std::string line;                      ///< under which that rule wants it to appear; empty: under its host
+    std::uint32_t object = 0;              ///< in Account::objects, from 1; 0: it moved none
     Duration on_path{};                    ///< of the owner's wall time that this exchange accounts for
     Duration hidden{};                     ///< of its duration that others on the path cover
     std::shared_ptr<const Inside> inside;  ///< null: the other end is not traced, or its account is not known
     Grounds grounds;                       ///< inferred, ambiguous
+
+    /// Of its duration, what does not account for its owner's time; zero where its end is not known. An engine in the process has
+    /// its thread: while that had no CPU nothing was hidden.
+    [[nodiscard]] Duration beside_the_path() const {
+        const Duration length = exchange.engine != nullptr ? exchange.engine->inside - exchange.engine->runnable
+                                                           : exchange.arrived_end - exchange.sent;
+        return exchange.complete ? std::max(Duration{}, length - on_path) : Duration{};
+    }
+};
+
+/// Something that a unit fetched, stored, or fetched and then stored: one exchange, or several that belong together (a download
+/// and the put of as many bytes, the parts of a multipart upload, attempts to store under the same key).
+struct MovedObject {
+    std::string_view kind;        ///< "image", "video", "audio", "object"
+    std::uint64_t bytes = 0;      ///< of the object, once
+    bool fetched = false;         ///< read from object storage or another server
+    bool stored = false;          ///< written there
+    std::uint32_t exchanges = 0;  ///< that belong to it
+    Duration on_path{};           ///< theirs
+    Duration hidden{};            ///< ditto
 };
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;
@@ -99,6 +126,7 @@ struct Account {
     std::vector<Piece> pieces;
     std::array<Duration, kCauseCount> by_cause{};
     std::vector<OwnedExchange> exchanges;  ///< owned by this unit, in order of sending
+    std::vector<MovedObject> objects;      ///< in the order in which their first exchange was sent
     Duration hidden{};                     ///< of its exchanges, overlapped by what is on the path
     [[nodiscard]] Duration wall() const { return unit.end - unit.begin; }
 };

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <memory>
 
+#include "attribute/embedded.hpp"
 #include "attribute/goroutine_walk.hpp"
 #include "attribute/loop_walk.hpp"
+#include "attribute/objects.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/walk.hpp"
 
@@ -39,26 +41,6 @@ void give_back(std::unique_ptr<Object> object, std::vector<std::unique_ptr<Objec
     }
 }
 
-Duration hidden_time(const OwnedExchange& owned) {
-    if (!owned.exchange.complete) {
-        return {};
-    }
-    return std::max(Duration{}, owned.exchange.arrived_end - owned.exchange.sent - owned.on_path);
-}
-
-/// A thread had several calls of the unit open at once: it went on with others while it waited, as event loops do.
-bool has_calls_side_by_side(const LiveUnit& live) {
-    const auto& exchanges = live.exchanges;
-    for (std::size_t at = 1; at < exchanges.size(); ++at) {
-        const request::Exchange& before = exchanges[at - 1].exchange;
-        const request::Exchange& next = exchanges[at].exchange;
-        if (next.sent_by == before.sent_by && next.socket != before.socket && next.sent < before.read_end) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void forget_use(request::Unit& unit) {
     unit.resources_known = false;
     unit.minor_faults = unit.major_faults = 0;
@@ -86,6 +68,14 @@ void Attribution::on(const event::OffCpu& off) {
     }
 }
 
+void Attribution::on(const event::LoopPhase& phase) {
+    loops_.on(phase);
+}
+
+void Attribution::tells_phases(ProcessId process, bool timers, bool immediates) {
+    loops_.tells_phases(process, {timers, immediates});
+}
+
 void Attribution::runs(ProcessId process, std::string_view runtime) {
     if (runtime == "go") {
         owners_.schedules_itself(process);
@@ -107,6 +97,7 @@ void Attribution::on(const event::Task& task) {
     }
     if (task.operation == TS_TASK_EXIT && number(task.thread) == number(task.process)) {
         propagated_.gone(task.process);
+        untold_.erase(task.process);
     }
     hand_offs_.on(task, owners_);
 }
@@ -121,6 +112,7 @@ void Attribution::on(const event::Loss& loss) {
     loops_.lost();
     carry_out();
     contexts_.lost(loss.last);
+    senders_.lost();
     hand_offs_.lost();
 }
 
@@ -152,6 +144,7 @@ void Attribution::began(const request::Unit& unit) {
         inside_.expect(unit.id);
     }
     live->touched_by_loss = lost_within({unit.begin, Instant::max()});
+    live->misses_messages = untold_.contains(unit.process);
     LiveUnit& kept = *live;
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
@@ -203,28 +196,6 @@ void Attribution::note_use(LiveUnit& live) {
         }
     }
     give_back(std::move(live.use_at_begin), spare_uses_, kMostSpareUses);
-}
-
-void Attribution::sent(const request::Exchange& exchange) {
-    pools_.sent(exchange);
-    edges_.sent(exchange);
-    hand_offs_.saw(exchange);
-    Pending& pending = pending_[exchange.id];
-    pending.sent = exchange.sent;
-    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
-    pending.propagated = propagated_.of(exchange);
-    pending.undecided =
-        (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-        (trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
-    expect_background(pending.owner, exchange.sent);
-    carry_out();
-    // A thread that serves no unit, while others do: who woke whom may tell more.
-    if (pending_[exchange.id].owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) &&
-        !owners_.serves(exchange.sent_by)) {
-        pending_[exchange.id].with_helper = true;
-        hand_offs_.sent(exchange, handed_off_);
-        carry_out_hand_offs();
-    }
 }
 
 /// What contexts say is stronger, but what they do not know is known when the unit has ended, and must be its own by then.
@@ -283,15 +254,22 @@ void Attribution::answered(request::Exchange&& exchange) {
     if (found == nullptr) {
         return;
     }
+    if (exchange.engine != nullptr) {
+        measure(exchange, timelines_);
+        timelines_.executed(exchange);
+    }
     owners_.answered(exchange);
     pools_.answered(exchange);
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
+    if (exchange.shared) {
+        give_sender_up(exchange, *found);
+    }
     OwnedExchange owned;
-    owned.bucket = bucket_of(exchange);
     const ExchangeId id = exchange.id;
     owned.exchange = std::move(exchange);
+    classify(owned, rules_);
     owned.exchange.callee = found->callee;
     if (found->undecided || found->with_helper) {
         found->answered = std::make_unique<OwnedExchange>(std::move(owned));
@@ -378,6 +356,18 @@ void Attribution::lost(ProcessId process, ThreadId thread) {
     }
 }
 
+void Attribution::untold(ProcessId process, bool begins) {
+    if (!begins) {
+        untold_.erase(process);
+        return;
+    }
+    untold_.insert(process);
+    for (const Entry& entry : units_) {
+        LiveUnit& live = *entry.live;
+        live.misses_messages = live.misses_messages || (!live.ended && live.unit.process == process);
+    }
+}
+
 void Attribution::advance(Instant at) {
     loops_.advance(at);
     carry_out();
@@ -424,6 +414,7 @@ void Attribution::draw(LiveUnit& live) {
     account.by_cause = {};
     account.hidden = {};
     account.pieces.clear();
+    account.objects.clear();
     request::Unit& unit = live.unit;
     const bool touched = std::any_of(live.exchanges.begin(), live.exchanges.end(),
                                      [](const OwnedExchange& owned) { return owned.exchange.touched_by_loss; });
@@ -435,7 +426,8 @@ void Attribution::draw(LiveUnit& live) {
     }
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
-        const bool on_loop = !live.shared.empty() || has_calls_side_by_side(live);
+        find_objects(live.exchanges, account.objects);  // which may make a small download transfer
+        const bool on_loop = !live.shared.empty() || live.has_calls_side_by_side();
         if (!owners_.threads_tell(unit.process)) {
             GoroutineWalk(live, timelines_, account.pieces).run();
         } else if (on_loop && !live.in_doubt) {
@@ -453,10 +445,11 @@ void Attribution::draw(LiveUnit& live) {
             whose->on_path += piece.span.length();
         }
         for (OwnedExchange& owned : live.exchanges) {
-            owned.hidden = hidden_time(owned);
+            owned.hidden = owned.beside_the_path();
             owned.inside = inside_.of(owned, account.pieces);
             account.hidden += owned.hidden;
         }
+        measure_objects(live.exchanges, account.objects);
         inside_.drawn(unit.id, account.pieces);
     }
     for (const OwnedExchange& owned : live.exchanges) {

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -15,10 +16,12 @@
 #include "attribute/loop_owners.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/propagated_owners.hpp"
+#include "attribute/stream_senders.hpp"
 #include "attribute/thread_timeline.hpp"
 #include "base/id_map.hpp"
 #include "base/ring.hpp"
 #include "request/tracker.hpp"
+#include "rules/rules.hpp"
 
 namespace timesink::attribute {
 
@@ -28,16 +31,23 @@ namespace timesink::attribute {
 class Attribution final : public request::Listener {
 public:
     /// `trusted`: the evidence by which owners are taken as known; what only others know is ambiguous.
-    explicit Attribution(AccountSink& sink, EvidenceSet trusted = EvidenceSet().set()) : sink_(sink), trusted_(trusted) {}
+    /// `rules`: the user's, ahead of the defaults; null: none. Not owned, must outlive this.
+    explicit Attribution(AccountSink& sink, EvidenceSet trusted = EvidenceSet().set(), const rules::RuleSet* rules = nullptr)
+        : sink_(sink), trusted_(trusted), rules_(rules) {}
 
     /// Of every event that concerns a thread, before net/ sees it.
     void on(const event::Call& call);
     void on(const event::OffCpu& off);
     void on(const event::Task& task);
     void on(const event::Lineage& lineage) { contexts_.on(lineage); }
+    void on(const event::LoopPhase& phase);
+    /// The phases of a process's event loops will be told ("timers", "immediates").
+    void tells_phases(ProcessId process, bool timers, bool immediates);
     /// What a process runs was told ("go", "python", …).
     void runs(ProcessId process, std::string_view runtime);
     void on(const event::Loss& loss);
+    /// From now on, or until now, calls of the process are not told: its units in that time are left out.
+    void untold(ProcessId process, bool begins);
     /// A process that was there before the attach; others tell of themselves by their fork.
     void on_process(ProcessId process, ProcessId parent) { propagated_.descends(process, parent); }
     /// No earlier event will follow: accounts of units that ended before are drawn, and the past that no unit needs is forgotten.
@@ -48,6 +58,7 @@ public:
     void answering(const request::Unit& unit) override { contexts_.answering(unit); }
     void ended(request::Unit&& unit) override;
     void sent(const request::Exchange& exchange) override;
+    void carried(const request::Carried& frame) override;
     void answered(request::Exchange&& exchange) override;
     void lost(ProcessId process, ThreadId thread) override;
 
@@ -63,6 +74,7 @@ private:
         UnitId propagated{};  // whose id it carries
         Instant sent{};
         bool undecided = false;
+        bool awaits_sender = false;               // on a connection that several use at once: undecided until that is known
         bool with_helper = false;                 // sent by a helper thread: who woke whom may tell
         bool by_context = false;                  // what stands was decided by contexts
         std::unique_ptr<OwnedExchange> answered;  // waits for its owner
@@ -77,6 +89,8 @@ private:
     void carry_out();
     void carry_out_hand_offs();
     void release(Pending& pending);
+    [[nodiscard]] bool await_sender(const request::Exchange& exchange, Owner& owner);
+    void give_sender_up(const request::Exchange& exchange, Pending& pending);
     void expect_background(const Owner& owner, Instant sent);
     void share_with_background(ProcessId process, Instant sent);
     LiveUnit& background_of(const Answered& request, Instant sent);
@@ -89,10 +103,13 @@ private:
 
     AccountSink& sink_;
     EvidenceSet trusted_;
+    const rules::RuleSet* rules_;
     Timelines timelines_;
     ConnectionPools pools_;
     Owners owners_;
     ContextOwners contexts_;
+    StreamSenders senders_;
+    std::vector<StreamSenders::Decision> senders_found_;
     PropagatedOwners propagated_;
     Edges edges_;
     InsideCalls inside_;
@@ -109,6 +126,7 @@ private:
     Account account_;                     // the one that is drawn; kept for its memory
     IdMap<ExchangeId, Pending> pending_;  // sent, not answered or not decided
     std::deque<Interval> losses_;
+    std::set<ProcessId> untold_;
     Instant now_{};  // of the latest event
 };
 

@@ -197,6 +197,9 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     ContextRef context = contexts_.find(exchange.process, exchange.sent_in, exchange.sent);
     const bool by_goroutine = context != nullptr && event::is_goroutine(exchange.sent_in);
     const Evidence evidence = by_goroutine ? Evidence::goroutine : Evidence::context;
+    if (context != nullptr) {
+        context->elsewhere = exchange.sent;
+    }
     auto left = by_goroutine ? left_behind_by_goroutine(context, exchange) : std::nullopt;
     if (context == nullptr) {
         return false;
@@ -213,13 +216,38 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     } else if (left) {
         owner = {{}, left->evidence, 0};
     }
-    std::vector<Waiting>& waiting = found->second.waiting;
-    waiting.push_back(
-        {exchange.id, std::move(context), exchange.sent, owner, evidence, left ? left->by : nullptr, left && left->by_server});
-    if (waiting.size() > kMostWaiting) {
-        decisions.push_back({waiting.front().exchange, {{}, Evidence::ambiguous, 0}});
-        waiting.erase(waiting.begin());
+    wait(found->second,
+         {exchange.id, std::move(context), exchange.sent, owner, evidence, left ? left->by : nullptr, left && left->by_server},
+         decisions);
+    return true;
+}
+
+void ContextOwners::wait(InProcess& process, Waiting&& waiting, std::vector<Decision>& decisions) {
+    std::vector<Waiting>& all = process.waiting;
+    const auto place = std::upper_bound(all.begin(), all.end(), waiting.sent,
+                                        [](Instant sent, const Waiting& other) { return sent < other.sent; });
+    all.insert(place, std::move(waiting));
+    if (all.size() > kMostWaiting) {
+        decisions.push_back({all.front().exchange, {{}, Evidence::ambiguous, 0}});
+        all.erase(all.begin());
     }
+}
+
+bool ContextOwners::sent_by(const ContextRef& sender, ExchangeId exchange, ProcessId process, Instant sent, Owner& owner,
+                            std::vector<Decision>& decisions) {
+    const Context* const claim = claimed(sender);
+    if (claim != nullptr && claim->answered != nullptr && sent <= claim->answered->end) {  // which has ended meanwhile
+        owner = {claim->unit, Evidence::context, 1};
+        return false;
+    }
+    const auto found = processes_.find(process);
+    if (found == processes_.end()) {
+        const AnsweredRef after = left_behind(sender, sent, false);
+        owner = after != nullptr ? Owner{after->id, Evidence::context, 1, {}, after} : owner;
+        return false;
+    }
+    wait(found->second, {exchange, sender, sent, claim != nullptr ? Owner{} : owner, Evidence::context, nullptr, false},
+         decisions);
     return true;
 }
 

@@ -55,6 +55,11 @@ public:
     [[nodiscard]] bool ended(const LiveUnit& live, std::vector<Decision>& decisions);
     /// True: the owner is not known yet, a decision will come. False: `owner` stands, or was set.
     bool sent(const request::Exchange& exchange, Owner& owner, std::vector<Decision>& decisions);
+    /// The same of one that was sent in this context, by a task of an event loop; told later than it was sent.
+    bool sent_by(const ContextRef& sender, ExchangeId exchange, ProcessId process, Instant sent, Owner& owner,
+                 std::vector<Decision>& decisions);
+    /// Who had this id then; null: none that is known.
+    [[nodiscard]] ContextRef context(ProcessId process, ContextId id, Instant at) { return contexts_.find(process, id, at); }
     /// Every making of contexts has been seen since this one was made, so its owner cannot be in doubt for a loss.
     [[nodiscard]] bool certain(const request::Exchange& exchange);
     /// What was sent before has been decided.
@@ -85,6 +90,7 @@ private:
     [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated, InProcess& process);
     ContextRef server_of(const LiveUnit& live, InProcess& process);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
+    static void wait(InProcess& process, Waiting&& waiting, std::vector<Decision>& decisions);
     static void serves_several(const ContextRef& context, UnitId unit);
     static Context* claimed(const ContextRef& context);
     std::optional<goroutines::LeftBehind> left_behind_by_goroutine(const ContextRef& context, const request::Exchange& exchange);

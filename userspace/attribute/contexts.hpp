@@ -29,6 +29,7 @@ struct Context {
     Instant made{};  ///< zero: not seen, so it is older than what was seen of it
     std::shared_ptr<Context> parent;
     unsigned depth = 0;    ///< at least as many ancestors as are known
+    Instant elsewhere{};   ///< it last sent something that nobody else can have sent; zero: never
     UnitId unit{};         ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
     AnsweredRef answered;  ///< that unit, if what it goes on doing here is its own; null: it is not known to be
     // Goroutines

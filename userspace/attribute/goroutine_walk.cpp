@@ -41,8 +41,7 @@ void GoroutineWalk::run() {
         if (mark.reply != nullptr) {
             charge_reply(*mark.reply);
         } else if (mark.connect != nullptr) {
-            trail_.charge(mark.connect->exchange.connect_began, causes_of(mark.connect->bucket).connect,
-                          mark.connect->exchange.id);
+            trail_.charge(mark.connect->exchange.connect_began, causes_of(*mark.connect).connect, mark.connect->exchange.id);
         }
     }
     trail_.finish();
@@ -147,7 +146,7 @@ void GoroutineWalk::charge_running(const ThreadTimeline& timeline, Instant from)
 void GoroutineWalk::charge_reply(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     trail_.charge(exchange.arrived_end, trail_.live.alone ? Cause::run_queue : Cause::loop_busy);
-    trail_.charge(exchange.arrived, causes_of(owned.bucket).body, exchange.id);
+    trail_.charge(exchange.arrived, causes_of(owned).body, exchange.id);
     trail_.charge_first_byte(owned);
 }
 

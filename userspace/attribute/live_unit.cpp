@@ -18,4 +18,20 @@ void LiveUnit::restart() {
     unit.calls.swap(kept_calls);
 }
 
+bool LiveUnit::has_calls_side_by_side() const {
+    const OwnedExchange* before = nullptr;
+    for (const OwnedExchange& owned : exchanges) {
+        const request::Exchange& next = owned.exchange;
+        if (next.engine != nullptr) {
+            continue;
+        }
+        if (before != nullptr && next.sent_by == before->exchange.sent_by && next.socket != before->exchange.socket &&
+            next.sent < before->exchange.read_end) {
+            return true;
+        }
+        before = &owned;
+    }
+    return false;
+}
+
 }  // namespace timesink::attribute

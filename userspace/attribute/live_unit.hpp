@@ -29,6 +29,9 @@ struct LiveUnit {
 
     /// As a new one, but with the memory of its lists, unless that is much.
     void restart();
+    /// A thread had several calls of the unit open at once: it went on with others while it waited, as event loops do. Not what
+    /// an engine in the process executed: that may be one statement within the rows of another.
+    [[nodiscard]] bool has_calls_side_by_side() const;
 };
 
 }  // namespace timesink::attribute

@@ -9,11 +9,12 @@ namespace {
 constexpr std::size_t kMostRoutes = 4096;
 constexpr std::size_t kMostPools = 256;
 
-/// epoll_wait and its like since the record before. A close may be preceded by an epoll_ctl of its own.
-bool waited(const event::Call& call) {
+/// epoll_wait and its like since the record before, of which `told` are known already. A close may be preceded by an epoll_ctl of
+/// its own.
+bool waited(const event::Call& call, std::uint32_t told) {
     return call.operation != TS_OPERATION_CLOSE &&
            std::any_of(call.counts.begin(), call.counts.end(),
-                       [](const ts_call_count& count) { return count.call_class == TS_CLASS_POLL && count.calls > 0; });
+                       [&](const ts_call_count& count) { return count.call_class == TS_CLASS_POLL && count.calls > told; });
 }
 
 /// epoll_wait, epoll_pwait, epoll_pwait2 on x86-64.
@@ -49,7 +50,8 @@ void LoopOwners::on(const event::Call& call) {
         return;
     }
     Loop& loop = **found;
-    const bool boundary = waited(call);
+    const bool boundary = waited(call, loop.polls);
+    loop.polls = 0;
     const bool reads =
         (call.operation == TS_OPERATION_READ && (call.flags & TS_CALL_PEEK) == 0) || call.operation == TS_OPERATION_ACCEPT;
     if (boundary) {
@@ -85,6 +87,37 @@ void LoopOwners::on(const event::OffCpu& off) {
     loop.waited_until = off.on;
 }
 
+void LoopOwners::tells_phases(ProcessId process, infer::Phases phases) {
+    phases_[process] = phases;
+    for (auto& [thread, loop] : loops_) {
+        if (loop->process == process) {
+            loop->simulation.told(phases);
+        }
+    }
+}
+
+/// What runs now was caused by no read: it gets a segment of its own.
+void LoopOwners::on(const event::LoopPhase& phase) {
+    Loop** const found = by_thread_.find(phase.thread);
+    if (found == nullptr) {
+        return;
+    }
+    Loop& loop = **found;
+    if (phase.polls > loop.polls || loop.waited_until != Instant{}) {
+        end_turn(loop, phase.at);
+    }
+    loop.polls = phase.polls;
+    if (phase.phase == TS_LOOP_IMMEDIATE) {
+        loop.segment.immediate_set_at = phase.at;
+    } else {
+        loop.segment.immediates = true;  // run before timers do
+        close_segment(loop, false);
+        loop.segment.at = phase.at;
+        loop.segment.timers = true;
+    }
+    loop.latest = phase.at;
+}
+
 /// The thread has come back from a wait.
 void LoopOwners::end_turn(Loop& loop, Instant at) {
     if (!loop.turn_ended) {
@@ -102,17 +135,22 @@ void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
     constexpr std::size_t kLongestTurn = 1024;
     infer::Segment& segment = loop.segment;
     segment.last = last;
+    segment.immediates = segment.immediates || (last && !segment.timers);
     segment.end = std::max(loop.latest, end);
-    if (!segment.stimuli.empty() || !segment.acts.empty() || last) {
+    if (!segment.stimuli.empty() || !segment.acts.empty() || segment.immediates || segment.timers ||
+        segment.immediate_set_at != Instant{}) {
         loop.turn.push_back(segment);
     }
-    segment.stimuli.clear();
-    segment.acts.clear();
+    infer::Segment next;
+    next.at = segment.at;
+    next.turn_begin = segment.turn_begin;
+    next.waited = segment.waited;
+    segment = std::move(next);
     if (!last && loop.turn.size() < kLongestTurn) {
         return;
     }
     learn_manners(loop);
-    reattach(loop);
+    mark_late(loop);
     for (const infer::Segment& each : loop.turn) {
         loop.simulation.on(each);
         if (loop.simulation.derailed()) {
@@ -125,6 +163,12 @@ void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
 }
 
 namespace {
+
+/// Where the turn's immediates write.
+std::size_t late_segment(const std::vector<infer::Segment>& turn) {
+    const auto found = std::find_if(turn.begin(), turn.end(), [](const infer::Segment& each) { return each.immediates; });
+    return found != turn.end() ? static_cast<std::size_t>(found - turn.begin()) : turn.size() - 1;
+}
 
 /// The latest segment before `until` that read a reply on this connection; `until`: none.
 std::size_t freed_in(const std::vector<infer::Segment>& turn, std::size_t until, SocketId connection) {
@@ -142,7 +186,7 @@ std::size_t freed_in(const std::vector<infer::Segment>& turn, std::size_t until,
 }  // namespace
 
 void LoopOwners::learn_manners(Loop& loop) {
-    const std::size_t last = loop.turn.size() - 1;
+    const std::size_t last = late_segment(loop.turn);
     for (std::size_t i = 0; i <= last; ++i) {
         for (const infer::Act& act : loop.turn[i].acts) {
             if (act.kind != infer::Act::Kind::statement) {
@@ -157,25 +201,12 @@ void LoopOwners::learn_manners(Loop& loop) {
     }
 }
 
-/// Gives each late write back to the segment that caused it: that which read the reply on its connection, else the first that
-/// read something and shows no act.
-void LoopOwners::reattach(Loop& loop) {
-    const std::size_t last = loop.turn.size() - 1;
-    std::vector<infer::Act> stay;
-    std::vector<infer::Act> acts;
-    acts.swap(loop.turn[last].acts);
-    for (infer::Act& act : acts) {
-        const auto manner = act.kind == infer::Act::Kind::statement ? loop.manners.find(act.pool) : loop.manners.end();
-        std::size_t place = last;
-        if (manner != loop.manners.end() && manner->second.is_late()) {
-            place = freed_in(loop.turn, last, act.connection);
-            for (std::size_t i = 0; place == last && i < last; ++i) {
-                place = !loop.turn[i].stimuli.empty() && loop.turn[i].acts.empty() ? i : last;
-            }
-        }
-        (place < last ? loop.turn[place].acts : stay).push_back(act);
+/// Says which writes come late because their driver gathers them.
+void LoopOwners::mark_late(Loop& loop) {
+    for (infer::Act& act : loop.turn[late_segment(loop.turn)].acts) {
+        const auto manner = loop.manners.find(act.pool);
+        act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
     }
-    loop.turn[last].acts.swap(stay);
 }
 
 /// Nothing is in flight: whatever was in doubt is over.
@@ -210,6 +241,10 @@ void LoopOwners::began(const request::Unit& unit) {
         std::unique_ptr<Loop>& made = loops_[unit.thread];
         made = std::make_unique<Loop>();
         loop = made.get();
+        loop->process = unit.process;
+        if (const infer::Phases* const told = phases_.find(unit.process)) {
+            loop->simulation.told(*told);
+        }
         by_thread_[unit.thread] = loop;
         loop->segment.at = loop->segment.turn_begin = loop->latest = unit.read_begin;
     }

@@ -34,6 +34,9 @@ public:
     /// Before the messages of the call are told.
     void on(const event::Call& call);
     void on(const event::OffCpu& off);
+    void on(const event::LoopPhase& phase);
+    /// The phases of the event loops of a process will be told from now on.
+    void tells_phases(ProcessId process, infer::Phases phases);
     void began(const request::Unit& unit);
     void ended(const request::Unit& unit);
     /// True: a decision will come. `owner`: what the thread tells.
@@ -55,7 +58,7 @@ private:
     struct Manner {
         std::uint32_t direct = 0;
         std::uint32_t late = 0;
-        [[nodiscard]] bool is_late() const { return late >= 3 && std::uint64_t{direct} * 20 < late; }
+        [[nodiscard]] bool is_late() const { return late >= 16 && std::uint64_t{direct} * 20 < late; }
     };
     struct Waiting {
         ExchangeId exchange{};
@@ -75,13 +78,15 @@ private:
         Instant latest{};              // exit of the latest call
         Instant went_to_wait{};        // since then; zero: not seen to
         Instant waited_until{};
+        std::uint32_t polls = 0;  // since the latest record of a call, as far as told
         bool turn_ended = false;  // and that has been told
+        ProcessId process{};
     };
 
     void close_segment(Loop& loop, bool last, Instant end = {});
     void end_turn(Loop& loop, Instant at);
     static void learn_manners(Loop& loop);
-    static void reattach(Loop& loop);
+    static void mark_late(Loop& loop);
     void collect(Loop& loop);
     void rest(Loop& loop);
     infer::PoolId pool_of(Loop& loop, const request::Exchange& exchange);
@@ -89,6 +94,7 @@ private:
     // By thread: gone through when time passes, so in order.
     std::map<ThreadId, std::unique_ptr<Loop>> loops_;
     IdMap<ThreadId, Loop*> by_thread_;
+    IdMap<ProcessId, infer::Phases> phases_;
     IdMap<ExchangeId, Loop*> sent_on_;
     IdMap<UnitId, Loop*> runs_on_;
     std::vector<Decision> decisions_;

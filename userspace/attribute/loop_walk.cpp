@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attribute/embedded.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/system_calls.hpp"
 
@@ -43,6 +44,13 @@ bool waits_for_work(const OffCpuSpan& span) {
     const WaitKind kind = wait_kind(span.syscall);
     return span.blocked() &&
            (kind == WaitKind::futex || (kind == WaitKind::none && wait_kind(span.waker_syscall) == WaitKind::futex));
+}
+
+/// The same, while a unit waited for its turn: that another one's work was blocked on the disk, or slept (SQLite does, for a
+/// lock), is no wait of its own.
+Cause cause_of(const OffCpuSpan& span, Cause running) {
+    const Cause cause = cause_of(span);
+    return running == Cause::loop_busy && (cause == Cause::disk || cause == Cause::sleep) ? running : cause;
 }
 
 /// Where the walk goes on before the call. A call takes time: one of no length would be met again and again.
@@ -150,7 +158,7 @@ void LoopWalk::charge_running(const ThreadTimeline& timeline, Instant from, Caus
         }
         trail_.charge(std::max(from, span->on), running);
         trail_.charge(std::max(from, span->woken), Cause::run_queue);
-        trail_.charge(std::max(from, span->off), is_idle(*span) ? running : cause_of(*span));
+        trail_.charge(std::max(from, span->off), is_idle(*span) ? running : cause_of(*span, running));
     }
     trail_.charge(from, running);
 }
@@ -203,6 +211,9 @@ void LoopWalk::gap(const ThreadTimeline& timeline) {
     if (mark.thread != trail_.thread && charge_helper(timeline, mark)) {
         return;
     }
+    if (mark.what == Mark::What::responded && charge_slow_client(timeline, mark)) {
+        return;
+    }
     charge_wait(timeline, mark.at);
     marks_.pop_back();
     resume(mark);
@@ -215,8 +226,7 @@ void LoopWalk::resume(const Mark& mark) {
             charge_reply(*mark.exchange);
             return;
         case Mark::What::connected:
-            trail_.charge(mark.exchange->exchange.connect_began, causes_of(mark.exchange->bucket).connect,
-                          mark.exchange->exchange.id);
+            trail_.charge(mark.exchange->exchange.connect_began, causes_of(*mark.exchange).connect, mark.exchange->exchange.id);
             break;
         case Mark::What::request_read:
         case Mark::What::sent:
@@ -230,6 +240,10 @@ void LoopWalk::resume(const Mark& mark) {
 void LoopWalk::charge_reply(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
     trail_.thread = exchange.read_by;
+    if (exchange.engine != nullptr) {
+        charge_executed(exchange);
+        return;
+    }
     if (const ThreadTimeline* timeline = timelines_.find(trail_.thread)) {
         const OffCpuSpan* span = timeline->latest_off(exchange.arrived_end);
         const bool woken_by_it = span != nullptr && span->woken > exchange.arrived_end;
@@ -243,8 +257,19 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
         charge_running(*timeline, ready, Cause::loop_busy);
     }
     trail_.charge(exchange.arrived_end, Cause::run_queue);
-    trail_.charge(exchange.arrived, causes_of(owned.bucket).body, exchange.id);
+    trail_.charge(exchange.arrived, causes_of(owned).body, exchange.id);
     trail_.charge_first_byte(owned);
+}
+
+/// Back to the begin of what an engine in the process executed; between its rows the thread worked with them.
+void LoopWalk::charge_executed(const request::Exchange& exchange) {
+    const std::vector<Interval> intervals = engine_intervals(exchange);
+    for (auto interval = intervals.rbegin(); interval != intervals.rend(); ++interval) {
+        if (const ThreadTimeline* timeline = timelines_.find(trail_.thread)) {
+            charge_running(*timeline, interval->end, Cause::cpu);
+        }
+        charge_engine(trail_, interval->begin, exchange.id);
+    }
 }
 
 /// [from, at) on this thread, in which nothing of the unit's own happened.
@@ -260,6 +285,24 @@ void LoopWalk::charge_wait(const ThreadTimeline& timeline, Instant from) {
         return;
     }
     charge_running(timeline, from, Cause::loop_busy);
+}
+
+/// Between two writes of the response, of which the first left the socket full: the client took its time.
+bool LoopWalk::charge_slow_client(const ThreadTimeline& timeline, const Mark& mark) {
+    const SocketCall* next = timeline.next_call(trail_.at);
+    const SocketCall* full = timeline.next_call(mark.at);
+    if (next == nullptr || next->operation != TS_OPERATION_WRITE || next->socket != unit_.socket || full == nullptr ||
+        full->socket != unit_.socket || full->exited >= trail_.at || !may_have_filled(*full)) {
+        return false;
+    }
+    const OffCpuSpan* idle = latest_idle(timeline, full->exited, trail_.at);
+    if (idle == nullptr) {
+        return false;  // it had no time to look whether there was room
+    }
+    charge_running(timeline, idle->on, Cause::loop_busy);
+    trail_.charge(idle->woken, Cause::run_queue);
+    trail_.charge(full->exited, Cause::transfer_response);
+    return true;
 }
 
 /// What it does next, it does on a connection that another used until now.
@@ -297,12 +340,15 @@ bool LoopWalk::charge_helper(const ThreadTimeline& timeline, const Mark& mark) {
     return true;
 }
 
-/// A helper thread's wait for work: whoever woke it works for the unit, which has not been on this thread before.
+/// A helper thread's wait for work: whoever woke it works for the unit, which has not been on this thread before. If it has, that
+/// may be a wait for something else, unless it was the loop that ended it: then it had the next piece of the unit's work for it,
+/// or had held a lock (the GIL) itself.
 bool LoopWalk::follow_starter(const ThreadTimeline& timeline, const OffCpuSpan& wait) {
     const ThreadTimeline* starter = timelines_.find(wait.waker);
     const bool was_here = std::any_of(marks_.begin(), marks_.end(),
                                       [&](const Mark& mark) { return mark.thread == trail_.thread && mark.at <= wait.off; });
-    if (was_here || wait.waker == trail_.thread || starter == nullptr || starter->process() != timeline.process()) {
+    if ((was_here && wait.waker != unit_.thread) || wait.waker == trail_.thread || starter == nullptr ||
+        starter->process() != timeline.process()) {
         return false;
     }
     charge_running(timeline, wait.on, Cause::cpu);

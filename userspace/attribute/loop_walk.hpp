@@ -23,6 +23,8 @@ namespace timesink::attribute {
 ///   … or has started that thread            | run_queue, and on in the thread that woke it
 ///   the mark is a reply                     | from its arrival to the read: loop_busy, run_queue, cpu; before: the exchange
 ///   the request was not whole               | transfer_request
+///   the mark is a write of the response     | transfer_response, until the loop was woken to write on
+///   that left the socket full               |
 ///
 /// Needs every exchange of the unit: without them, what it waited for is not known.
 class LoopWalk {
@@ -46,7 +48,9 @@ private:
     void gap(const ThreadTimeline& timeline);
     void resume(const Mark& mark);
     void charge_reply(const OwnedExchange& owned);
+    void charge_executed(const request::Exchange& exchange);
     void charge_wait(const ThreadTimeline& timeline, Instant from);
+    bool charge_slow_client(const ThreadTimeline& timeline, const Mark& mark);
     bool charge_pool_wait(const ThreadTimeline& timeline, Instant from);
     bool charge_helper(const ThreadTimeline& timeline, const Mark& mark);
     bool follow_starter(const ThreadTimeline& timeline, const OffCpuSpan& wait);

@@ -11,32 +11,106 @@ namespace {
 constexpr std::array<std::string_view, 6> kDatabases = {"postgresql", "redis", "mysql", "mongodb", "memcached", "sqlite"};
 constexpr std::array<std::string_view, 4> kBulkTypes = {"image/", "video/", "audio/", "application/octet-stream"};
 
-bool is_bulk_type(std::string_view type) {
-    return std::any_of(kBulkTypes.begin(), kBulkTypes.end(), [&](std::string_view bulk) { return type.starts_with(bulk); });
+bool is_database(std::string_view protocol) {
+    return std::find(kDatabases.begin(), kDatabases.end(), protocol) != kDatabases.end();
+}
+
+std::string_view value_of(const proto::Attributes& attributes, std::string_view name) {
+    const auto found =
+        std::find_if(attributes.begin(), attributes.end(), [name](const auto& attribute) { return attribute.first == name; });
+    return found == attributes.end() ? std::string_view() : std::string_view(found->second);
+}
+
+/// Documents: what is said with them may take its time, however long they are.
+bool is_said(std::string_view content_type) {
+    const std::string_view essence = content_type.substr(0, content_type.find(';'));
+    return essence.starts_with("text/") || essence == "application/json" || essence.ends_with("+json") ||
+           essence.starts_with("application/x-ndjson") || essence.starts_with("application/grpc") || essence.ends_with("xml") ||
+           essence == "application/x-www-form-urlencoded";
+}
+
+bool is_bulk(const request::Exchange& exchange) {
+    const auto bulk = [&](std::uint64_t body, std::uint64_t message, proto::Direction direction) {
+        const std::string_view type = content_type(exchange, direction);
+        return (std::max(body, message) >= kBulkBytes && is_bulk_type(type)) || (body >= kLargeBytes && !is_said(type));
+    };
+    return bulk(exchange.body_in, exchange.bytes_in, proto::Direction::response) ||
+           bulk(exchange.body_out, exchange.bytes_out, proto::Direction::request);
+}
+
+std::string_view without_port(std::string_view host) {
+    const std::size_t colon = host.rfind(':');
+    return colon == std::string_view::npos || host.find(']', colon) != std::string_view::npos ? host : host.substr(0, colon);
+}
+
+std::uint32_t first_match(const request::Exchange& exchange, const rules::RuleSet& rules) {
+    rules::Call call;
+    call.protocol = exchange.protocol;
+    call.host = exchange.host.empty() ? value_of(exchange.attributes, "server.address") : without_port(exchange.host);
+    call.address = exchange.remote.address;
+    call.port = exchange.remote.port;
+    call.operation = exchange.operation;
+    std::string route;
+    if (exchange.protocol == "http") {
+        call.method = exchange.storage ? std::string_view(exchange.storage->http_method) : std::string_view(exchange.operation);
+        route = (exchange.storage ? "/" : "") + exchange.statement;
+        call.route = route;
+        call.type_in = content_type(exchange, proto::Direction::response);
+        call.type_out = content_type(exchange, proto::Direction::request);
+        call.bytes_in = exchange.body_in;
+        call.bytes_out = exchange.body_out;
+    } else {
+        call.bytes_in = exchange.bytes_in;
+        call.bytes_out = exchange.bytes_out;
+    }
+    return rules.match(call);
 }
 
 }  // namespace
 
-Bucket bucket_of(const request::Exchange& exchange) {
-    if (std::find(kDatabases.begin(), kDatabases.end(), exchange.protocol) != kDatabases.end()) {
-        return Bucket::db;
-    }
-    const bool over_database = std::any_of(exchange.attributes.begin(), exchange.attributes.end(), [](const auto& attribute) {
-        return attribute.first == "tls.over" &&
-               std::find(kDatabases.begin(), kDatabases.end(), attribute.second) != kDatabases.end();
-    });
-    if (over_database) {  // encrypted after the database's own greeting
-        return Bucket::db;
-    }
-    const bool bulky = exchange.bytes_in >= kBulkBytes || exchange.bytes_out >= kBulkBytes;
-    const bool bulk_type = std::any_of(exchange.attributes.begin(), exchange.attributes.end(), [](const auto& attribute) {
-        return attribute.first.ends_with("header.content-type") && is_bulk_type(attribute.second);
-    });
-    return bulky && bulk_type ? Bucket::transfer : Bucket::provider;
+bool is_bulk_type(std::string_view content_type) {
+    return std::any_of(kBulkTypes.begin(), kBulkTypes.end(),
+                       [&](std::string_view bulk) { return content_type.starts_with(bulk); });
 }
 
-ExchangeCauses causes_of(Bucket bucket) {
-    switch (bucket) {
+std::string_view content_type(const request::Exchange& exchange, proto::Direction direction) {
+    return value_of(exchange.attributes, direction == proto::Direction::response ? "http.response.header.content-type"
+                                                                                 : "http.request.header.content-type");
+}
+
+Bucket bucket_of(const request::Exchange& exchange) {
+    if (is_database(exchange.protocol)) {
+        return Bucket::db;
+    }
+    if (is_database(value_of(exchange.attributes, "tls.over"))) {  // encrypted after the database's own greeting
+        return Bucket::db;
+    }
+    if (exchange.storage != nullptr) {
+        return Bucket::transfer;
+    }
+    const bool speaks = exchange.genai != nullptr || exchange.stream != nullptr;
+    return !speaks && is_bulk(exchange) ? Bucket::transfer : Bucket::provider;
+}
+
+void classify(OwnedExchange& owned, const rules::RuleSet* rules) {
+    owned.rule = rules == nullptr ? 0 : first_match(owned.exchange, *rules);
+    if (owned.rule == 0) {
+        owned.bucket = bucket_of(owned.exchange);
+        return;
+    }
+    const rules::Rule& rule = rules->rules()[owned.rule - 1];
+    owned.line = rule.line;
+    owned.internal = rule.bucket == rules::Bucket::internal;
+    owned.bucket = rule.bucket == rules::Bucket::db         ? Bucket::db
+                   : rule.bucket == rules::Bucket::transfer ? Bucket::transfer
+                                                            : Bucket::provider;
+}
+
+ExchangeCauses causes_of(const OwnedExchange& owned) {
+    if (owned.internal) {
+        return {Cause::provider_internal, Cause::provider_internal, Cause::provider_internal, Cause::provider_internal};
+    }
+    switch (owned.bucket) {
         case Bucket::db:
             return {Cause::db_connect, Cause::db_queue, Cause::db_server, Cause::db_result};
         case Bucket::transfer:

@@ -1,6 +1,7 @@
 #include "attribute/thread_timeline.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace timesink::attribute {
 
@@ -40,10 +41,22 @@ void ThreadTimeline::on(const event::Call& call) {
     latest_ = totals_of(call);
     latest_class_ = class_of(call.operation);
     use_.calls[latest_class_] += latest_;
-    calls_.push_back({call.entered, call.exited, call.socket, call.operation});
+    keep({call.entered, call.exited, call.socket, call.operation, call.result});
+}
+
+void ThreadTimeline::keep(const SocketCall& call) {
+    calls_.push_back(call);
     if (calls_.size() > kMaximumKept) {
         known_since_ = std::max(known_since_, calls_.front().exited);
         calls_.pop_front();
+    }
+}
+
+void ThreadTimeline::executed(ProcessId process, Interval call, SocketId name) {
+    process_ = process;
+    const Instant free = calls_.empty() ? call.begin : std::max(call.begin, calls_[calls_.size() - 1].exited);
+    if (free < call.end) {
+        keep({free, call.end, name, TS_OPERATION_READ});
     }
 }
 
@@ -88,6 +101,23 @@ const SocketCall* ThreadTimeline::next_call(Instant at) const {
 const SocketCall* ThreadTimeline::latest_call(Instant at) const {
     const std::size_t returned = calls_.count_front([at](const SocketCall& call) { return call.exited <= at; });
     return returned == 0 ? nullptr : &calls_[returned - 1];
+}
+
+const SocketCall* ThreadTimeline::latest_write(SocketId socket, Instant at) const {
+    constexpr std::size_t kMostLookedAt = 64;
+    const std::size_t returned = calls_.count_front([at](const SocketCall& call) { return call.exited <= at; });
+    for (std::size_t i = 0; i < std::min(returned, kMostLookedAt); ++i) {
+        const SocketCall& call = calls_[returned - 1 - i];
+        if (call.socket == socket && call.operation == TS_OPERATION_WRITE) {
+            return &call;
+        }
+    }
+    return nullptr;
+}
+
+bool may_have_filled(const SocketCall& write) {
+    constexpr std::int64_t kFullWrite = std::int64_t{16} * 1024;
+    return write.result >= kFullWrite || write.result == -EAGAIN;
 }
 
 ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {

@@ -8,6 +8,7 @@
 #include "base/ring.hpp"
 #include "base/time.hpp"
 #include "event/event.hpp"
+#include "request/exchange.hpp"
 #include "request/unit.hpp"
 
 namespace timesink::attribute {
@@ -31,7 +32,12 @@ struct SocketCall {
     Instant exited;
     SocketId socket;
     ts_operation operation;
+    std::int64_t result = 0;  ///< bytes, or -errno
 };
+
+/// A write after which the socket may have been full. One that does not block says so by taking less than it was given, and how
+/// much that was is not recorded: so by its size, which is more than what services say a piece at a time (events, lines).
+bool may_have_filled(const SocketCall& write);
 
 /// What a thread has used since it was first seen.
 struct ThreadUse {
@@ -48,6 +54,9 @@ public:
 
     void on(const event::Call& call);
     void on(const event::OffCpu& off);
+    /// A call into an engine in the process, when it is over: as a read of a connection of its own. What others did on sockets
+    /// within it stands by itself.
+    void executed(ProcessId process, Interval call, SocketId name);
     void forget(Instant before);
 
     /// The latest span that began before `at`; null: none known.
@@ -56,6 +65,8 @@ public:
     [[nodiscard]] const SocketCall* call_around(const OffCpuSpan& span) const;
     /// The first call that was entered at `at` or later.
     [[nodiscard]] const SocketCall* next_call(Instant at) const;
+    /// The last write on that socket that had returned by `at`; null: none known, or too many other calls ago.
+    [[nodiscard]] const SocketCall* latest_write(SocketId socket, Instant at) const;
     /// The last call that had returned by `at`; null: none known.
     [[nodiscard]] const SocketCall* latest_call(Instant at) const;
     /// Time off the CPU and time runnable within the interval.
@@ -73,6 +84,8 @@ public:
     void use_before_call(ThreadUse& use) const;
 
 private:
+    void keep(const SocketCall& call);
+
     Ring<OffCpuSpan> off_;
     Ring<SocketCall> calls_;
     ThreadUse use_;
@@ -86,6 +99,9 @@ class Timelines {
 public:
     void on(const event::Call& call) { of(call.thread).on(call); }
     void on(const event::OffCpu& off) { of(off.thread).on(off); }
+    void executed(const request::Exchange& exchange) {
+        of(exchange.sent_by).executed(exchange.process, {exchange.sent, exchange.read_end}, exchange.socket);
+    }
     void exited(ThreadId thread, Instant at);
     void forget(Instant before);
     /// Null: a thread that was never seen.

@@ -32,7 +32,7 @@ void Trail::charge(Instant to, Cause cause, ExchangeId exchange) {
 
 void Trail::charge_first_byte(const OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
-    const ExchangeCauses causes = causes_of(owned.bucket);
+    const ExchangeCauses causes = causes_of(owned);
     floor = read;
     charge(std::clamp(exchange.server_free, exchange.sent, exchange.arrived), causes.first_byte, exchange.id);
     charge(exchange.sent, causes.queue, exchange.id);

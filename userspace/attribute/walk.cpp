@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attribute/embedded.hpp"
 #include "attribute/rules.hpp"
 #include "attribute/system_calls.hpp"
 
@@ -30,15 +31,26 @@ void Walk::run() {
             trail_.floor = trail_.read;
             continue;
         }
-        const OwnedExchange& nearest = *synchronous_.back().exchange;
+        const Synchronous nearest = synchronous_.back();
         synchronous_.pop_back();
-        if (trail_.thread == nearest.exchange.sent_by) {
-            trail_.charge(nearest.exchange.arrived, causes_of(nearest.bucket).body, nearest.exchange.id);
-            trail_.charge_first_byte(nearest);
+        if (trail_.thread == nearest.exchange->exchange.sent_by) {
+            charge_synchronous(nearest);
         }
     }
     trail_.finish();
     withhold_shared();
+}
+
+void Walk::charge_synchronous(const Synchronous& call) {
+    const request::Exchange& exchange = call.exchange->exchange;
+    if (exchange.engine != nullptr) {
+        // Another statement may have been executed between the rows of this one.
+        const Instant other = synchronous_.empty() ? Instant{} : std::min(synchronous_.back().until, trail_.at);
+        charge_engine(trail_, std::max(call.since, other), exchange.id);
+        return;
+    }
+    trail_.charge(exchange.arrived, causes_of(*call.exchange).body, exchange.id);
+    trail_.charge_first_byte(*call.exchange);
 }
 
 /// A thread that sends and then reads the reply, with no call on a socket between, waits for it whether it blocks or not: a write
@@ -47,6 +59,12 @@ void Walk::find_synchronous() {
     for (const OwnedExchange& owned : live_.exchanges) {
         const request::Exchange& exchange = owned.exchange;
         const ThreadTimeline* timeline = timelines_.find(exchange.sent_by);
+        if (exchange.engine != nullptr && exchange.complete) {
+            for (const Interval& interval : engine_intervals(exchange)) {
+                synchronous_.push_back({&owned, interval.end, interval.begin});
+            }
+            continue;
+        }
         if (exchange.sent_by != exchange.read_by || exchange.arrived <= exchange.sent || timeline == nullptr) {
             continue;
         }
@@ -61,7 +79,7 @@ void Walk::find_synchronous() {
         for (const Instant until : {exchange.arrived_end, exchange.arrived}) {
             const Interval flight{exchange.sent, until};
             if (flight.length() - timeline->absence(flight).off <= kDriverWork) {
-                synchronous_.push_back({&owned, until});
+                synchronous_.push_back({&owned, until, {}});
                 break;
             }
         }
@@ -137,9 +155,11 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
         // Only while the request is not whole, or the response has begun: else the call merely happens to be the next one.
         const bool body_missing =
             call.operation == TS_OPERATION_READ && (unit_.read_end == Instant{} || unit_.read_end >= span.on);
-        const bool reader_slow =
-            call.operation == TS_OPERATION_WRITE &&
-            (call.entered <= span.off || (unit_.first_response != Instant{} && unit_.first_response <= span.off));
+        const ThreadTimeline* timeline = timelines_.find(trail_.thread);
+        const SocketCall* before = timeline == nullptr ? nullptr : timeline->latest_write(unit_.socket, span.off);
+        const bool left_full = unit_.first_response != Instant{} && unit_.first_response <= span.off && before != nullptr &&
+                               may_have_filled(*before);
+        const bool reader_slow = call.operation == TS_OPERATION_WRITE && (call.entered <= span.off || left_full);
         if (body_missing || reader_slow) {
             trail_.charge(span.off, body_missing ? Cause::transfer_request : Cause::transfer_response);
         }
@@ -153,7 +173,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
                 break;
             }
         }
-        const Cause cause = first != nullptr ? causes_of(first->bucket).connect : Cause::provider_connect;
+        const Cause cause = first != nullptr ? causes_of(*first).connect : Cause::provider_connect;
         trail_.charge(span.off, cause, first != nullptr ? first->exchange.id : ExchangeId{});
         return true;
     }
@@ -166,7 +186,7 @@ bool Walk::on_socket(const SocketCall& call, const OffCpuSpan& span) {
         if (awaited->exchange.sent >= span.on) {
             return false;  // it was sent only after the wait, which therefore was for something else
         }
-        trail_.charge(span.off, causes_of(awaited->bucket).first_byte, awaited->exchange.id);
+        trail_.charge(span.off, causes_of(*awaited).first_byte, awaited->exchange.id);
         return true;
     }
     return wait_for_reply(*awaited, span);
@@ -177,7 +197,7 @@ bool Walk::wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span) {
     if (exchange.sent > span.off) {
         return false;
     }
-    const ExchangeCauses causes = causes_of(owned.bucket);
+    const ExchangeCauses causes = causes_of(owned);
     if (exchange.arrived == Instant{} || exchange.arrived > span.on) {
         trail_.charge(exchange.sent, causes.first_byte, exchange.id);  // given up before it was answered
         trail_.thread = exchange.sent_by;

@@ -20,6 +20,7 @@ namespace timesink::attribute {
 ///   woken     | waited for a reply of an own exchange      | body, first byte, queue of it      | when the request was sent, on
 ///   the
 ///             |                                            |                                    | thread that sent it
+///   any       | was in an engine in the process            | embedded, queue of that exchange   | when it entered the engine
 ///   woken     | waited for the client                      | transfer                           | when it blocked
 ///   woken     | waited for a thread that works for the unit| –                                  | now, on that thread
 ///   woken     | futex, disk, page fault, sleep             | that cause                         | when it blocked
@@ -35,10 +36,12 @@ public:
     void run();
 
 private:
+    struct Synchronous;
     void step();
     void blocked(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool on_socket(const SocketCall& call, const OffCpuSpan& span);
     void find_synchronous();
+    void charge_synchronous(const Synchronous& call);
     bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);
     void polled(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span);
@@ -54,7 +57,8 @@ private:
     /// exchange's.
     struct Synchronous {
         const OwnedExchange* exchange;
-        Instant until;  // the last byte of the reply arrived; or the first, when the thread worked on what it had
+        Instant until;    // the last byte of the reply arrived; or the first, when the thread worked on what it had
+        Instant since{};  // of what an engine in the process executed: it had the thread in [since, until)
     };
     std::vector<Synchronous> synchronous_;  // ascending; those that the walk has passed are gone
 };

@@ -4,6 +4,7 @@
 #include "cli/message.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
+#include "cli/rules_file.hpp"
 #include "report/explanation.hpp"
 
 namespace timesink::cli {
@@ -13,6 +14,7 @@ struct ExplainOptions {
     std::string file;
     std::uint64_t unit = 0;
     bool strict = false;
+    std::string rules;
 };
 
 int run_explain(const ExplainOptions& options) {
@@ -25,8 +27,14 @@ int run_explain(const ExplainOptions& options) {
     if (!routes) {
         return fail(kUsage, routes.error());
     }
+    const auto rules = rules_of(options.rules, *reader);
+    if (!rules) {
+        return fail(kUsage, rules.error(), kRulesHint);
+    }
+    analyze::Options wanted;
+    wanted.user_rules = *rules;
     report::Explanation explanation(UnitId{options.unit});
-    analyze::Analysis analysis({}, std::move(routes).value(), &explanation);
+    analyze::Analysis analysis(wanted, std::move(routes).value(), &explanation);
     code = replay(*reader, "explain", options.strict, [&](auto records) { return analysis.push(records); });
     if (code != kDone) {
         return code;
@@ -47,6 +55,7 @@ Command add_explain(CLI::App& program, const std::vector<std::string>&) {
     command->add_option("FILE", options->file, "The recording")->required();
     command->add_option("UNIT", options->unit, "The request's id, as --slowest, --format json or export give it")->required();
     command->add_flag("--strict", options->strict, "Refuse a recording that is cut off or damaged");
+    add_rules_option(*command, options->rules);
     return {command, [options] { return run_explain(*options); }};
 }
 

@@ -8,6 +8,7 @@
 #include "cli/message.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
+#include "cli/rules_file.hpp"
 
 namespace timesink::cli {
 namespace {
@@ -18,6 +19,7 @@ struct ExportOptions {
     bool strict = false;
     std::vector<std::string> routes;
     std::vector<std::string> evidence;
+    std::string rules;
 };
 
 /// stdout in blocks of 64 KiB, with the same way of failing as every other output.
@@ -61,11 +63,16 @@ int run_export(const ExportOptions& options) {
     if (!routes) {
         return fail(kUsage, routes.error());
     }
+    const auto rules = rules_of(options.rules, *reader);
+    if (!rules) {
+        return fail(kUsage, rules.error(), kRulesHint);
+    }
     Output output;
     std::ostream stream(&output);
     report::JsonLines lines(stream, TIMESINK_VERSION);
     analyze::Options wanted;
     wanted.trusted = evidence_of(options.evidence);
+    wanted.user_rules = *rules;
     analyze::Analysis analysis(wanted, std::move(routes).value(), &lines);
     code = replay(*reader, "export", options.strict, [&](auto records) -> Status {
         if (output.code() != kDone) {
@@ -98,6 +105,7 @@ Command add_export(CLI::App& program, const std::vector<std::string>&) {
         ->expected(1)
         ->take_all();
     add_evidence_option(*command, options->evidence);
+    add_rules_option(*command, options->rules);
     return {command, [options] { return run_export(*options); }};
 }
 

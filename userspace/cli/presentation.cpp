@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/rules_file.hpp"
 #include "cli/terminal.hpp"
 #include "report/json.hpp"
 #include "report/markdown.hpp"
@@ -50,6 +51,7 @@ void add_presentation_options(CLI::App& command, Presentation& presentation) {
     command.add_option("--format", presentation.format, "text, json or md")
         ->check(CLI::IsMember({"text", "json", "md"}))
         ->capture_default_str();
+    add_rules_option(command, presentation.rules);
     command.add_option("--slowest", presentation.slowest, "The N slowest requests, each as a tree")->check(CLI::Range(1, 1000));
 }
 

@@ -21,6 +21,7 @@ struct Presentation {
     std::optional<std::size_t> slowest;  ///< the N slowest units as trees
     std::optional<std::uint64_t> unit;   ///< one unit as a tree
     std::vector<std::string> evidence;   ///< see add_evidence_option
+    std::string rules;                   ///< the file that --rules names; empty: none
     std::string recording;               ///< the file's name without its folder: the same live
                                          ///< and replayed
 };

@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -16,6 +17,7 @@
 #include "cli/message.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
+#include "cli/rules_file.hpp"
 #include "live/session.hpp"
 #include "redact/redactor.hpp"
 
@@ -33,6 +35,7 @@ struct RecordOptions {
     bool force = false;
     std::string ready_file;
     std::vector<std::string> routes;
+    std::string rules_text;  // of presentation.rules
     Presentation presentation;
 };
 
@@ -55,8 +58,8 @@ std::string default_file() {
 /// same pieces and order.
 class Recording {
 public:
-    Recording(RecordOptions& options, request::RoutePatterns routes)
-        : options_(options), analysis_(analysis_options(options.presentation), std::move(routes)) {
+    Recording(RecordOptions& options, const analyze::Options& analysis, request::RoutePatterns routes)
+        : options_(options), analysis_(analysis, std::move(routes)) {
         if (!options.capture_payload) {
             redactor_.emplace([this](auto records) { take_masked(records); });
         }
@@ -82,6 +85,7 @@ private:
     std::unique_ptr<live::Session> session_;
     std::optional<capture::Writer> writer_;
     std::vector<std::byte> before_attach_;
+    std::atomic<std::uint64_t> end_ns_ = UINT64_MAX;  // read by a thread of the session
     bool attached_ = false;
     bool analysis_ended_ = false;
     int code_ = kDone;
@@ -145,10 +149,14 @@ Status create_ready_file(const std::string& path) {
 }
 
 int Recording::attach() {
-    take(payload_record(options_.capture_payload, now_ns()));
+    take(fact_record({{"fact", "payload"}, {"captured", options_.capture_payload}}, now_ns()));
     if (!options_.routes.empty()) {
         take(routes_record(options_.routes, now_ns()));
     }
+    if (!options_.rules_text.empty()) {
+        take(rules_record(options_.rules_text, options_.presentation.rules, now_ns()));
+    }
+    options_.session.ends = [this] { return interrupted() || now_ns() >= end_ns_; };
     auto session = live::Session::open(options_.session, [this](auto records) { take(records); });
     if (!session) {
         return fail(kCannotAttach, session.error(),
@@ -184,6 +192,7 @@ int Recording::attach() {
 
 void Recording::wait_and_drain(Duration length) {
     const std::uint64_t end = length == Duration{} ? UINT64_MAX : now_ns() + static_cast<std::uint64_t>(length.count());
+    end_ns_ = end;
     while (!interrupted() && now_ns() < end) {
         const auto pause = static_cast<std::uint64_t>(session_->drain_interval().count());
         const std::uint64_t wake = std::min(now_ns() + pause, end);
@@ -263,6 +272,16 @@ int run_record(RecordOptions& options) {
     if (!routes) {
         return fail(kUsage, routes.error());
     }
+    analyze::Options analysis = analysis_options(options.presentation);
+    if (!options.presentation.rules.empty()) {
+        const auto text = read_rules_file(options.presentation.rules);
+        const auto rules = text ? parse_rules(*text, options.presentation.rules) : Result<Rules>(text.error());
+        if (!rules) {
+            return fail(kUsage, rules.error(), kRulesHint);
+        }
+        options.rules_text = *text;
+        analysis.user_rules = *rules;
+    }
     if (options.no_recording) {
         options.file.clear();
     } else if (options.file.empty()) {
@@ -276,7 +295,7 @@ int run_record(RecordOptions& options) {
         }
     }
     watch_for_interrupts();
-    return Recording(options, std::move(routes).value()).run();
+    return Recording(options, analysis, std::move(routes).value()).run();
 }
 
 }  // namespace

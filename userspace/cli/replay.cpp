@@ -52,15 +52,14 @@ int say_ending(const capture::Reader& reader, std::string_view command, bool str
 
 }  // namespace
 
-std::vector<std::string> recorded_routes(const capture::Reader& reader) {
-    std::vector<std::string> patterns;
+void for_each_fact(const capture::Reader& reader, std::string_view name, const std::function<void(const nlohmann::json&)>& each) {
     const auto facts = reader.facts(capture::SectionKind::host);
     if (!facts) {
-        return patterns;
+        return;
     }
     std::vector<std::uint64_t> aligned(facts->size() / sizeof(std::uint64_t));
     if (aligned.empty()) {
-        return patterns;
+        return;
     }
     std::memcpy(aligned.data(), facts->data(), aligned.size() * sizeof(std::uint64_t));
     auto rest = std::as_bytes(std::span(aligned));
@@ -71,19 +70,27 @@ std::vector<std::string> recorded_routes(const capture::Reader& reader) {
             continue;
         }
         const nlohmann::json body = event::read_fact(record);
-        if (body.is_null() || event::fact_name(body) != kRoutesFact) {
-            continue;
+        if (!body.is_null() && event::fact_name(body) == name) {
+            each(body);
         }
+    }
+}
+
+std::vector<std::string> recorded_routes(const capture::Reader& reader) {
+    std::vector<std::string> patterns;
+    for_each_fact(reader, kRoutesFact, [&](const nlohmann::json& body) {
         for (const auto& pattern : body.value("patterns", nlohmann::json::array())) {
             if (pattern.is_string()) {
                 patterns.push_back(pattern.get<std::string>());
             }
         }
-    }
+    });
     return patterns;
 }
 
-namespace {
+std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time) {
+    return fact_record({{"fact", kRoutesFact}, {"patterns", patterns}}, time);
+}
 
 std::vector<std::byte> fact_record(const nlohmann::json& body, std::uint64_t time) {
     // An argument need not be UTF-8; what is not becomes U+FFFD here, and would match no path anyway.
@@ -99,16 +106,6 @@ std::vector<std::byte> fact_record(const nlohmann::json& body, std::uint64_t tim
     std::memcpy(record.data(), &fact, sizeof(fact));
     std::memcpy(record.data() + sizeof(fact), text.data(), text.size());
     return record;
-}
-
-}  // namespace
-
-std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time) {
-    return fact_record({{"fact", kRoutesFact}, {"patterns", patterns}}, time);
-}
-
-std::vector<std::byte> payload_record(bool captured, std::uint64_t time) {
-    return fact_record({{"fact", "payload"}, {"captured", captured}}, time);
 }
 
 std::unique_ptr<capture::Reader> open_recording(const std::string& path, int& code) {

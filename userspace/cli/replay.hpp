@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,8 +22,11 @@ std::vector<std::string> recorded_routes(const capture::Reader& reader);
 /// The fact that recorded_routes() reads, as a record; `time`: CLOCK_MONOTONIC ns.
 std::vector<std::byte> routes_record(const std::vector<std::string>& patterns, std::uint64_t time);
 
-/// Says whether the payload in this run is as it was captured, or masked.
-std::vector<std::byte> payload_record(bool captured, std::uint64_t time);
+/// Calls `each` with every fact of that name which the recording begins with.
+void for_each_fact(const capture::Reader& reader, std::string_view name, const std::function<void(const nlohmann::json&)>& each);
+
+/// A fact as a record. Precondition: as text it has less than 64 KiB. `time`: CLOCK_MONOTONIC ns.
+std::vector<std::byte> fact_record(const nlohmann::json& body, std::uint64_t time);
 
 /// Opens a recording; says why not (then the exit code stands in `code`).
 std::unique_ptr<capture::Reader> open_recording(const std::string& path, int& code);

@@ -4,6 +4,7 @@
 #include "cli/message.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
+#include "cli/rules_file.hpp"
 
 namespace timesink::cli {
 namespace {
@@ -29,7 +30,13 @@ int run_report(ReportOptions& options) {
     if (!routes) {
         return fail(kUsage, routes.error());
     }
-    analyze::Analysis analysis(analysis_options(options.presentation), std::move(routes).value());
+    const auto rules = rules_of(options.presentation.rules, *reader);
+    if (!rules) {
+        return fail(kUsage, rules.error(), kRulesHint);
+    }
+    analyze::Options wanted = analysis_options(options.presentation);
+    wanted.user_rules = *rules;
+    analyze::Analysis analysis(wanted, std::move(routes).value());
     code = replay(*reader, "report", options.strict, [&](auto records) { return analysis.push(records); });
     if (code != kDone) {
         return code;

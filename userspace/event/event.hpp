@@ -119,6 +119,15 @@ struct Lineage {
     std::uint32_t start;  ///< goroutines: what it runs; zero: not told
 };
 
+/// An event loop begins a phase that no system call shows.
+struct LoopPhase {
+    Instant at;
+    ThreadId thread;
+    ProcessId process;
+    ts_loop_phase_kind phase;
+    std::uint16_t polls;  ///< the thread's calls of TS_CLASS_POLL since its previous Call
+};
+
 /// A program gave a TLS library bytes to encrypt (at its call's entry), or got some (at its return).
 struct Plaintext {
     Instant at;
@@ -133,6 +142,37 @@ struct Plaintext {
     Bytes tail;
     ContextId context{};       ///< WRITE; zero: none, or not known
     std::uint64_t number = 0;  ///< as of Call
+};
+
+/// An engine in the process opened a database or prepared a statement. Numbers are unique within the run.
+struct EngineName {
+    Instant entered;
+    Instant at;  ///< it returned
+    ThreadId thread;
+    ProcessId process;
+    std::uint64_t number;    ///< never zero
+    std::uint64_t database;  ///< of a statement: the number of its database
+    ts_engine_subject subject;
+    bool cut;  ///< the text goes on
+    Bytes text;
+    ContextId context{};
+};
+
+/// An execution in the process began, or is over.
+struct EngineCall {
+    Instant at;  ///< BEGIN: the first step was entered
+    ThreadId thread;
+    ProcessId process;
+    ts_engine_stage stage;
+    std::uint64_t execution;
+    std::uint64_t statement;  ///< BEGIN; zero: not known
+    ContextId context;        ///< BEGIN; zero: none, or not known
+    Instant first;            ///< END: the first step returned
+    Instant last;             ///< END: the last step returned; first <= last <= at
+    Duration inside;          ///< END: in all steps together
+    std::uint32_t rows;       ///< END
+    std::int32_t result;      ///< END: sqlite3.h
+    bool reset;               ///< END: given up by the program
 };
 
 /// A goroutine (TS_CONTEXT_GOROUTINE); not its name before it has a number.
@@ -173,7 +213,10 @@ public:
     virtual void on(const Retransmit&) = 0;
     virtual void on(const Task&) = 0;
     virtual void on(const Lineage&) = 0;
+    virtual void on(const LoopPhase&) = 0;
     virtual void on(const Plaintext&) = 0;
+    virtual void on(const EngineName&) = 0;
+    virtual void on(const EngineCall&) = 0;
     virtual void on(const Loss&) = 0;
     virtual void on(const Fact&) = 0;
     /// No event older than `at` will follow. Called after each batch; time-outs and memory bounds hang on it.

@@ -41,8 +41,14 @@ std::size_t smallest_size(std::uint16_t kind) {
             return sizeof(ts_loss);
         case TS_EVENT_LINEAGE:
             return sizeof(ts_lineage);
+        case TS_EVENT_LOOP_PHASE:
+            return sizeof(ts_loop_phase);
         case TS_EVENT_PLAINTEXT:
             return sizeof(ts_plaintext);
+        case TS_EVENT_ENGINE_NAME:
+            return sizeof(ts_engine_name);
+        case TS_EVENT_ENGINE_CALL:
+            return sizeof(ts_engine_call);
         case TS_EVENT_WATERMARK:
             return sizeof(ts_watermark);
         case TS_EVENT_FACT:
@@ -104,11 +110,27 @@ bool is_sound(const ts_lineage& lineage) {
     return lineage.child != 0 && lineage.child != lineage.parent;
 }
 
+bool is_sound(const ts_loop_phase& phase) {
+    return phase.phase >= TS_LOOP_TIMERS && phase.phase <= TS_LOOP_IMMEDIATE;
+}
+
 bool is_sound(const ts_plaintext& plain) {
     const std::size_t payload = std::size_t{plain.head_bytes} + plain.tail_bytes;
     return plain.length > 0 && plain.length <= TS_PLAINTEXT_MOST && payload <= plain.length &&
            sizeof(ts_plaintext) + payload <= plain.head.size &&
            (plain.operation == TS_OPERATION_READ || plain.operation == TS_OPERATION_WRITE);
+}
+
+bool is_sound(const ts_engine_name& name) {
+    return name.number != 0 && name.entered <= name.head.time && sizeof(ts_engine_name) + name.text_bytes <= name.head.size &&
+           (name.subject == TS_ENGINE_DATABASE || name.subject == TS_ENGINE_STATEMENT);
+}
+
+bool is_sound(const ts_engine_call& call) {
+    if (call.execution == 0 || call.stage == TS_ENGINE_BEGIN) {
+        return call.execution != 0;
+    }
+    return call.stage == TS_ENGINE_END && call.first <= call.last && call.last <= call.head.time && call.inside <= call.last;
 }
 
 bool is_sound(const ts_loss& loss) {
@@ -183,6 +205,39 @@ Plaintext typed(const ts_plaintext& plain) {
         .head = {payload, plain.head_bytes},
         .tail = {payload + plain.head_bytes, plain.tail_bytes},
         .context = ContextId{plain.context},
+    };
+}
+
+EngineName typed(const ts_engine_name& name) {
+    return EngineName{
+        .entered = instant_from_ns(name.entered),
+        .at = instant_from_ns(name.head.time),
+        .thread = thread_of(name.head),
+        .process = ProcessId{name.pid},
+        .number = name.number,
+        .database = name.database,
+        .subject = static_cast<ts_engine_subject>(name.subject),
+        .cut = (name.flags & TS_ENGINE_CUT) != 0,
+        .text = {reinterpret_cast<const std::byte*>(&name + 1), name.text_bytes},
+        .context = ContextId{name.context},
+    };
+}
+
+EngineCall typed(const ts_engine_call& call) {
+    return EngineCall{
+        .at = instant_from_ns(call.head.time),
+        .thread = thread_of(call.head),
+        .process = ProcessId{call.pid},
+        .stage = static_cast<ts_engine_stage>(call.stage),
+        .execution = call.execution,
+        .statement = call.statement,
+        .context = ContextId{call.context},
+        .first = instant_from_ns(call.first),
+        .last = instant_from_ns(call.last),
+        .inside = Duration(static_cast<std::int64_t>(call.stage == TS_ENGINE_END ? call.inside : 0)),
+        .rows = call.rows,
+        .result = call.result,
+        .reset = (call.flags & TS_ENGINE_RESET) != 0,
     };
 }
 
@@ -304,8 +359,17 @@ Validity check(Bytes record) {
         case TS_EVENT_TASK:
             sound = is_sound(as<ts_task>(record));
             break;
+        case TS_EVENT_LOOP_PHASE:
+            sound = is_sound(as<ts_loop_phase>(record));
+            break;
         case TS_EVENT_PLAINTEXT:
             sound = is_sound(as<ts_plaintext>(record));
+            break;
+        case TS_EVENT_ENGINE_NAME:
+            sound = is_sound(as<ts_engine_name>(record));
+            break;
+        case TS_EVENT_ENGINE_CALL:
+            sound = is_sound(as<ts_engine_call>(record));
             break;
         case TS_EVENT_LOSS:
             sound = is_sound(as<ts_loss>(record));
@@ -373,8 +437,20 @@ void hand_on(Bytes record, Consumer& consumer) {
                                 ContextId{lineage.parent}, lineage.start});
             break;
         }
+        case TS_EVENT_LOOP_PHASE: {
+            const auto& phase = as<ts_loop_phase>(record);
+            consumer.on(LoopPhase{instant_from_ns(head.time), thread_of(head), ProcessId{phase.pid},
+                                  static_cast<ts_loop_phase_kind>(phase.phase), phase.polls});
+            break;
+        }
         case TS_EVENT_PLAINTEXT:
             consumer.on(typed(as<ts_plaintext>(record)));
+            break;
+        case TS_EVENT_ENGINE_NAME:
+            consumer.on(typed(as<ts_engine_name>(record)));
+            break;
+        case TS_EVENT_ENGINE_CALL:
+            consumer.on(typed(as<ts_engine_call>(record)));
             break;
         case TS_EVENT_LOSS: {
             const auto& loss = as<ts_loss>(record);

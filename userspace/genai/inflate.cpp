@@ -1,5 +1,6 @@
 #include "genai/inflate.hpp"
 
+#include <brotli/decode.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -59,6 +60,28 @@ std::optional<std::string> by_zstd(std::string_view bytes) {
     return more == 0 && out.size() <= kMostInflated ? std::optional(std::move(out)) : std::nullopt;
 }
 
+/// RFC 7932. Its window is 16 MiB at most: larger ones must be asked for.
+std::optional<std::string> by_brotli(std::string_view bytes) {
+    const std::unique_ptr<BrotliDecoderState, void (*)(BrotliDecoderState*)> decoder(
+        BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), BrotliDecoderDestroyInstance);
+    if (decoder == nullptr) {
+        return std::nullopt;
+    }
+    const auto* in = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    std::size_t left = bytes.size();
+    std::string out;
+    std::array<std::uint8_t, kStep> piece{};
+    BrotliDecoderResult state = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+    while (state == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT && out.size() <= kMostInflated) {
+        std::size_t room = kStep;
+        std::uint8_t* to = piece.data();
+        state = BrotliDecoderDecompressStream(decoder.get(), &left, &in, &room, &to, nullptr);
+        out.append(reinterpret_cast<const char*>(piece.data()), kStep - room);
+    }
+    const bool whole = state == BROTLI_DECODER_RESULT_SUCCESS && left == 0;
+    return whole && out.size() <= kMostInflated ? std::optional(std::move(out)) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> inflate(std::string_view content_encoding, std::string_view bytes) {
@@ -71,6 +94,9 @@ std::optional<std::string> inflate(std::string_view content_encoding, std::strin
     if (content_encoding == "deflate") {  // RFC 9110 section 8.4.1.2: some send it without zlib's wrapper
         auto wrapped = by_zlib(bytes, kAnyWrapper);
         return wrapped ? wrapped : by_zlib(bytes, kBare);
+    }
+    if (content_encoding == "br") {
+        return by_brotli(bytes);
     }
     return content_encoding == "zstd" ? by_zstd(bytes) : std::nullopt;
 }

@@ -30,9 +30,13 @@ const Hypothesis::Note* counterpart(const Hypothesis& hypothesis, const Hypothes
 
 /// Where their pasts differ, each claim counts by its share.
 void unite(Hypothesis& into, const Hypothesis& other) {
+    for (std::size_t i = 0; i < into.queue.size() && i < other.queue.size(); ++i) {
+        into.queue[i].defer = into.queue[i].defer == other.queue[i].defer ? into.queue[i].defer : Hypothesis::Told::nothing;
+    }
     const double share = into.weight / (into.weight + other.weight);
     for (Hypothesis::Note& ours : into.notes) {
         const Hypothesis::Note* const theirs = counterpart(other, ours);
+        ours.defer = theirs != nullptr && theirs->defer == ours.defer ? ours.defer : Hypothesis::Told::nothing;
         if (theirs != nullptr && ours.chain == theirs->chain) {
             ours.probability = share * ours.probability + (1 - share) * theirs->probability;
             continue;
@@ -112,6 +116,29 @@ void Simulation::weigh(Hypothesis::Note& note) const {
     note.probability = probability;
 }
 
+/// Whether it was put off counts by the share of the hypotheses that say so: those that cannot be told apart are one by now,
+/// which knows nothing of it.
+void Simulation::learn_manner(const Hypothesis::Note& note) {
+    if (in_doubt_ || note.probability < kLearnable || note.defer == Hypothesis::Told::nothing) {
+        return;
+    }
+    if (note.defer == Hypothesis::Told::either) {
+        model_.learn_may_defer(note.sender);
+        return;
+    }
+    double put_off = 0;
+    double direct = 0;
+    for (const Hypothesis& hypothesis : hypotheses_) {
+        const Hypothesis::Note* const same = counterpart(hypothesis, note);
+        if (same != nullptr && same->chain == note.chain && same->defer != Hypothesis::Told::nothing) {
+            (same->defer == Hypothesis::Told::yes ? put_off : direct) += hypothesis.weight;
+        }
+    }
+    if (std::max(put_off, direct) >= kLearnable) {
+        model_.learn_defer(note.sender, put_off > direct, 1);
+    }
+}
+
 /// What is further back than `keep` notes of the best hypothesis stands.
 void Simulation::commit(std::size_t keep) {
     const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
@@ -133,9 +160,7 @@ void Simulation::commit(std::size_t keep) {
         if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {
             model_.learn_hold(note.history, note.hold == Hypothesis::Told::yes, 1);
         }
-        if (note.probability >= kLearnable && note.defer != Hypothesis::Told::nothing && !in_doubt_) {
-            model_.learn_defer(note.history, note.defer == Hypothesis::Told::yes, 1);
-        }
+        learn_manner(note);
         if (note.kind == Hypothesis::Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
             learn(note.path, 1);
         }

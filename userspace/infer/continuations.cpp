@@ -47,7 +47,7 @@ void Simulation::response_options(const Hypothesis& hypothesis, const Segment& s
         const Token& token = hypothesis.tokens[own];
         Option option{
             .slot = own, .reason = Reason::woke, .probability = std::max(model_.probability(token.history, Step::respond), 1e-4)};
-        option.from = this_turn();
+        option.from = wakes_since(segment);
         option.to = now_ + Duration(1);
         option.probability *= wakes(token, option.from, option.to).probability;
         option.woken = true;
@@ -92,7 +92,7 @@ void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& o
 }
 
 /// What a token did of which nothing was seen behind its reply.
-void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot) {
+void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
     const Token& token = hypothesis.tokens[slot];
     if (token.state != Token::State::running) {
         return;
@@ -108,13 +108,37 @@ void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot) {
         options_.push_back(
             {.slot = slot, .probability = std::max(kLeast, model_.probability(token.history, Step::join)), .step = Step::join});
     }
+    nothing_written_options(hypothesis, slot, segment);
+    const double alone = token.outstanding > 0 ? 0.1 : 1;
+    options_.push_back({.slot = slot,
+                        .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)),
+                        .step = Step::sleep});
+}
+
+/// It wants a connection and waits for it, or has put off wanting one to the end of the turn.
+void Simulation::nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
+    const Token& token = hypothesis.tokens[slot];
+    constexpr double kDriversImmediate = 0.5;  // that one is set in a segment whose owner puts nothing off
+    double deferred = model_.defers(token.history);
+    double put_off_for_all = kPutOff;
+    if (told_.immediates) {
+        constexpr double kManner = 4;
+        const Hypothesis::Manner& manner = hypothesis.manner(token.history);
+        deferred = (deferred + kManner * manner.put_off) / (1 + kManner * (manner.put_off + manner.direct));
+        if (segment.immediate_set_at != Instant{}) {
+            deferred /= deferred + (1 - deferred) * kDriversImmediate;
+        }
+        deferred = immediate_was_set_ ? deferred : 0;
+        put_off_for_all = immediate_was_set_ ? 1 : 0;
+    }
     double put_off = 0;
     for (std::size_t index = 0; index < pools_.size(); ++index) {
         const Pool& of = pools_[index];
         const auto id = static_cast<PoolId>(index);
-        if (of.waits && of.open > 0 && of.open <= of.busy) {
-            const double issues = model_.issues(token.history, id);
-            const double deferred = model_.defers(token.history);
+        const double issues = model_.issues(token.history, id);
+        if (of.late && idle(hypothesis, id)) {
+            put_off += issues;
+        } else if (of.waits && of.open > 0 && (of.late || of.open <= of.busy)) {
             options_.push_back({.slot = slot,
                                 .reason = Reason::waited,
                                 .probability = issues * (1 - deferred),
@@ -122,16 +146,12 @@ void Simulation::continuation_options(const Hypothesis& hypothesis, Slot slot) {
                                 .pool = id});
             put_off += issues * deferred;
         } else {
-            put_off += model_.issues(token.history, id) * kPutOff;
+            put_off += issues * put_off_for_all;
         }
     }
     if (put_off > 0) {
         options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = put_off, .step = Step::first_list});
     }
-    const double alone = token.outstanding > 0 ? 0.1 : 1;
-    options_.push_back({.slot = slot,
-                        .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)),
-                        .step = Step::sleep});
 }
 
 void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at) {
@@ -154,11 +174,19 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             break;
         }
         default:
+            if (told_.immediates && immediate_was_set_ &&
+                (option.reason == Reason::waited || option.reason == Reason::deferred)) {
+                constexpr std::uint16_t kMost = 1000;
+                Hypothesis::Manner& manner = hypothesis.manner(token.history);
+                std::uint16_t& times = option.reason == Reason::waited ? manner.direct : manner.put_off;
+                times += times < kMost ? 1 : 0;
+            }
             if (option.reason == Reason::waited) {
                 token.state = Token::State::waiting;
-                hypothesis.queue.push_back({slot, option.pool, at, {}});
+                hypothesis.queue.push_back({slot, option.pool, at, {}, {}, Hypothesis::Told::no});
             } else if (option.reason == Reason::deferred) {
                 token.state = Token::State::deferred;
+                token.since = now_;
                 hypothesis.deferred.push_back(slot);
             } else {
                 close_list(hypothesis, slot, at);

@@ -76,6 +76,17 @@ Hypothesis::Habit& Hypothesis::habit(RouteId route) {
     return found != habits.end() ? *found : habits.emplace_back(Habit{route, 0, 0});
 }
 
+Hypothesis::Manner& Hypothesis::manner(const History& history) {
+    const auto found = std::find_if(manners.begin(), manners.end(), [&](const Manner& each) { return each.past == history.all; });
+    if (found != manners.end()) {
+        return *found;
+    }
+    if (manners.size() >= kMostManners) {
+        manners.erase(manners.begin());
+    }
+    return manners.emplace_back(Manner{history.all, 0, 0});
+}
+
 void Hypothesis::sleep(Slot slot, Instant at) {
     Token& token = tokens[slot];
     sleeping += token.state == Token::State::sleeping ? 0 : 1;

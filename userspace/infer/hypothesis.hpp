@@ -30,6 +30,7 @@ struct Token {
     State state = State::free;
     bool virtually = false;  ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
     bool blurred = false;    ///< an equal sleeper has woken: ditto
+    bool doubted = false;    ///< a statement that nobody explains may have been its
     Chain chain{};
     UnitId unit{};
     History history;
@@ -37,17 +38,20 @@ struct Token {
     Step issued = Step::respond;  ///< what it has written in this segment; respond: nothing
     std::uint16_t outstanding = 0;
     std::uint32_t path = 0;  ///< the steps it has taken
-    Instant since{};         ///< sleeping: went to sleep
+    Instant since{};         ///< sleeping: went to sleep; deferred: when it was put off
 };
 
 /// One way in which all that was seen may have come about. Copied when it forks; everything in it is small.
 /// Invariants: every slot named in `queue`, `flights`, `held` and `stimulated` is in use, or kNobody.
 struct Hypothesis {
+    enum class Told : std::uint8_t { nothing, yes, no, either };
     struct Waiting {
         Slot slot = kNobody;
         PoolId pool{};
-        Instant position{};  ///< since when
-        Shape shape{};       ///< zero: whatever its history lets expect
+        Instant position{};          ///< since when
+        Shape shape{};               ///< zero: whatever its history lets expect
+        Instant given{};             ///< has a connection since, on which its driver will write at the end of the turn
+        Told defer = Told::nothing;  ///< it had put off wanting a connection to the end of the turn
     };
     struct Flight {
         ExchangeId exchange{};
@@ -65,7 +69,12 @@ struct Hypothesis {
         std::uint16_t kept = 0;
         std::uint16_t given_back = 0;
     };
-    enum class Told : std::uint8_t { nothing, yes, no };
+    /// Whether those of this past put off what they want to the end of the turn, where that was open: code is written one way.
+    struct Manner {
+        std::uint64_t past = 0;
+        std::uint16_t put_off = 0;
+        std::uint16_t direct = 0;
+    };
     /// What was decided and may still be undone.
     struct Note {
         enum class Kind : std::uint8_t { statement, response, sleep, wake };
@@ -83,7 +92,8 @@ struct Hypothesis {
         ExchangeId cause{};
         UnitId unit{};
         std::uint32_t path = 0;
-        History history;             ///< statement: of whom `hold` or `defer` tell
+        History history;             ///< statement: of whom `hold` tells
+        History sender;              ///< statement: its sender's ahead of it, where `defer` tells
         std::uint64_t sleepers = 0;  ///< sleep, wake: which sleepers are equal
         const Delays* delays = nullptr;
         Instant from{};  ///< sleep: since; wake: not before
@@ -100,7 +110,8 @@ struct Hypothesis {
     std::vector<Instant> position;  ///< by pool: when the last one that was served had begun to wait
     std::vector<Note> notes;        ///< by serial
     std::vector<Habit> habits;
-    std::uint32_t sleeping = 0;  ///< tokens that sleep
+    std::vector<Manner> manners;  ///< at most kMostManners, the oldest goes
+    std::uint32_t sleeping = 0;   ///< tokens that sleep
 
     Slot add(const Token& token);
     void release(Slot slot);
@@ -111,6 +122,8 @@ struct Hypothesis {
     [[nodiscard]] std::size_t head(PoolId pool) const;
     [[nodiscard]] Instant& served(PoolId pool);
     [[nodiscard]] Habit& habit(RouteId route);
+    static constexpr std::size_t kMostManners = 128;
+    [[nodiscard]] Manner& manner(const History& history);
     void sleep(Slot slot, Instant at);
     /// Of what decides about the future: equal hypotheses are one.
     [[nodiscard]] std::uint64_t state() const;

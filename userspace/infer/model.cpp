@@ -125,6 +125,14 @@ void Model::place(Shape shape, PoolId pool) {
     }
 }
 
+bool Model::touches(Step list, PoolId pool) const {
+    const std::span<const Shape> all = shapes(list);
+    return std::any_of(all.begin(), all.end(), [&](Shape shape) {
+        const auto placed = pools_.find(shape);
+        return placed != pools_.end() && placed->second == pool;
+    });
+}
+
 Model::Keys Model::keys_of(const History& history) {
     const auto route = static_cast<std::uint64_t>(history.route);
     return {history.all, mix(mix(route + 1, value(history.last) + 1), value(history.before) + 1), mix(0x726f757465, route)};
@@ -196,6 +204,17 @@ void Model::learn_defer(const History& history, bool deferred, double weight) {
     for (const std::uint64_t key : keys_of(history)) {
         if (Context* const context = make(key)) {
             (deferred ? context->deferred : context->direct) += static_cast<float>(weight);
+        }
+    }
+}
+
+void Model::learn_may_defer(const History& history) {
+    const Keys keys = keys_of(history);
+    for (const std::uint64_t key : std::span(keys).first(2)) {
+        Context* const context = make(key);
+        if (context != nullptr && context->deferred + context->direct < 1) {
+            context->deferred += 1;
+            context->direct += 1;
         }
     }
 }

@@ -64,6 +64,8 @@ public:
     void learn_delay(const History& before_sleep, Duration delay);
     void learn_hold(const History& history, bool held, double weight);
     void learn_defer(const History& history, bool deferred, double weight);
+    /// An immediate was set before it wrote, whosoever: as likely as not, until there is better evidence.
+    void learn_may_defer(const History& history);
 
     /// P(step | history).
     [[nodiscard]] double probability(const History& history, Step step) const;
@@ -81,6 +83,8 @@ public:
     [[nodiscard]] const Delays* delays(const History& before_sleep) const;
     /// Which pool a shape goes to must be told before it is used in a list.
     void place(Shape shape, PoolId pool);
+    /// That any of these statements goes to the pool.
+    [[nodiscard]] bool touches(Step list, PoolId pool) const;
     [[nodiscard]] std::uint64_t learned() const { return learned_; }
     [[nodiscard]] bool knows(RouteId route) const;
 

@@ -39,21 +39,32 @@ struct Act {
     PoolId pool{};          ///< ditto
     Shape shape{};          ///< statement
     bool may_wait = false;  ///< connect, statement: callers may queue for a connection of this pool
+    bool late = false;      ///< statement: this pool's driver writes at the end of turns only, in the order in which it was asked
     UnitId certain{};       ///< statement: the owner, where it is known otherwise
     Instant at{};
 };
 
-/// What an event-loop thread does from one read to the next read or wait. Node drains promises and ticks after every callback, so
-/// what a segment writes is caused by what it read; or, in the last segment of a turn, by timers and immediates. A turn in which
-/// nothing was seen is an empty segment.
+/// What an event-loop thread does from one read to the next read, wait or phase that is told. Node drains promises and ticks
+/// after every callback, so what a segment writes is caused by what it read; or, in the last segment of a turn, by timers and
+/// immediates. A turn in which nothing was seen is an empty segment.
 struct Segment {
     Instant at{};          ///< the read's exit; of a turn that read nothing: its first call
     Instant turn_begin{};  ///< when the thread came back from its wait: timers that are set meanwhile count from then
     Instant end{};         ///< when its last call returned or, where that is known, the thread went to wait
     std::vector<Stimulus> stimuli;
     std::vector<Act> acts;
-    bool waited = false;  ///< the thread was blocked until turn_begin: no timer was due before
-    bool last = false;    ///< the thread went to wait behind it
+    bool waited = false;      ///< the thread was blocked until turn_begin: no timer was due before
+    bool last = false;        ///< the thread went to wait behind it
+    bool immediates = false;  ///< those that were set in the turn run at its end
+    // Where the runtime tells (Phases):
+    bool timers = false;         ///< timers run in it
+    Instant immediate_set_at{};  ///< the turn's first; zero: not in this segment
+};
+
+/// What a runtime tells of its event loops beyond their calls.
+struct Phases {
+    bool timers = false;      ///< that they run
+    bool immediates = false;  ///< when the first of a turn is set
 };
 
 /// How an owner was found; for people who ask why.

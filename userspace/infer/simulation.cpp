@@ -27,11 +27,37 @@ bool Simulation::idle(PoolId id) const {
     return index < pools_.size() && pools_[index].open > pools_[index].busy;
 }
 
+/// Beside what can be seen: a late driver has given away connections on which nothing is written yet.
+bool Simulation::idle(const Hypothesis& hypothesis, PoolId id) const {
+    constexpr double kWants = 0.5;
+    if (!idle(id) || !pools_[static_cast<std::size_t>(id)].late) {
+        return idle(id);
+    }
+    const auto given = std::count_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
+        return waiting.pool == id && waiting.given != Instant{};
+    });
+    const auto taken = std::count_if(hypothesis.deferred.begin(), hypothesis.deferred.end(),
+                                     [&](Slot slot) { return model_.issues(hypothesis.tokens[slot].history, id) > kWants; });
+    const Pool& of = pools_[static_cast<std::size_t>(id)];
+    return of.open > of.busy + static_cast<std::uint32_t>(given + taken);
+}
+
+/// A connection of a late driver was given back: to whoever has waited longest.
+void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
+    const auto next = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
+        return waiting.pool == id && waiting.given == Instant{};
+    });
+    if (next != hypothesis.queue.end()) {
+        next->given = now_;
+    }
+}
+
 void Simulation::on(const Segment& segment) {
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
     end_turns(segment);
+    immediate_was_set_ = immediate_was_set_ || segment.immediate_set_at != Instant{};
     for (Hypothesis& hypothesis : hypotheses_) {
         read(hypothesis, segment);
     }
@@ -60,12 +86,14 @@ void Simulation::on(const Segment& segment) {
     }
     ++serial_;
     close_segment(segment);
+    immediate_was_set_ = immediate_was_set_ && !segment.last;
+    immediates_at_ = segment.immediates ? segment.at : immediates_at_;
     prune();
 }
 
 void Simulation::end_turns(const Segment& segment) {
     constexpr std::size_t kMostTurns = 8192;
-    if (!segment.last) {
+    if (told_.timers ? !segment.timers : !segment.last) {
         return;
     }
     constexpr Duration kClock = std::chrono::microseconds(1100);  // libuv counts milliseconds
@@ -79,19 +107,19 @@ void Simulation::end_turns(const Segment& segment) {
 
 /// That a sleeper woke at the end of one of the turns whose last segment is in [from, to), not having done so before.
 Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) const {
-    constexpr double kNoTurn = 1e-5;
+    const double none = told_.timers ? 1e-4 : 1e-5;  // a worker thread's wake is not told
     constexpr double kNothingKnown = 0.05;
     const std::size_t before = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < from; });
     const std::size_t within = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < to; });
     if (within == before) {
-        return {kNoTurn, from, to};
+        return {none, from, to};
     }
     Wake wake;
     wake.from = turn_ends_[before].earliest;
     wake.to = turn_ends_[within - 1].due;
     const Delays* const delays = model_.delays(token.before_sleep);
     if (wake.to <= token.since) {
-        wake.probability = kNoTurn;
+        wake.probability = none;
     } else if (delays != nullptr && delays->known()) {
         wake.probability = delays->wakes_within(wake.from - token.since, wake.to - token.since);
     } else {
@@ -117,6 +145,7 @@ void Simulation::note_facts(const Segment& segment) {
         if (act.kind == Act::Kind::statement) {
             model_.place(act.shape, act.pool);
             pool(act.pool).waits = act.may_wait && !pool(act.pool).pipelined;
+            pool(act.pool).late = act.late;
         }
     }
 }
@@ -179,6 +208,10 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
                 token.outstanding -= std::min<std::uint16_t>(token.outstanding, 1);
             }
             hypothesis.unhold(stimulus.connection);
+            const Connection* const freed = connections_.find(stimulus.connection);
+            if (freed != nullptr && !stimulus.transaction && freed->in_flight == 0 && pool(freed->pool).late) {
+                give(hypothesis, freed->pool);
+            }
             if (stimulus.transaction && slot != kNobody) {
                 hypothesis.held.push_back({stimulus.connection, slot, false});
             }
@@ -232,16 +265,26 @@ void Simulation::response(const Segment& segment, const Act& act) {
         respond_unseen();
         return;
     }
-    const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
-                                       [](const Hypothesis& a, const Hypothesis& b) { return a.weight < b.weight; });
-    options_.clear();
-    response_options(*best, segment, act);
-    constexpr double kForeseen = 1e-3;
-    const bool foreseen =
-        std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
-    judge(foreseen);
+    judge(foresees(segment, act));
     fork([&](Hypothesis& hypothesis) { response_options(hypothesis, segment, act); },
          [&](Hypothesis& hypothesis, const Option& option) { respond(hypothesis, act, option); });
+}
+
+/// By those hypotheses together that were thought worth something: that one of several was right is no surprise.
+bool Simulation::foresees(const Segment& segment, const Act& act) {
+    constexpr double kForeseen = 1e-3;
+    constexpr double kLikely = 0.15;
+    double foreseen = 0;
+    double all = 0;
+    for (const Hypothesis& hypothesis : hypotheses_) {
+        options_.clear();
+        response_options(hypothesis, segment, act);
+        const bool among =
+            std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
+        foreseen += among ? hypothesis.weight : 0;
+        all += hypothesis.weight;
+    }
+    return foreseen > kLikely * all;
 }
 
 void Simulation::judge(bool foreseen) {
@@ -297,9 +340,9 @@ void Simulation::connect(const Act& act) {
 void Simulation::close_segment(const Segment& segment) {
     for (std::size_t i = 0; i < segment.stimuli.size(); ++i) {
         fork(
-            [&](const Hypothesis& hypothesis) {
+            [&](Hypothesis& hypothesis) {
                 if (hypothesis.stimulated[i] != kNobody) {
-                    continuation_options(hypothesis, hypothesis.stimulated[i]);
+                    continuation_options(hypothesis, hypothesis.stimulated[i], segment);
                 }
             },
             [&](Hypothesis& hypothesis, const Option& option) { go_on(hypothesis, option.slot, option, segment.at); });
@@ -312,7 +355,7 @@ void Simulation::close_segment(const Segment& segment) {
                 close_list(hypothesis, static_cast<Slot>(slot), segment.at);
             }
         }
-        if (segment.last) {
+        if (segment.immediates) {
             end_turn(hypothesis, segment.at);
         }
         conserve(hypothesis, segment.at);
@@ -335,13 +378,17 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
         }
         if (waits < pools_.size()) {
             hypothesis.tokens[slot].state = Token::State::waiting;
-            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}});
+            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}, {}, Hypothesis::Told::yes});
         } else {
             hypothesis.weight *= kNothingCame;
             hypothesis.sleep(slot, at);
         }
     }
     hypothesis.deferred.clear();
+    for (Hypothesis::Waiting& waiting : hypothesis.queue) {
+        hypothesis.weight *= waiting.given != Instant{} ? kNothingCame : 1;
+        waiting.given = {};
+    }
 }
 
 /// Nobody waits while a connection is idle: who was thought to wait did something else.
@@ -350,7 +397,7 @@ void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     bool contradiction = false;
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
         const Hypothesis::Waiting waiting = hypothesis.queue[i];
-        if (!idle(waiting.pool)) {
+        if (waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
             ++i;
             continue;
         }

@@ -27,6 +27,8 @@ public:
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
 
+    /// From now on.
+    void told(Phases phases) { told_ = phases; }
     void on(const Segment& segment);
     void closed(SocketId connection);
     /// Events were lost, or these units began before we could see: what they do is not known.
@@ -51,6 +53,7 @@ private:
         std::uint32_t busy = 0;
         bool waits = false;
         bool pipelined = false;  // has had several statements on one connection
+        bool late = false;       // Act::late
     };
     struct Option {
         Slot slot = kNobody;
@@ -73,7 +76,7 @@ private:
         History start;  // of the first
     };
 
-    /// The end of a turn, where timers fire that were due.
+    /// The end of a turn, where timers fire that were due; only those in which timers did, where that is told.
     struct TurnEnd {
         Instant position;  // of its last segment: whoever began to wait in it comes before the timers
         Instant earliest;  // a timer that fired then was not due before
@@ -92,13 +95,13 @@ private:
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
     void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
     bool continuing_options(const Hypothesis& hypothesis, const Act& act, double factor);
-    [[nodiscard]] double issues_now(const Token& token) const;
+    [[nodiscard]] double issues_now(const Token& token, PoolId id) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
-    [[nodiscard]] Instant this_turn() const;
+    [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
     static std::size_t in_sight(const Hypothesis& hypothesis);
     void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
     void issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note);
-    bool serve(Hypothesis& hypothesis, Slot slot, const Act& act);
+    bool serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act);
     void extend(Token& token, Shape shape);
     void note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, const Option& option, const Act& act,
                      const Segment& segment);
@@ -106,12 +109,14 @@ private:
     void connect(const Act& act);
     void response(const Segment& segment, const Act& act);
     void response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act);
+    bool foresees(const Segment& segment, const Act& act);
     void respond_unseen();
     void judge(bool foreseen);
     void respond(Hypothesis& hypothesis, const Act& act, const Option& option);
     void abandon(const Act& act);
     void close_segment(const Segment& segment);
-    void continuation_options(const Hypothesis& hypothesis, Slot slot);
+    void continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
+    void nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
     void go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at);
     void close_list(Hypothesis& hypothesis, Slot slot, Instant at);
     double deferred_options(const Hypothesis& hypothesis, const Act& act, double factor);
@@ -123,12 +128,16 @@ private:
     void merge_equal();
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
+    void learn_manner(const Hypothesis::Note& note);
     void learn(std::uint32_t path, double weight);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
     [[nodiscard]] bool idle(PoolId pool) const;
+    [[nodiscard]] bool idle(const Hypothesis& hypothesis, PoolId pool) const;
+    void give(Hypothesis& hypothesis, PoolId pool) const;
+    [[nodiscard]] double asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const;
     Pool& pool(PoolId id);
     void note_facts(const Segment& segment);
     void sent(const Act& act);
@@ -149,9 +158,12 @@ private:
     bool derailed_ = false;
     std::uint32_t foreseen_ = ~std::uint32_t{0};  // of the latest responses, a bit each
     Ring<TurnEnd> turn_ends_;
-    Instant now_{};             // position of this segment
-    Instant turn_begin_{};      // of its turn
-    std::uint64_t serial_ = 0;  // of what is seen: acts, and the ends of segments
+    Phases told_;
+    Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
+    bool immediate_was_set_ = false;  // in this turn, where that is told
+    Instant now_{};                   // position of this segment
+    Instant turn_begin_{};            // of its turn
+    std::uint64_t serial_ = 0;        // of what is seen: acts, and the ends of segments
 };
 
 }  // namespace timesink::infer

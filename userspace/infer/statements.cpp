@@ -16,6 +16,8 @@ constexpr double kUnseen = 0.3;
 /// Against the order of the pool.
 constexpr double kOutOfTurn = 1e-4;
 constexpr double kLeast = 1e-9;
+/// That a statement is that of a token which may be elsewhere.
+constexpr double kOfDoubted = 0.5;
 
 }  // namespace
 
@@ -47,9 +49,14 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
     if (act.certain != UnitId{}) {
         const Slot slot = hypothesis.of_unit(act.certain);
         if (slot != kNobody) {
-            Option option{.slot = slot, .reason = Reason::alone, .probability = 1};
-            option.woken = hypothesis.tokens[slot].state == Token::State::sleeping;
-            option.from = this_turn();
+            constexpr double kElsewhere = 0.01;  // not in the phase that wakes what it is thought to have waited for
+            const Token::State state = hypothesis.tokens[slot].state;
+            const bool phase = state == Token::State::sleeping   ? !told_.timers || segment.timers
+                               : state == Token::State::deferred ? segment.immediates
+                                                                 : true;
+            Option option{.slot = slot, .reason = Reason::alone, .probability = phase ? 1 : kElsewhere};
+            option.woken = state == Token::State::sleeping;
+            option.from = wakes_since(segment);
             option.to = now_ + Duration(1);
             options_.push_back(option);
             return;
@@ -62,7 +69,7 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
         Option option{.slot = held->slot, .reason = held->connecting ? Reason::connected : Reason::transaction};
         option.probability = std::max(extends(token, act.shape), kOutOfTurn);
         option.woken = token.state == Token::State::sleeping;
-        option.from = this_turn();
+        option.from = wakes_since(segment);
         option.to = now_ + Duration(1);
         options_.push_back(option);
         return;
@@ -86,9 +93,15 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
         options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, act.shape)});
     }
-    const std::size_t head = hypothesis.head(act.pool);
+    const bool late = pool(act.pool).late;
+    std::size_t head = hypothesis.head(act.pool);
+    if (late && head < hypothesis.queue.size() && hypothesis.queue[head].given == Instant{}) {
+        head = hypothesis.queue.size();  // it would have got its connection when that was given back
+    }
+    const Instant given = late && head < hypothesis.queue.size() ? hypothesis.queue[head].given : Instant{};
     if (head < hypothesis.queue.size()) {
         const Hypothesis::Waiting& waiting = hypothesis.queue[head];
+        given_back *= late ? asked_before(hypothesis, act.pool, given) : 1;
         const Token& token = hypothesis.tokens[waiting.slot];
         const std::array<Shape, 1> first{act.shape};
         double expected = 0;
@@ -104,14 +117,15 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
             {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
-    if (segment.last && head >= hypothesis.queue.size()) {
+    if (segment.immediates && (late || head >= hypothesis.queue.size())) {
         deferred_options(hypothesis, act, given_back);
     }
     const bool stimulated = continuing_options(hypothesis, act, given_back * in_turn);
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
         if (segment.last || !stimulated || waited) {
-            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : this_turn(), now_ + Duration(1), given_back);
+            sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment, late),
+                            now_ + Duration(1), given_back);
         }
     }
     for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
@@ -125,12 +139,13 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     }
 }
 
-/// Whoever was read of in this segment goes on: in the order of the replies where there are several. False: there is nobody.
+/// Whoever was read of in this segment goes on: on one pool in the order of the replies where there are several; different
+/// drivers take different times to write. False: there is nobody.
 bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act, double factor) {
     std::size_t acted = 0;  // the last one that wrote: those before it had their turn
     for (std::size_t i = 0; i < hypothesis.stimulated.size(); ++i) {
         const Slot slot = hypothesis.stimulated[i];
-        acted = slot != kNobody && hypothesis.tokens[slot].issued != Step::respond ? i : acted;
+        acted = slot != kNobody && model_.touches(hypothesis.tokens[slot].issued, act.pool) ? i : acted;
     }
     bool any = false;
     double passed_over = 1;
@@ -146,10 +161,20 @@ bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act
                             .reason = own_request ? Reason::request : Reason::reply,
                             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * extends(token, act.shape)});
         if (i >= acted && token.issued == Step::respond) {
-            passed_over *= std::max(kLeast, 1 - issues_now(token));
+            passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
         }
     }
     return any;
+}
+
+/// The probability that nobody who put off what it wants took a connection of this late pool before `given`.
+double Simulation::asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const {
+    double none = 1;
+    for (const Slot slot : hypothesis.deferred) {
+        const Token& token = hypothesis.tokens[slot];
+        none *= token.since < given ? 1 - std::min(1.0, model_.issues(token.history, pool)) : 1;
+    }
+    return std::max(none, kOutOfTurn);
 }
 
 /// In the last segment of a turn: whoever put off what it had to write, in order. Returns the probability that none of them has
@@ -162,20 +187,17 @@ double Simulation::deferred_options(const Hypothesis& hypothesis, const Act& act
         options_.push_back({.slot = slot,
                             .reason = Reason::deferred,
                             .probability = factor * passed_over * model_.begins(token.history, first)});
-        passed_over *= std::max(kOutOfTurn, 1 - issues_now(token));
+        passed_over *= std::max(kOutOfTurn, 1 - issues_now(token, act.pool));
     }
     return passed_over;
 }
 
-/// P(it writes a statement at once | its history): to a pool that has a connection free, or needs none.
-double Simulation::issues_now(const Token& token) const {
-    double sum = 0;
-    for (std::size_t index = 0; index < pools_.size(); ++index) {
-        const Pool& of = pools_[index];
-        const bool waits = of.waits && of.open > 0 && of.open <= of.busy;
-        sum += waits ? 0 : model_.issues(token.history, static_cast<PoolId>(index));
-    }
-    return std::min(sum, 1.0);
+/// P(it writes a statement to this pool at once | its history): where that has a connection free, or needs none.
+double Simulation::issues_now(const Token& token, PoolId id) const {
+    const auto index = static_cast<std::size_t>(id);
+    const bool waits =
+        index < pools_.size() && pools_[index].waits && pools_[index].open > 0 && pools_[index].open <= pools_[index].busy;
+    return waits ? 0 : std::min(1.0, model_.issues(token.history, id));
 }
 
 /// One option for each kind of sleepers that may have woken in (from, to]. Returns the probability that none of them did.
@@ -223,8 +245,12 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
     return none;
 }
 
-/// The last turn that has ended, this one included.
-Instant Simulation::this_turn() const {
+/// Of the last turn that has ended, this one included: whoever woke in it and needed not wait has written by now.
+/// Timers run at the end of a turn, so what they ask of a late driver is written at the end of the next.
+Instant Simulation::wakes_since(const Segment& segment, bool late) const {
+    if (told_.timers && !segment.timers) {
+        return late ? immediates_at_ : now_;
+    }
     return turn_ends_.empty() ? Instant{} : turn_ends_.back().position;
 }
 
@@ -274,6 +300,13 @@ std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
 
 /// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
 void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note) {
+    // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show
+    // it.
+    constexpr double kMight = 0.05;
+    const std::array<Shape, 1> shape{act.shape};
+    for (Token& token : hypothesis.tokens) {
+        token.doubted = token.doubted || (token.state != Token::State::free && model_.begins(token.history, shape) > kMight);
+    }
     Token unknown;
     unknown.state = Token::State::running;
     unknown.chain = note.chain = chain_of(act.exchange);
@@ -286,8 +319,9 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
 
 /// It waited for this connection. What it issues is the begin of a list, whose rest waits in its place. True: it was counted as
 /// outstanding before.
-bool Simulation::serve(Hypothesis& hypothesis, Slot slot, const Act& act) {
+bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act) {
     Token& token = hypothesis.tokens[slot];
+    note.sender = token.history;
     token.state = Token::State::running;
     const auto entry = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
         return waiting.slot == slot && waiting.pool == act.pool;
@@ -297,6 +331,7 @@ bool Simulation::serve(Hypothesis& hypothesis, Slot slot, const Act& act) {
     }
     hypothesis.served(act.pool) = entry->position;
     const Hypothesis::Waiting waiting = *entry;
+    note.defer = waiting.defer;
     const auto place = hypothesis.queue.erase(entry);
     if (waiting.shape != Shape{}) {
         return true;
@@ -344,10 +379,19 @@ void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, con
             std::uint16_t& times = kept ? habit.kept : habit.given_back;
             times += times < kMost ? 1 : 0;
         }
-    } else if (option.reason == Reason::deferred ||
-               ((option.reason == Reason::reply || option.reason == Reason::request) && !segment.last)) {
-        note.defer = option.reason == Reason::deferred ? Hypothesis::Told::yes : Hypothesis::Told::no;
-        note.history = hypothesis.tokens[option.slot].history;
+    }
+    if (note.defer != Hypothesis::Told::nothing || hypothesis.tokens[option.slot].state == Token::State::waiting) {
+        return;
+    }
+    note.sender = hypothesis.tokens[option.slot].history;
+    if (option.reason == Reason::deferred) {
+        note.defer = Hypothesis::Told::yes;
+    } else if (!segment.stimuli.empty() && option.reason == Reason::alone && told_.immediates) {
+        // Where an immediate was set it may have been its own, or the driver's.
+        const bool was_set = segment.immediate_set_at != Instant{} && segment.immediate_set_at < act.at;
+        note.defer = was_set ? Hypothesis::Told::either : Hypothesis::Told::no;
+    } else if (!segment.stimuli.empty() && (option.reason == Reason::reply || option.reason == Reason::request)) {
+        note.defer = segment.immediates ? Hypothesis::Told::nothing : Hypothesis::Told::no;
     }
 }
 
@@ -368,13 +412,13 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     if (option.woken) {
         wake(hypothesis, slot, option, act.exchange);
     }
-    if (option.reason == Reason::deferred) {
+    if (hypothesis.tokens[slot].state == Token::State::deferred) {
         std::erase(hypothesis.deferred, slot);
         hypothesis.tokens[slot].state = Token::State::running;
     }
     bool counted = option.reason == Reason::connected;
     if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
-        counted = serve(hypothesis, slot, act);
+        counted = serve(hypothesis, note, slot, act);
     } else {
         extend(hypothesis.tokens[slot], act.shape);
     }
@@ -382,6 +426,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     Token& token = hypothesis.tokens[slot];
     token.outstanding += counted ? 0 : 1;
     note.chain = token.chain;
+    note.probability = token.doubted ? kOfDoubted : 1;
     hypothesis.notes.push_back(note);
     hypothesis.flights.push_back({act.exchange, slot});
 }

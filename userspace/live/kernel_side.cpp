@@ -89,8 +89,8 @@ struct KernelSide::State {
     std::uint32_t cpu_count = 0;
     Skeleton skeleton;
     std::vector<Link> links;
-    std::map<std::uint32_t, std::vector<Link>> followed;  // by pid
-    std::vector<std::future<void>> leaving;               // of processes that have ended
+    std::map<std::pair<std::uint32_t, Probes>, std::vector<Link>> followed;  // by pid
+    std::vector<std::future<void>> leaving;                                  // of processes that have ended
     std::vector<std::uint32_t> ring_cpus;
     std::vector<Ring> rings;
     std::vector<RingGauge> gauges;
@@ -102,7 +102,8 @@ struct KernelSide::State {
     int make_rings();
     Status attach_stage(Stage stage);
     Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program,
-                          std::uint64_t cookie = 0);
+                          std::uint64_t cookie = 0, Probes group = Probes::lasting);
+    void take_away(std::uint32_t pid, Probes group);
     Status watch_functions(std::uint32_t pid, std::uint32_t local_pid, const std::vector<MappedFunction>& functions,
                            bpf_program* program);
     Probe attach_probe(const ProbeRow& row, Stage stage);
@@ -141,7 +142,7 @@ int KernelSide::State::prepare(const btf* types) {
     constants->ts_pid_namespace = static_cast<std::uint32_t>(space.st_ino);
     bpf_map__set_max_entries(skeleton->maps.rings, cpu_count);
     bpf_map__set_max_entries(skeleton->maps.scratches, cpu_count);
-    bpf_map__set_max_entries(skeleton->maps.tls_scratches, 2 * cpu_count);  // TS_TLS_SCRATCHES
+    bpf_map__set_max_entries(skeleton->maps.probe_scratches, 2 * cpu_count);  // TS_PROBE_SCRATCHES
     if (!raw) {
         bpf_map__set_max_entries(skeleton->maps.threads_by_tid, 1);
     }
@@ -350,7 +351,7 @@ Status KernelSide::follow(std::uint32_t pid, const ts_python& python) {
 }
 
 Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function,
-                                         bpf_program* program, std::uint64_t cookie) {
+                                         bpf_program* program, std::uint64_t cookie, Probes group) {
     bpf_uprobe_opts options{};
     options.sz = sizeof(options);
     options.retprobe = std::string_view(bpf_program__section_name(program)) == "uretprobe";
@@ -367,7 +368,7 @@ Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_
     if (!link) {
         return failure("a probe on its functions cannot be attached", errno);
     }
-    followed[pid].push_back(std::move(link));
+    followed[{pid, group}].push_back(std::move(link));
     return Done{};
 }
 
@@ -438,21 +439,54 @@ std::optional<ts_go> KernelSide::followed_go(std::uint32_t pid) const {
     return found ? std::optional(go) : std::nullopt;
 }
 
+Status KernelSide::follow_sqlite(std::uint32_t pid) {
+    const ts_sqlite fresh{};
+    const int status =
+        bpf_map__update_elem(state_->skeleton->maps.sqlite_processes, &pid, sizeof(pid), &fresh, sizeof(fresh), BPF_NOEXIST);
+    const bool known = status == 0 || status == -EEXIST;  // it has two copies of the library
+    return known ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
+}
+
 Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
-                         std::uint64_t cookie) {
+                         std::uint64_t cookie, Probes group) {
     const std::string name = program + (state_->raw ? "_raw" : "");
     bpf_program* const found = bpf_object__find_program_by_name(state_->skeleton->obj, name.c_str());
-    return found != nullptr ? state_->watch_function(pid, local_pid, function, found, cookie)
+    return found != nullptr ? state_->watch_function(pid, local_pid, function, found, cookie, group)
                             : Status(failure("program " + name, ENOENT));
 }
 
-void KernelSide::unfollow(std::uint32_t pid) {
+std::uint64_t KernelSide::sqlite_steps(std::uint32_t pid) const {
+    ts_sqlite process{};
+    bpf_map__lookup_elem(state_->skeleton->maps.sqlite_processes, &pid, sizeof(pid), &process, sizeof(process), 0);
+    return process.steps;
+}
+
+Status KernelSide::resume_sqlite(std::uint32_t pid) {
+    const bpf_map* map = state_->skeleton->maps.sqlite_processes;
+    ts_sqlite process{};
+    int status = bpf_map__lookup_elem(map, &pid, sizeof(pid), &process, sizeof(process), 0);
+    process.epoch++;
+    status = status == 0 ? bpf_map__update_elem(map, &pid, sizeof(pid), &process, sizeof(process), BPF_EXIST) : status;
+    return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
+}
+
+void KernelSide::unwatch_steps(std::uint32_t pid) {
+    state_->take_away(pid, Probes::steps);
+}
+
+void KernelSide::State::take_away(std::uint32_t pid, Probes group) {
     // The kernel waits for all CPUs at each probe that goes, while records pile up.
-    if (auto links = state_->followed.extract(pid)) {
-        std::erase_if(state_->leaving,
+    if (auto links = followed.extract({pid, group})) {
+        std::erase_if(leaving,
                       [](const auto& done) { return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
-        state_->leaving.push_back(std::async(std::launch::async, [gone = std::move(links.mapped())]() mutable { gone.clear(); }));
+        leaving.push_back(std::async(std::launch::async, [gone = std::move(links.mapped())]() mutable { gone.clear(); }));
     }
+}
+
+void KernelSide::unfollow(std::uint32_t pid) {
+    state_->take_away(pid, Probes::lasting);
+    state_->take_away(pid, Probes::steps);
+    bpf_map__delete_elem(state_->skeleton->maps.sqlite_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), 0);
 }

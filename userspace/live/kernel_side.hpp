@@ -70,11 +70,19 @@ public:
     Status follow(std::uint32_t pid, const ts_go& go);
     /// As the kernel side has it now; empty: it is not followed.
     [[nodiscard]] std::optional<ts_go> followed_go(std::uint32_t pid) const;
+    /// What the process has SQLite do is told from now on, once the probes for that are there.
+    Status follow_sqlite(std::uint32_t pid);
     /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed, or at
     /// its return if it is a program for that. `cookie`: what the program finds with each hit, where the kernel has that; 0:
-    /// nothing.
+    /// nothing. `group`: what unwatch_steps() takes away again.
+    enum class Probes : std::uint8_t { lasting, steps };
     Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
-                 std::uint64_t cookie = 0);
+                 std::uint64_t cookie = 0, Probes group = Probes::lasting);
+    void unwatch_steps(std::uint32_t pid);
+    /// Steps of SQLite that were counted in the process.
+    [[nodiscard]] std::uint64_t sqlite_steps(std::uint32_t pid) const;
+    /// Before its steps are watched again: what was open when they went is over.
+    Status resume_sqlite(std::uint32_t pid);
     /// The process has ended, or runs another program.
     void unfollow(std::uint32_t pid);
     void detach();

@@ -12,7 +12,9 @@ namespace timesink::live {
 /// scheduling. Where the kernel would not give the ordinary share back (no CAP_SYS_NICE, RLIMIT_NICE 0), nothing is changed.
 class OwnPriority {
 public:
-    /// `fill`: share of the fullest ring that waits, 0 … 1; called from another thread every kLook.
+    static constexpr double kUrgent = 1;
+    /// `fill`: share of the fullest ring that waits, 0 … 1, or kUrgent: there is no time to wait for others; called from another
+    /// thread every kLook.
     explicit OwnPriority(std::function<double()> fill);
     ~OwnPriority();
     OwnPriority(const OwnPriority&) = delete;

@@ -12,10 +12,11 @@
 #include "live/facts.hpp"
 #include "live/go_follower.hpp"
 #include "live/kernel_side.hpp"
+#include "live/library_follower.hpp"
+#include "live/node_follower.hpp"
 #include "live/own_priority.hpp"
 #include "live/python_follower.hpp"
 #include "live/run_time_meter.hpp"
-#include "live/tls_follower.hpp"
 #include "timesink/abi/events.h"
 
 namespace timesink::live {
@@ -48,9 +49,10 @@ struct Session::State {
     SessionOptions options;
     Sink sink;
     std::unique_ptr<KernelSide> kernel;
-    std::optional<PythonFollower> pythons;  ///< uses the kernel side: goes before it
-    std::optional<GoFollower> gos;          ///< ditto
-    std::optional<TlsFollower> encryptors;  ///< ditto
+    std::optional<PythonFollower> pythons;     ///< uses the kernel side: goes before it
+    std::optional<GoFollower> gos;             ///< ditto
+    std::optional<NodeFollower> nodes;         ///< ditto
+    std::optional<LibraryFollower> libraries;  ///< ditto
     std::optional<Command> command;
     std::map<std::uint32_t, Target> targets;  ///< by pid of the initial namespace
     bool initial_namespace = false;
@@ -134,12 +136,14 @@ void Session::State::note_task(const ts_task& task) {
         found->second.threads = {task.pid};
         pythons->ended(task.pid);
         gos->ended(task.pid);
-        encryptors->ended(task.pid);
+        nodes->ended(task.pid);
+        libraries->ended(task.pid);
     } else if (task.operation == TS_TASK_EXIT && leader) {
         found->second.alive = false;
         pythons->ended(task.pid);
         gos->ended(task.pid);
-        encryptors->ended(task.pid);
+        nodes->ended(task.pid);
+        libraries->ended(task.pid);
     }
 }
 
@@ -214,8 +218,11 @@ void Session::State::tell_processes() {
             if (target.local_pid != 0 && (runtime == "go" || runtime == "native")) {  // native: its sections may be stripped
                 gos->started(pid, target.local_pid);
             }
-            if (target.local_pid != 0 && runtime != "go") {  // which brings its own TLS
-                encryptors->started(pid, target.local_pid);
+            if (target.local_pid != 0 && runtime == "node") {
+                nodes->started(pid, target.local_pid);
+            }
+            if (target.local_pid != 0 && runtime != "go") {  // which brings its own TLS, and bears no probes at returns
+                libraries->started(pid, target.local_pid);
             }
             write_fact(std::move(*fact));
         }
@@ -257,7 +264,8 @@ void Session::State::sample(std::uint64_t now) {
             target.alive = false;  // its exit was lost
             pythons->ended(pid);
             gos->ended(pid);
-            encryptors->ended(pid);
+            nodes->ended(pid);
+            libraries->ended(pid);
         }
     }
     std::erase_if(targets, [](const auto& entry) { return !entry.second.alive && entry.second.told; });
@@ -297,7 +305,8 @@ Status Session::State::attach(const std::vector<SelectedProcess>& selected) {
     tell_processes();
     pythons->look(monotonic_now());
     gos->look(monotonic_now());
-    encryptors->look(monotonic_now());
+    nodes->look(monotonic_now());
+    libraries->look(monotonic_now());
     if (auto status = kernel->watch_sockets(); !status) {
         return status;
     }
@@ -331,7 +340,8 @@ Status Session::State::drain() {
     tell_processes();
     pythons->look(now);
     gos->look(now);
-    encryptors->look(now);
+    nodes->look(now);
+    libraries->look(now);
     sample(now);
     meter.tick(*kernel, now);
     if (command) {
@@ -399,7 +409,8 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     state->kernel = std::move(*kernel);
     state->pythons.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     state->gos.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
-    state->encryptors.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
+    state->nodes.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
+    state->libraries.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     if (!options.selection.command.empty()) {
         auto command = Command::prepare(options.selection.command);
         if (!command) {
@@ -420,7 +431,9 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     }
     state->meter.tick(*state->kernel, monotonic_now());
     state->flush();
-    state->priority.emplace([kernel = state->kernel.get()] { return kernel->fill(); });
+    state->priority.emplace([kernel = state->kernel.get(), ends = state->options.ends] {
+        return ends && ends() ? OwnPriority::kUrgent : kernel->fill();
+    });
     return std::unique_ptr<Session>(new Session(std::move(state)));
 }
 

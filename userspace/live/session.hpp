@@ -29,6 +29,9 @@ struct SessionOptions {
     bool raw_tracepoints = false;  ///< take the fallback even where tp_btf can be attached (tests, doctor)
     std::vector<std::string>
         leave_out;  ///< probes by name, not to be attached, as if the kernel had none such (tests, experiments)
+    /// Asked from a thread of the session's own: true when the run is to end, so that it does so on a busy host too. May be
+    /// empty.
+    std::function<bool()> ends;
     std::vector<std::string> arguments;  ///< timesink's command line, for the `timesink` fact
 };
 

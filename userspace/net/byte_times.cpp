@@ -60,6 +60,7 @@ Moment ByteTimes::at(std::uint64_t position) const {
     }
     const Move& move = moves_[index];
     moment.known = true;
+    moment.begins_call = position == move.begin;
     moment.entered = move.entered;
     moment.exited = move.exited;
     moment.arrived = move.entered;

@@ -13,8 +13,9 @@ namespace timesink::net {
 struct Moment {
     bool known = false;          ///< a call that moved it was seen
     bool arrival_known = false;  ///< read bytes only
-    Instant arrived{};           ///< in the kernel socket; == entered for written bytes
-    Instant entered{};           ///< of the call that moved it
+    bool begins_call = false;  ///< it is the first byte that the call moved, or the first of what a TLS library was given at once
+    Instant arrived{};         ///< in the kernel socket; == entered for written bytes
+    Instant entered{};         ///< of the call that moved it
     Instant exited{};
     ThreadId thread{};
     ProcessId process{};

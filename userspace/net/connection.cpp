@@ -19,6 +19,7 @@ constexpr std::size_t kEarlyBytes = std::size_t{32} * 1024;
 constexpr std::uint16_t kAfUnix = 1;
 constexpr std::uint8_t kTcpEstablished = 1;
 constexpr std::uint8_t kTcpClose = 7;
+constexpr std::uint8_t kTcpCloseWait = 8;
 
 Role role_of(const event::Socket& socket) {
     if (socket.is_server == 1 || socket.origin == TS_SOCKET_PASSIVE || socket.origin == TS_SOCKET_ACCEPT) {
@@ -68,6 +69,9 @@ Connection::Connection(const event::Socket& socket, bool before_attach, MessageS
     if (socket.unread > 0 && arrivals_have_positions_) {
         stream(true).times.arrived(socket.rx_position + socket.unread, socket.at);
     }
+    // What is not known was read: then nothing keeps the connection open.
+    read_end_ = socket.rx_position;
+    arrived_end_ = socket.rx_position == kPositionUnknown ? 0 : socket.rx_position + socket.unread;
 }
 
 void Connection::introduce(const event::Socket& socket) {
@@ -105,6 +109,7 @@ void Connection::on(const event::Arrival& arrival) {
     ByteTimes& times = tls_ ? tls_->read_times() : stream(true).times;
     if (arrivals_have_positions_ && arrival.stream_end != TS_POSITION_UNKNOWN) {
         times.arrived(arrival.stream_end, arrival.at);
+        arrived_end_ = std::max(arrived_end_, arrival.stream_end);
     } else {
         times.arrived_somewhat(arrival.at);
     }
@@ -114,7 +119,12 @@ void Connection::on(const event::SocketState& state) {
     if (state.new_state == kTcpEstablished) {
         connected_ = state.at;
     } else if (state.new_state == kTcpClose) {
-        close(state.at);
+        // Reset by the other end behind bytes that can still be read, as by a server that answers and closes while the request is
+        // on its way: the target's own close is the end of it. A FIN counts as a byte that arrived.
+        const bool not_by_target = state.old_state == kTcpEstablished || state.old_state == kTcpCloseWait;
+        if (!not_by_target || arrived_end_ <= read_end_ + 1) {
+            close(state.at);
+        }
     }
 }
 
@@ -155,6 +165,9 @@ void Connection::transfer(const event::Call& call) {
     const bool read = call.operation == TS_OPERATION_READ;
     if ((call.flags & TS_CALL_PEEK) != 0) {
         return;
+    }
+    if (read && call.result > 0) {
+        read_end_ = std::max(read_end_, call.stream_begin + static_cast<std::uint64_t>(call.result));
     }
     if (call.result <= 0) {
         const bool orderly_end = read && call.result == 0;

@@ -164,6 +164,8 @@ private:
     };
     std::vector<Waiting> waiting_;
     bool arrivals_have_positions_;
+    std::uint64_t arrived_end_ = 0;  // positions in the kernel: of the latest byte that is known to have arrived,
+    std::uint64_t read_end_ = 0;     // and of the latest that was read
     bool closed_ = false;
     Instant connect_began_{};
     Instant connected_{};

@@ -77,6 +77,7 @@ struct End {
     std::string error{};           ///< as in Head, when it is known only now
     bool complete = true;          ///< false: cut off by the end of the stream or by a gap
     Attributes attributes{};
+    std::uint64_t frame = 0;  ///< where the frame begins that ends it; 0: not known, or the protocol has none
 };
 
 /// A piece of a message's content: an HTTP body without chunk headers, frame headers and padding. Content encodings are not
@@ -88,6 +89,7 @@ struct Content {
     std::span<const std::byte> bytes;  ///< empty: they were not captured
     /// How many then; framing may be among them where that was not captured either. 0: some, nobody knows how many.
     std::uint64_t missing = 0;
+    std::uint64_t frame = 0;  ///< where the frame begins that carries it; 0: the protocol has none
 };
 
 /// What the handshake of a TLS connection says in the clear.

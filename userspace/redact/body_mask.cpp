@@ -7,6 +7,9 @@
 #include "genai/inflate.hpp"
 #include "proto/lines.hpp"
 #include "redact/compress.hpp"
+#include "redact/masks.hpp"
+#include "request/storage_watch.hpp"
+#include "s3/answer.hpp"
 
 namespace timesink::redact {
 namespace {
@@ -23,6 +26,11 @@ std::string lower_value(const proto::Attributes& attributes, std::string_view na
 }  // namespace
 
 std::unique_ptr<BodyMask> BodyMask::of_request(const proto::Head& head, const Secret& secret) {
+    if (request::StorageWatch::of_request(head) != nullptr) {
+        std::unique_ptr<BodyMask> mask(new BodyMask(secret));
+        mask->storage_ = true;
+        return mask;
+    }
     const bool path_unknown = head.target.empty() && (head.operation.empty() || head.operation == "POST");
     if (genai::api_of(head.operation, head.target) == genai::Api::none && !path_unknown) {
         return nullptr;
@@ -80,6 +88,10 @@ void BodyMask::content(const proto::Content& content, const Put& put) {
         }
         return;
     }
+    if (storage_) {
+        storage_answer(text, content.position, put);
+        return;
+    }
     look_at_begin(text);
     if (text.empty()) {
         lose();
@@ -100,6 +112,28 @@ void BodyMask::content(const proto::Content& content, const Put& put) {
             break;
         case Form::unknown:
             break;
+    }
+}
+
+/// As request::StorageWatch reads it; in pieces as they come, for these answers are short.
+void BodyMask::storage_answer(std::string_view text, std::uint64_t position, const Put& put) const {
+    const auto show = [&](std::size_t begin, std::string_view shown) {
+        for (std::size_t i = 0; i < shown.size(); ++i) {
+            put(position + begin + i, shown[i]);
+        }
+    };
+    if (const std::size_t error = text.find("<Error"); error != std::string_view::npos) {
+        show(error, "<Error");
+    }
+    for (const std::string_view name : {"Code", "UploadId"}) {
+        const std::string_view value = s3::element(text, name);
+        if (!value.empty()) {
+            const auto begin = static_cast<std::size_t>(value.data() - text.data());
+            const std::string open = "<" + std::string(name) + ">";
+            show(begin - open.size(), open);
+            show(begin, name == "Code" ? std::string(value) : pseudonym(value, secret_));
+            show(begin + value.size(), "</" + std::string(name) + ">");
+        }
     }
 }
 

@@ -43,12 +43,14 @@ private:
     void tell_name(const Put& put);
     void encoded(std::string_view text, std::uint64_t position);
     void lose();
+    void storage_answer(std::string_view text, std::uint64_t position, const Put& put) const;
     [[nodiscard]] std::string masked_document(std::string_view text);
 
     static constexpr std::size_t kMostEncoded = std::size_t{64} * 1024;
 
     Secret secret_;
-    bool model_ = false;  ///< it may be a call of a language model; else a stream of events that only counts
+    bool storage_ = false;  ///< it is a call of object storage: of its answer codes and an upload's id are read
+    bool model_ = false;    ///< it may be a call of a language model; else a stream of events that only counts
     Form form_ = Form::unknown;
     Form within_ = Form::unknown;  ///< an encoding
     bool request_encoded_ = false;

@@ -19,27 +19,14 @@ bool is_upper(char c) {
     return c >= 'A' && c <= 'Z';
 }
 
-/// What the form of an id is made of.
-struct Form {
-    char digit;
-    char lower;
-    char upper;
-};
-constexpr Form kHexadecimal{'0', 'a', 'A'};
-constexpr Form kDate{'1', 'a', 'A'};  // months and days begin at 1
-constexpr Form kLetters{'0', 'x', 'X'};
-
-std::string in_form(std::string_view text, const Form& form) {
-    constexpr std::string_view kMarks = "-_.:,;@%+{}";
-    std::string out(text);
-    for (char& c : out) {
-        c = is_digit(c)                                ? form.digit
-            : is_lower(c)                              ? form.lower
-            : is_upper(c)                              ? form.upper
-            : kMarks.find(c) == std::string_view::npos ? kMask
-                                                       : c;
-    }
-    return out;
+std::string_view kind_of_letter(char c) {
+    // Two sets, as hexadecimal numbers are told by theirs; without the letters that ULIDs leave out.
+    return (c >= 'a' && c <= 'f')   ? "abcdef"
+           : (c >= 'A' && c <= 'F') ? "ABCDEF"
+           : is_lower(c)            ? "ghjkmnpqrstvwxyz"
+           : is_upper(c)            ? "GHJKMNPQRSTVWXYZ"
+           : is_digit(c)            ? "01234567"  // a ULID begins with none higher
+                                    : std::string_view();
 }
 
 enum class Numbers : std::uint8_t { stay, masked };
@@ -50,36 +37,31 @@ bool is_short_number(std::string_view segment, std::string_view fold) {
     return fold == "{date}" || (fold == "{id}" && std::count_if(segment.begin(), segment.end(), is_digit) <= kMostDigits);
 }
 
-/// A segment that stands for an id becomes one that is folded as it is; others are names and stay.
-std::string masked_segment(std::string_view segment, Numbers numbers) {
+/// A segment that stands for an id becomes another that is folded as it is; others are names and stay.
+std::string masked_segment(std::string_view segment, Numbers numbers, const Secret& secret) {
     const std::string_view fold = segment.empty() ? std::string_view{} : request::fold_segment(segment);
     if (fold.empty() || (numbers == Numbers::stay && is_short_number(segment, fold))) {
         return std::string(segment);
     }
     const std::string form(fold);  // the view may be into the segment
+    std::string other = pseudonym(segment, secret);
+    if (const std::size_t at = segment.find("%40"); at != std::string_view::npos) {
+        other.replace(at, 3, "%40");
+    }
     const std::size_t dot = std::min(segment.rfind('.'), segment.size());
-    const std::size_t at = segment.find("%40");
-    std::array<std::string, 5> candidates = {in_form(segment, kHexadecimal), in_form(segment, kDate), in_form(segment, kLetters),
-                                             in_form(segment.substr(0, dot), kHexadecimal) + std::string(segment.substr(dot)),
-                                             in_form(segment, kHexadecimal)};
-    if (at != std::string_view::npos) {
-        candidates[4].replace(at, 3, "%40");
-    }
-    for (std::string& candidate : candidates) {
-        if (request::fold_segment(candidate) == form) {
-            return std::move(candidate);
-        }
-    }
-    return std::string(segment.size(), '0');
+    const std::string named = other.substr(0, dot) + std::string(segment.substr(dot));  // "4711.png"
+    return request::fold_segment(other) == form   ? other
+           : request::fold_segment(named) == form ? named
+                                                  : std::string(segment.size(), '0');
 }
 
-std::string masked_path(std::string_view path) {
+std::string masked_path(std::string_view path, const Secret& secret) {
     std::string out;
     while (true) {
         const std::size_t slash = std::min(path.find('/'), path.size());
         const std::string_view segment = path.substr(0, slash);
         const std::size_t parameters = std::min(segment.find(';'), segment.size());
-        out += masked_segment(segment.substr(0, parameters), Numbers::stay);
+        out += masked_segment(segment.substr(0, parameters), Numbers::stay, secret);
         bool value = false;
         for (const char c : segment.substr(parameters)) {  // ";jsessionid=…"
             out.push_back(c == ';' || !value ? c : kMask);
@@ -93,15 +75,91 @@ std::string masked_path(std::string_view path) {
     }
 }
 
-/// Names stay, values do not; what has no name is a value.
-std::string masked_query(std::string_view query) {
+/// Parts of buckets and objects that S3 names so, without a value: they say what is asked for.
+bool is_aspect(std::string_view name) {
+    constexpr std::array<std::string_view, 31> kAspects = {"accelerate",
+                                                           "acl",
+                                                           "analytics",
+                                                           "attributes",
+                                                           "cors",
+                                                           "delete",
+                                                           "encryption",
+                                                           "inventory",
+                                                           "legal-hold",
+                                                           "lifecycle",
+                                                           "location",
+                                                           "logging",
+                                                           "metrics",
+                                                           "notification",
+                                                           "object-lock",
+                                                           "ownershipControls",
+                                                           "policy",
+                                                           "policyStatus",
+                                                           "publicAccessBlock",
+                                                           "replication",
+                                                           "requestPayment",
+                                                           "restore",
+                                                           "retention",
+                                                           "select",
+                                                           "session",
+                                                           "tagging",
+                                                           "torrent",
+                                                           "uploads",
+                                                           "versioning",
+                                                           "versions",
+                                                           "website"};
+    return std::find(kAspects.begin(), kAspects.end(), name) != kAspects.end();
+}
+
+/// Of "KEY/20261121/us-east-1/s3/aws4_request" the last two parts, which say for which API it is.
+std::size_t scope_begin(std::string_view credential) {
+    constexpr std::string_view kEnd = "aws4_request";
+    if (!credential.ends_with(kEnd)) {
+        return credential.size();
+    }
+    std::size_t at = credential.size() - kEnd.size();
+    for (int part = 0; part < 2; ++part) {
+        const std::size_t plain = credential.substr(0, at).rfind('/');
+        std::size_t escaped = credential.substr(0, at).rfind("%2F");
+        escaped = escaped == std::string_view::npos ? credential.substr(0, at).rfind("%2f") : escaped;
+        at = plain == std::string_view::npos ? escaped : escaped == std::string_view::npos ? plain : std::max(plain, escaped);
+        if (at == std::string_view::npos) {
+            return credential.size();
+        }
+        if (part == 0 && credential.size() - at > 48) {
+            return credential.size();
+        }
+    }
+    constexpr std::size_t kLongestService = 32;
+    return credential.size() - at <= kEnd.size() + kLongestService + 6 ? at : credential.size();
+}
+
+std::string masked_parameter(std::string_view name, std::string_view value, const Secret& secret) {
+    constexpr std::size_t kLongestNumber = 5;  // of a part: 10,000 at most
+    if (name == "uploadId") {
+        return pseudonym(value, secret);
+    }
+    if (name == "partNumber" && value.size() <= kLongestNumber && std::all_of(value.begin(), value.end(), is_digit)) {
+        return std::string(value);
+    }
+    const std::size_t shown = name == "X-Amz-Credential" ? scope_begin(value) : value.size();
+    return std::string(shown, kMask).append(value.substr(shown));
+}
+
+/// Names stay, values do not; what has no name is a value, unless it is known not to be.
+std::string masked_query(std::string_view query, const Secret& secret) {
     std::string out;
     while (true) {
         const std::size_t end = std::min(query.find_first_of("&;"), query.size());
         const std::string_view pair = query.substr(0, end);
         const std::size_t sign = pair.find('=');
-        const std::size_t shown = sign == std::string_view::npos ? 0 : sign + 1;
-        out.append(pair.substr(0, shown)).append(pair.size() - shown, kMask);
+        if (sign != std::string_view::npos) {
+            out.append(pair.substr(0, sign + 1)).append(masked_parameter(pair.substr(0, sign), pair.substr(sign + 1), secret));
+        } else if (is_aspect(pair)) {
+            out.append(pair);
+        } else {
+            out.append(pair.size(), kMask);
+        }
         if (end == query.size()) {
             return out;
         }
@@ -110,7 +168,7 @@ std::string masked_query(std::string_view query) {
     }
 }
 
-std::string masked_url(std::string_view target) {
+std::string masked_url(std::string_view target, const Secret& secret) {
     std::string out;
     const std::size_t scheme = target.starts_with('/') ? std::string_view::npos : target.find("://");
     if (scheme != std::string_view::npos) {
@@ -126,10 +184,10 @@ std::string masked_url(std::string_view target) {
     }
     const std::size_t fragment = std::min(target.find('#'), target.size());
     const std::size_t query = std::min(target.find('?'), fragment);
-    out += masked_path(target.substr(0, query));
+    out += masked_path(target.substr(0, query), secret);
     if (query < fragment) {
         out.push_back('?');
-        out += masked_query(target.substr(query + 1, fragment - query - 1));
+        out += masked_query(target.substr(query + 1, fragment - query - 1), secret);
     }
     if (fragment < target.size()) {
         out.push_back('#');
@@ -162,9 +220,43 @@ bool is_scheme(std::string_view word) {
     return std::find(kSchemes.begin(), kSchemes.end(), lower) != kSchemes.end();
 }
 
+/// Behind a scheme, of "Credential=KEY/20261121/us-east-1/s3/aws4_request, …" what says for which API it was signed.
+void show_scope(std::string_view line, std::size_t begin, std::string& out) {
+    constexpr std::string_view kName = "Credential=";
+    const std::size_t name = line.find(kName, begin);
+    if (name == std::string_view::npos) {
+        return;
+    }
+    const std::size_t value = name + kName.size();
+    const std::size_t end = std::min(line.find_first_of(", ", value), line.size());
+    const std::size_t scope = value + scope_begin(line.substr(value, end - value));
+    if (scope == end) {
+        return;
+    }
+    const auto show = [&](std::size_t from, std::size_t to) { out.replace(from, to - from, line.substr(from, to - from)); };
+    show(name, value);
+    show(scope, std::min(end + 1, line.size()));
+}
+
 }  // namespace
 
-std::string masked_target(std::string_view line) {
+std::string pseudonym(std::string_view text, const Secret& secret) {
+    KeyedDigest digest(secret);
+    for (const char c : text) {
+        digest.add(c);
+    }
+    std::string out(text);
+    for (char& c : out) {
+        digest.add('.');
+        const std::string_view letters = kind_of_letter(c);
+        constexpr std::string_view kMarks = "-_.:,;@%+{}~=";
+        const bool mark = kMarks.find(c) != std::string_view::npos;
+        c = !letters.empty() ? letters[digest.value() % letters.size()] : mark ? c : kMask;
+    }
+    return out;
+}
+
+std::string masked_target(std::string_view line, const Secret& secret) {
     constexpr std::string_view kVersion = "HTTP/1.";
     if (line.starts_with("HTTP/")) {
         constexpr std::size_t kUpToStatus = kVersion.size() + 1 + 1 + 3;
@@ -180,7 +272,7 @@ std::string masked_target(std::string_view line) {
     const bool version = space != std::string_view::npos && space >= method && line.substr(space + 1).starts_with(kVersion);
     const std::size_t end = version ? space : line.size();
     out.append(line.substr(0, method));
-    out += masked_url(line.substr(method, end - method));
+    out += masked_url(line.substr(method, end - method), secret);
     out.append(line.substr(end));
     return out;
 }
@@ -207,10 +299,13 @@ std::string masked_field(std::string_view line) {
     }
     std::string out(line);
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(shown), out.begin() + static_cast<std::ptrdiff_t>(end), kMask);
+    if (shown > begin && shown < end) {
+        show_scope(line, shown, out);
+    }
     return out;
 }
 
-std::string masked_key(std::string_view key) {
+std::string masked_key(std::string_view key, const Secret& secret) {
     constexpr std::size_t kMostParts = 12;  // of a shape (request::shape_of_redis)
     std::string out;
     for (std::size_t parts = 0;; ++parts) {
@@ -229,8 +324,8 @@ std::string masked_key(std::string_view key) {
         } else if (binary) {
             out.append(1, ' ').append(part.size() - 1, kMask);
         } else {
-            out += tagged ? "{" + masked_segment(part.substr(1, part.size() - 2), Numbers::masked) + "}"
-                          : masked_segment(part, Numbers::masked);
+            out += tagged ? "{" + masked_segment(part.substr(1, part.size() - 2), Numbers::masked, secret) + "}"
+                          : masked_segment(part, Numbers::masked, secret);
         }
         if (end == key.size()) {
             return out;
@@ -240,18 +335,18 @@ std::string masked_key(std::string_view key) {
     }
 }
 
-std::string masked(std::string_view text, proto::Kept kind) {
+std::string masked(std::string_view text, proto::Kept kind, const Secret& secret) {
     switch (kind) {
         case proto::Kept::statement:
             return masked_statement(text, false);
         case proto::Kept::mysql:
             return masked_statement(text, true);
         case proto::Kept::target:
-            return masked_target(text);
+            return masked_target(text, secret);
         case proto::Kept::field:
             return masked_field(text);
         case proto::Kept::key:
-            return masked_key(text);
+            return masked_key(text, secret);
         case proto::Kept::structure:
             break;
     }

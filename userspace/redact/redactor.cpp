@@ -49,6 +49,37 @@ const Record& as(const std::byte* record) {
     return *reinterpret_cast<const Record*>(record);
 }
 
+/// Of these it is known that they say nothing of what was said.
+bool has_no_payload(std::uint16_t kind) {
+    switch (kind) {
+        case TS_EVENT_OFF_CPU:
+        case TS_EVENT_ARRIVAL:
+        case TS_EVENT_SOCKET:
+        case TS_EVENT_SOCKET_STATE:
+        case TS_EVENT_RETRANSMIT:
+        case TS_EVENT_TASK:
+        case TS_EVENT_LOSS:
+        case TS_EVENT_LINEAGE:
+        case TS_EVENT_LOOP_PHASE:
+        case TS_EVENT_ENGINE_CALL:
+        case TS_EVENT_WATERMARK:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// The statement that an engine in the process has prepared; the name of a database's file stays.
+void mask_engine_name(std::byte* record) {
+    auto& name = *reinterpret_cast<ts_engine_name*>(record);
+    auto* const text = reinterpret_cast<char*>(record + sizeof(name));
+    if (name.subject != TS_ENGINE_DATABASE) {
+        const std::string masked = masked_statement({text, name.text_bytes}, false);
+        std::memcpy(text, masked.data(), masked.size());
+    }
+    std::memset(text + name.text_bytes, 0, name.head.size - sizeof(name) - name.text_bytes);
+}
+
 /// Where its payload stands.
 void find_payload(Held& held, std::uint16_t kind) {
     if (kind == TS_EVENT_CALL) {
@@ -121,6 +152,10 @@ void Redactor::State::take(Block& block, std::byte* record, const ts_event_head&
         fresh.followed = false;
         if (head.kind == TS_EVENT_FACT) {
             mask_fact({record, head.size});
+        } else if (head.kind == TS_EVENT_ENGINE_NAME) {
+            mask_engine_name(record);
+        } else if (fresh.payload_begin == 0 && !has_no_payload(head.kind)) {
+            std::memset(record + sizeof(head), 0, head.size - sizeof(head));
         }
         const std::uint64_t tie = std::uint64_t{head.cpu} << 32 | head.sequence;
         waiting.push_back({to_ns(event::order_key(bytes, event::Merge::kLateness)), tie, first + held.size()});

@@ -70,7 +70,7 @@ void Streams::passed(net::Connection& connection, bool read, std::uint64_t posit
 }
 
 std::string Streams::masked(std::string_view text, proto::Kept kind) const {
-    return redact::masked(text, kind);
+    return redact::masked(text, kind, secret_);
 }
 
 void Streams::keep(net::Connection& connection, bool read, std::uint64_t position, std::string_view text, proto::Kept kind) {
@@ -79,7 +79,7 @@ void Streams::keep(net::Connection& connection, bool read, std::uint64_t positio
     if (kind == proto::Kept::structure) {
         put(segments, position, text);
     } else {
-        put(segments, position, redact::masked(text, kind));
+        put(segments, position, redact::masked(text, kind, secret_));
     }
 }
 

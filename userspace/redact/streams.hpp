@@ -27,6 +27,9 @@ public:
     void on(const event::Retransmit&) override {}
     void on(const event::Task&) override {}
     void on(const event::Lineage&) override {}
+    void on(const event::LoopPhase&) override {}
+    void on(const event::EngineName&) override {}
+    void on(const event::EngineCall&) override {}
     void on(const event::Plaintext& plain) override;
     void on(const event::Loss&) override {}
     void on(const event::Fact& fact) override;

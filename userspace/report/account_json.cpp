@@ -1,9 +1,11 @@
 #include "report/account_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include "report/genai_json.hpp"
+#include "report/storage_json.hpp"
 #include "report/wording.hpp"
 
 namespace timesink::report {
@@ -115,7 +117,28 @@ void write_unit(JsonWriter& json, const Account& account) {
     json.member("connected_ns", unit.connected).member("accepted_ns", unit.accepted).member("read_begin_ns", unit.read_begin);
     json.member("first_response_ns", unit.first_response);
     write_stream(json, unit.stream.get());
+    write_objects(json, account);
 }
+
+namespace {
+
+/// What was executed in the process itself.
+void write_engine(JsonWriter& json, const request::Exchange& exchange) {
+    json.key("engine");
+    if (exchange.engine == nullptr) {
+        json.null();
+        return;
+    }
+    const request::EngineUse& use = *exchange.engine;
+    const auto database = std::find_if(exchange.attributes.begin(), exchange.attributes.end(),
+                                       [](const auto& attribute) { return attribute.first == "db.namespace"; });
+    json.open('{').member_or_null("database", database == exchange.attributes.end() ? std::string() : database->second);
+    json.member("inside_ns", use.inside).member("first_step_ns", use.first_step);
+    json.member("lock_wait_ns", use.waited).member("disk_ns", use.disk).member("run_queue_ns", use.runnable);
+    json.member("in_transaction", exchange.in_transaction).member("given_up", use.given_up).close('}');
+}
+
+}  // namespace
 
 void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     const request::Exchange& exchange = owned.exchange;
@@ -163,8 +186,14 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     }
     json.member("bucket", attribute::name(owned.bucket));
     json.member("on_path_ns", owned.on_path).member("hidden_ns", owned.hidden);
+    json.member("internal", owned.internal).member_or_null("line", owned.line);
+    write_number_or_null(json, "rule", owned.rule);
+    write_number_or_null(json, "object", owned.object);
+    json.member("body_out", exchange.body_out).member("body_in", exchange.body_in);
+    write_storage(json, exchange);
     write_stream(json, exchange.stream.get());
     write_genai(json, exchange);
+    write_engine(json, exchange);
 }
 
 }  // namespace timesink::report

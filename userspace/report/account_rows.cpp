@@ -63,13 +63,13 @@ private:
                 rest_names += time > Duration{} ? (rest_names.empty() ? "" : ", ") + std::string(title(cause)) : "";
                 continue;
             }
-            TreeRow& row = add(1, std::string(title(cause)), time);
-            if (cause == Cause::db_server) {
-                calls(rows_.size() - 1);
+            add(1, std::string(title(cause)), time);
+            if (cause == Cause::db_server || cause == Cause::db_embedded) {
+                calls(rows_.size() - 1, cause);
             } else if (cause == Cause::transfer_storage) {
-                storage(row);
+                storage(rows_.size() - 1);
             } else {
-                row.note = note(cause);
+                rows_.back().note = note(cause);
             }
         }
         if (worth(rest)) {
@@ -91,7 +91,8 @@ private:
                 return noun(opened, "connection") + " opened";
             }
             case Cause::db_queue:
-                return "behind other statements on the same connection";
+                return waits_for_locks() ? "behind others on the same connection, or for their locks (SQLite)"
+                                         : "behind other statements on the same connection";
             case Cause::db_result: {
                 std::uint64_t fetched = 0;
                 for (const CallLine& call : figures_.calls) {
@@ -125,37 +126,47 @@ private:
         }
     }
 
-    /// Below "server wait": the statements, unless one is nearly all of it.
-    void calls(std::size_t row) {
+    /// What runs in the process has no connection to queue on.
+    [[nodiscard]] bool waits_for_locks() const {
+        return std::any_of(figures_.calls.begin(), figures_.calls.end(), [](const CallLine& call) {
+            return call.cause(Cause::db_queue) > Duration{} && call.cause(Cause::db_embedded) > Duration{};
+        });
+    }
+
+    /// Below "server wait" or "embedded": the statements, unless one is nearly all of it.
+    void calls(std::size_t row, Cause cause) {
         std::vector<const CallLine*> lines;
         std::uint64_t shapes = 0;
+        std::uint64_t embedded = 0;
         for (const CallLine& call : figures_.calls) {
-            if (call.cause(Cause::db_server) > Duration{}) {
+            embedded += call.protocol == "sqlite" && !call.housekeeping ? call.count : 0;
+            if (call.cause(cause) > Duration{}) {
                 shapes += call.other ? figures_.calls_folded : 1;
                 if (!call.other) {
                     lines.push_back(&call);
                 }
             }
         }
-        std::stable_sort(lines.begin(), lines.end(), [](const CallLine* a, const CallLine* b) {
-            return a->cause(Cause::db_server) > b->cause(Cause::db_server);
-        });
+        std::stable_sort(lines.begin(), lines.end(),
+                         [cause](const CallLine* a, const CallLine* b) { return a->cause(cause) > b->cause(cause); });
         const Duration whole = rows_[row].time;
-        if (!lines.empty() && share_of(lines.front()->cause(Cause::db_server), whole) >= kNearlyAll) {
+        if (!lines.empty() && share_of(lines.front()->cause(cause), whole) >= kNearlyAll) {
             rows_[row].note = safe_(analyze::call_name(*lines.front()));
             rows_[row].tail = times(lines.front()->count);
             return;
         }
         rows_[row].note = noun(shapes, "shape") + " of statement";
-        rows_[row].tail = times(figures_.statements);
+        rows_[row].tail =
+            times(cause == Cause::db_embedded ? embedded : figures_.statements - std::min(embedded, figures_.statements));
         std::size_t shown = 0;
         for (const CallLine* call : lines) {
-            const Duration time = call->cause(Cause::db_server);
+            const Duration time = call->cause(cause);
             if (shown == kMostCalls || share_of(time, figures_.ledger.wall) < 10 * kLeastShare) {
                 break;
             }
             ++shown;
-            add(2, safe_(call->protocol), time, safe_(analyze::call_name(*call)), times(call->count));
+            add(2, safe_(call->line.empty() ? call->protocol : call->line), time, safe_(analyze::call_name(*call)),
+                times(call->count));
         }
     }
 
@@ -168,13 +179,14 @@ private:
         const CallLine* most = nullptr;
     };
 
-    [[nodiscard]] std::vector<std::pair<std::string, HostSum>> by_host(Cause only) const {
+    /// Under the lines that rules name, else by host. `internal`: only what rules take for that, or only the rest.
+    [[nodiscard]] std::vector<std::pair<std::string, HostSum>> by_host(Cause only, bool internal) const {
         std::map<std::string, HostSum> sums;
         for (const CallLine& call : figures_.calls) {
-            if (call.other || call.bucket != bucket_) {
+            if (call.other || call.bucket != bucket_ || call.internal != internal) {
                 continue;
             }
-            HostSum& sum = sums[call.host];
+            HostSum& sum = sums[heading_of(call)];
             sum.time += only == Cause::unattributed ? call.on_path : call.cause(only);
             sum.first_byte += call.cause(Cause::provider_first_byte);
             sum.connect += call.cause(Cause::provider_connect);
@@ -189,10 +201,13 @@ private:
         return order;
     }
 
+    static const std::string& heading_of(const CallLine& call) { return call.line.empty() ? call.host : call.line; }
+
     /// Below a host: its language models.
     void models(const std::string& host) {
         for (const CallLine& call : figures_.calls) {
-            if (!call.other && call.bucket == bucket_ && call.host == host && call.genai.calls > 0 && worth(call.on_path)) {
+            if (!call.other && call.bucket == bucket_ && heading_of(call) == host && call.genai.calls > 0 &&
+                worth(call.on_path)) {
                 add(2, safe_(models_of(call.genai)), call.on_path, wording_of(call.genai));
             }
         }
@@ -228,10 +243,31 @@ private:
         }
     }
 
-    void hosts() {
-        Duration rest = figures_.ledger.bucket(bucket_);
+    /// Services of the user's own, by rules: a line beside the providers, with theirs below.
+    void internal() {
+        const Duration whole = figures_.ledger.cause(Cause::provider_internal);
+        if (!worth(whole)) {
+            return;
+        }
+        const auto order = by_host(Cause::unattributed, true);
+        std::uint64_t calls = 0;
+        for (const auto& entry : order) {
+            calls += entry.second.calls;
+        }
+        add(1, std::string(title(Cause::provider_internal)), whole, "services of your own, by rules", times(calls));
         std::size_t shown = 0;
-        const auto order = by_host(Cause::unattributed);
+        for (const auto& [host, sum] : order) {
+            if (shown++ == kMostHosts || !worth(sum.time)) {
+                break;
+            }
+            add(2, safe_(host), sum.time, safe_(analyze::call_name(sum.most->operation, sum.most->statement)), times(sum.calls));
+        }
+    }
+
+    void hosts() {
+        Duration rest = figures_.ledger.bucket(bucket_) - figures_.ledger.cause(Cause::provider_internal);
+        std::size_t shown = 0;
+        const auto order = by_host(Cause::unattributed, false);
         const TimeScale scale = TimeScale::of(per_unit(figures_.ledger.wall));
         for (const auto& entry : order) {
             const HostSum& sum = entry.second;
@@ -255,14 +291,16 @@ private:
         if (worth(rest)) {
             add(1, "others", rest, order.size() > shown ? noun(order.size() - shown, "host") : std::string());
         }
+        internal();
     }
     /// Nanoseconds.
     [[nodiscard]] double per_unit(Duration time) const {
         return static_cast<double>(time.count()) / std::max(1.0, static_cast<double>(figures_.ledger.units));
     }
 
-    void storage(TreeRow& row) const {
-        const auto order = by_host(Cause::transfer_storage);
+    /// What was moved, and below it from and to where, unless one place is nearly all of it.
+    void storage(std::size_t row) {
+        const auto order = by_host(Cause::transfer_storage, false);
         if (order.empty()) {
             return;
         }
@@ -270,9 +308,26 @@ private:
         for (const CallLine& call : figures_.calls) {
             moved += !call.other && call.bucket == Bucket::transfer ? call.bytes_in + call.bytes_out : 0;
         }
+        const analyze::ObjectSums& objects = figures_.objects;
         const std::size_t more = order.size() - 1;
-        row.note = safe_(order.front().first) + (more > 0 ? " and " + noun(more, "more host") : "") + " · " + size(moved);
-        row.tail = times(order.front().second.calls);
+        const bool one = share_of(order.front().second.time, rows_[row].time) >= kNearlyAll;
+        rows_[row].note = one ? safe_(order.front().first) + (more > 0 ? " and " + noun(more, "more host") : "") + " · " : "";
+        rows_[row].note += objects.count > 0 ? bytes(share_of(objects.bytes, objects.count)) + " an object" : size(moved);
+        if (objects.count > 0) {
+            rows_[row].tail = times(objects.count);
+        } else {
+            rows_[row].tail = times(order.front().second.calls);
+        }
+        if (one) {
+            return;
+        }
+        std::size_t shown = 0;
+        for (const auto& [host, sum] : order) {
+            if (shown++ == kMostCalls || !worth(sum.time)) {
+                break;
+            }
+            add(2, safe_(host), sum.time, safe_(analyze::call_name(sum.most->operation, sum.most->statement)), times(sum.calls));
+        }
     }
 
     const analyze::Model& model_;

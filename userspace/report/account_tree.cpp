@@ -51,7 +51,51 @@ std::string note_and_tail(const TreeRow& row, std::size_t room) {
     return pad_right(cut(row.note, left), left) + "  " + row.tail;
 }
 
+/// The columns of the rows before they are drawn: how wide what stands before the notes is.
+struct Columns {
+    std::vector<std::string> times;
+    std::vector<std::string> names;
+    std::size_t name_width = 0;
+    std::size_t used = 0;
+};
+
+Columns columns_of(const std::vector<TreeRow>& rows, const TimeScale& scale, double units) {
+    Columns columns;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        columns.times.push_back(scale.fixed(static_cast<double>(rows[i].time.count()) / units));
+        columns.names.push_back(branch(rows, i) + cut(rows[i].name, kWidestName));
+        columns.name_width = std::max(columns.name_width, display_width(columns.names.back()));
+    }
+    columns.times = align_points(columns.times);
+    columns.used = columns.name_width + 1 + display_width(columns.times.front()) + 1 + display_width(scale.unit) + 2 + 7;
+    return columns;
+}
+
+/// `bars`: beside the buckets; else their notes.
+void draw(Page& page, const std::vector<TreeRow>& rows, const Columns& columns, const TimeScale& scale, Duration wall,
+          bool bars) {
+    const std::size_t room = page.width() > columns.used + 2 + kLeastNote ? page.width() - columns.used - 2 : 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const double share = share_of(rows[i].time, wall);
+        const Paint paint = rows[i].depth == 0 ? paint_of(rows[i].bucket) : Paint::plain;
+        std::string text = page.painted(paint, pad_right(columns.names[i], columns.name_width)) + " " + columns.times[i] + " " +
+                           std::string(scale.unit) + "  " +
+                           pad_left(wall > Duration{} ? percent(share) : std::string(kNotMeasured), 7);
+        if (room > 0) {
+            const bool with_bar = bars && rows[i].depth == 0;
+            text += "  " + (with_bar ? page.painted(paint, bar(share, room)) : note_and_tail(rows[i], room));
+        }
+        page.line(text);
+    }
+}
+
 }  // namespace
+
+void draw_rows(Page& page, const std::vector<TreeRow>& rows, Duration wall) {
+    TimeScale scale = TimeScale::of(static_cast<double>(wall.count()));
+    ++scale.decimals;  // one call of many is short
+    draw(page, rows, columns_of(rows, scale, 1), scale, wall, false);
+}
 
 void draw_account(Page& page, const analyze::Model& model, const analyze::Figures& figures) {
     const Safe safe = [&](std::string_view text) { return page.safe(text); };
@@ -59,18 +103,7 @@ void draw_account(Page& page, const analyze::Model& model, const analyze::Figure
     const auto units = static_cast<double>(figures.ledger.units);
     const double mean = static_cast<double>(figures.ledger.wall.count()) / units;
     const TimeScale scale = TimeScale::of(mean);
-
-    std::vector<std::string> times;
-    std::vector<std::string> names;
-    std::size_t name_width = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        times.push_back(scale.fixed(static_cast<double>(rows[i].time.count()) / units));
-        names.push_back(branch(rows, i) + cut(rows[i].name, kWidestName));
-        name_width = std::max(name_width, display_width(names.back()));
-    }
-    times = align_points(times);
-    const std::size_t used = name_width + 1 + display_width(times.front()) + 1 + display_width(scale.unit) + 2 + 7;
-    const std::size_t room = page.width() > used + 2 + kLeastNote ? page.width() - used - 2 : 0;
+    const Columns columns = columns_of(rows, scale, units);
 
     const auto quantile = [&](std::string_view label, Duration value) {
         return " · " + std::string(label) + " " + scale.digits(static_cast<double>(value.count()));
@@ -79,23 +112,14 @@ void draw_account(Page& page, const analyze::Model& model, const analyze::Figure
     std::string summary =
         lead + quantile("p50", figures.latency.p50) + quantile("p95", figures.latency.p95) + quantile("p99", figures.latency.p99);
     std::string heading = "WHERE THE TIME WENT";
-    const std::size_t column = std::max(used + 2, heading.size() + 2);
+    const std::size_t column = std::max(columns.used + 2, heading.size() + 2);
     if (column + display_width(summary) <= page.width()) {
         page.line(page.painted(Paint::heading, pad_right(heading, column)) + summary);
     } else {
         page.heading(heading);
         page.line("  " + cut(summary, page.width() - 2));
     }
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const double share = share_of(rows[i].time, figures.ledger.wall);
-        const Paint paint = rows[i].depth == 0 ? paint_of(rows[i].bucket) : Paint::plain;
-        std::string text = page.painted(paint, pad_right(names[i], name_width)) + " " + times[i] + " " + std::string(scale.unit) +
-                           "  " + pad_left(figures.ledger.wall > Duration{} ? percent(share) : std::string(kNotMeasured), 7);
-        if (room > 0) {
-            text += "  " + (rows[i].depth == 0 ? page.painted(paint, bar(share, room)) : note_and_tail(rows[i], room));
-        }
-        page.line(text);
-    }
+    draw(page, rows, columns, scale, figures.ledger.wall, true);
 }
 
 }  // namespace timesink::report

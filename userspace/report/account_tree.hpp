@@ -24,6 +24,9 @@ struct TreeRow {
 /// "others", except unattributed, which always stands there. `safe` cleans what came off the wire.
 std::vector<TreeRow> account_rows(const analyze::Model& model, const analyze::Figures& figures, const Safe& safe);
 
+/// Rows as they are, without bars: of one unit, whose wall time is given.
+void draw_rows(Page& page, const std::vector<TreeRow>& rows, Duration wall);
+
 /// The section of the text report.
 void draw_account(Page& page, const analyze::Model& model, const analyze::Figures& figures);
 

@@ -7,6 +7,7 @@
 #include "report/genai_json.hpp"
 #include "report/json_writer.hpp"
 #include "report/numbers.hpp"
+#include "report/storage_json.hpp"
 #include "report/text.hpp"
 #include "report/unit_tree.hpp"
 #include "report/wording.hpp"
@@ -36,6 +37,7 @@ void write_call(JsonWriter& json, const analyze::CallLine& call, bool quantiles)
         json.member("bucket", attribute::name(call.bucket));
     }
     json.member("protocol", call.protocol).member("operation", call.operation).member_or_null("host", call.host);
+    json.member_or_null("line", call.line).member("internal", call.internal);
     json.member("statement", call.statement).member("housekeeping", call.housekeeping);
     json.member("count", call.count).member("units", call.units).member("most_in_unit", call.most_in_unit);
     json.member("errors", call.errors).member("incomplete", call.incomplete);
@@ -78,6 +80,7 @@ void write_figures(JsonWriter& json, const Figures& figures, bool of_run) {
     json.member("bytes_in", figures.bytes_in).member("bytes_out", figures.bytes_out);
     json.member("exchanges", figures.exchanges).member("statements", figures.statements);
     json.member("housekeeping", figures.housekeeping);
+    write_object_sums(json, figures.objects);
     const analyze::Resources& resources = figures.resources;
     json.key("resources").open('{').member("units", resources.units);
     if (resources.units > 0) {
@@ -266,10 +269,11 @@ void write_coverage(JsonWriter& json, const Model& model) {
         json.open('{').member("runtime", gap.runtime).member_or_null("error", gap.error).member("processes", gap.processes);
         json.close('}');
     }
-    json.close(']');
+    json.close(']').member("sqlite_untold_ns", coverage.engine_untold);
     if (coverage.payload_captured) {
         json.member("payload_captured", *coverage.payload_captured);
     }
+    write_rules(json, coverage);
     json.close('}');
 }
 

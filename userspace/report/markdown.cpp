@@ -222,7 +222,7 @@ Result<std::string> render_markdown(const Model& model, const MarkdownOptions& o
     }
     background_markdown(out, model, only);
     out += "## How sure\n\n";
-    for (const std::string& item : trust_items(model)) {
+    for (const std::string& item : trust_items(model, safe())) {
         out += "- " + item + "\n";
     }
     for (const std::string& item : not_seen_items(model, safe())) {

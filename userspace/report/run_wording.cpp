@@ -120,6 +120,26 @@ std::string owners_text(const analyze::Coverage& coverage) {
     return text;
 }
 
+/// Which of the user's rules decided how often, and which never did.
+std::string rules_text(const analyze::Coverage& coverage, const Safe& safe) {
+    constexpr std::size_t kMostNamed = 5;
+    const auto listed = [&](bool used) {
+        std::string text;
+        std::size_t count = 0;
+        for (const analyze::RuleLine& rule : coverage.rules) {
+            if ((rule.calls > 0) == used && ++count <= kMostNamed) {
+                text += (text.empty() ? "" : ", ") + (rule.line.empty() ? std::string(rule.bucket) : safe(rule.line)) +
+                        " (line " + std::to_string(rule.source_line) + ")" + (used ? " " + grouped(rule.calls) + " ×" : "");
+            }
+        }
+        return count > kMostNamed ? text + " and " + grouped(count - kMostNamed) + " more" : text;
+    };
+    const std::string matched = listed(true);
+    const std::string never = listed(false);
+    return "rules of " + safe(coverage.rules_file) + ": " + (matched.empty() ? "none matched" : matched) +
+           (never.empty() || matched.empty() ? "" : "; never matched: " + never);
+}
+
 std::string left_out_text(const Model& model) {
     constexpr std::array<std::string_view, 5> kReasons = {"", "older than the attach", "touched by a loss", "unfinished",
                                                           "not decoded"};
@@ -135,7 +155,7 @@ std::string left_out_text(const Model& model) {
 
 }  // namespace
 
-std::vector<std::string> trust_items(const Model& model) {
+std::vector<std::string> trust_items(const Model& model, const Safe& safe) {
     const analyze::Coverage& coverage = model.coverage;
     const std::uint64_t all = coverage.records + coverage.lost;
     std::string lost = "lost: " + grouped(coverage.lost) + " of " + noun(all, "event");
@@ -151,6 +171,9 @@ std::vector<std::string> trust_items(const Model& model) {
     }
     if (coverage.unknown_kinds > 0) {
         items.push_back(noun(coverage.unknown_kinds, "record") + " of a newer version skipped");
+    }
+    if (!coverage.rules.empty()) {
+        items.push_back(rules_text(coverage, safe));
     }
     return items;
 }
@@ -186,6 +209,10 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
     for (const analyze::RuntimeGap& gap : coverage.runtime_gaps) {
         items.push_back("whose calls are whose in " + (gap.processes == 1 ? "1 process" : grouped(gap.processes) + " processes") +
                         " of " + safe(gap.runtime) + (gap.error.empty() ? "" : " (" + safe(gap.error) + ")"));
+    }
+    if (coverage.engine_untold > Duration{}) {
+        items.push_back("SQLite for " + duration(coverage.engine_untold) +
+                        ": rows were read faster than they may be told; requests of that time are left out");
     }
     if (const double share = share_of(model.total.ledger.cause(attribute::Cause::unattributed), model.total.ledger.wall);
         share >= 0.05) {

@@ -307,7 +307,7 @@ private:
 
     void trust() {
         const Safe safe = [&](std::string_view text) { return page_.safe(text); };
-        page_.flow("HOW SURE     ", trust_items(model_), " | ");
+        page_.flow("HOW SURE     ", trust_items(model_, safe), " | ");
         page_.flow("             not seen: ", not_seen_items(model_, safe), " | ");
     }
 

@@ -9,6 +9,7 @@
 #include "report/numbers.hpp"
 #include "report/safe_text.hpp"
 #include "report/text.hpp"
+#include "report/unit_account.hpp"
 #include "report/wording.hpp"
 
 namespace timesink::report {
@@ -114,20 +115,13 @@ private:
         page_.flow("  ", items, " · ");
     }
 
+    /// The account, and below it what happened in order of time.
     void buckets() {
-        std::vector<std::string> items;
-        analyze::Ledger ledger;
-        ledger.add(account_);
-        for (std::size_t i = 0; i < attribute::kBucketCount; ++i) {
-            const auto bucket = static_cast<Bucket>(i);
-            const Duration time = ledger.bucket(bucket);
-            items.push_back(std::string(title(bucket)) + " " + duration(time) + " (" +
-                            percent_short(share_of(time, ledger.wall)) + ")");
-        }
+        const Safe safe = [&](std::string_view text) { return page_.safe(text); };
+        draw_rows(page_, unit_account_rows(account_, safe), account_.wall());
         if (account_.hidden > Duration{}) {
-            items.push_back("beside it " + duration(account_.hidden) + " hidden");
+            page_.line("  beside it " + duration(account_.hidden) + " hidden");
         }
-        page_.flow("  ", items, " · ");
     }
 
     [[nodiscard]] std::string what(const UnitStep& step, const TimeScale& scale) const {
@@ -140,6 +134,9 @@ private:
             text = (step.hidden() ? "∥ " : "") + page_.safe(exchange.protocol) + " " +
                    (exchange.host.empty() ? "" : page_.safe(exchange.host) + " ") +
                    page_.safe(analyze::call_name(exchange.operation, exchange.statement));
+            if (step.call->object != 0) {
+                text += " · object " + std::to_string(step.call->object);
+            }
             if (exchange.genai != nullptr) {
                 text += " · " + page_.safe(exchange.genai->model()) + wording_of(exchange);
             }
@@ -178,7 +175,8 @@ private:
             return {};
         }
         const request::Exchange& exchange = step.call->exchange;
-        std::string text = bytes(static_cast<double>(exchange.bytes_in));
+        const bool sends = exchange.body_out > exchange.body_in;
+        std::string text = (sends ? "out " : "") + bytes(static_cast<double>(sends ? exchange.bytes_out : exchange.bytes_in));
         if (exchange.rows > 0) {
             text += ", " + noun(exchange.rows, "row");
         }
@@ -189,7 +187,9 @@ private:
         if (!exchange.error.empty()) {
             text += "  " + cut(page_.safe(exchange.error), 20);
         } else if (exchange.status >= 400) {
-            text += "  " + std::to_string(exchange.status);
+            const bool coded = exchange.storage != nullptr && !exchange.storage->error_code.empty();
+            text +=
+                "  " + std::to_string(exchange.status) + (coded ? " " + cut(page_.safe(exchange.storage->error_code), 20) : "");
         }
         return text + (exchange.complete ? "" : "  cut off");
     }

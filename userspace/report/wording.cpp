@@ -49,9 +49,9 @@ std::string_view title(attribute::Bucket bucket) {
 
 std::string_view title(Cause cause) {
     constexpr std::array<std::string_view, attribute::kCauseCount> kTitles = {
-        "connect", "queue",   "server wait", "result",         "embedded", "connect",     "queue",      "first byte",
-        "body",    "request", "response",    "storage",        "cpu",      "run queue",   "event loop", "pool wait",
-        "lock",    "disk",    "page faults", "socket backlog", "sleep",    "unattributed"};
+        "connect",   "queue",    "server wait", "result",      "embedded",       "connect", "queue",       "first byte",
+        "body",      "internal", "request",     "response",    "storage",        "cpu",     "run queue",   "event loop",
+        "pool wait", "lock",     "disk",        "page faults", "socket backlog", "sleep",   "unattributed"};
     return kTitles[static_cast<std::size_t>(cause)];
 }
 

@@ -35,7 +35,8 @@ std::string unit_noun(const analyze::Model& model);
 std::vector<std::string> header_items(const analyze::Model& model, const analyze::Figures& figures, const Safe& safe);
 /// Of one of several services.
 std::vector<std::string> service_items(const analyze::Model& model, const analyze::ServiceLine& service, const Safe& safe);
-std::vector<std::string> trust_items(const analyze::Model& model);                       ///< owners, lost, left out
+/// Owners, lost, left out; what rules of the user's decided.
+std::vector<std::string> trust_items(const analyze::Model& model, const Safe& safe);
 std::vector<std::string> not_seen_items(const analyze::Model& model, const Safe& safe);  ///< never empty
 std::vector<std::string> own_cost_items(const analyze::Model& model);
 

@@ -11,7 +11,9 @@
 #include "event/event.hpp"
 #include "proto/parser.hpp"
 #include "request/answer_stream.hpp"
+#include "request/engine_use.hpp"
 #include "request/genai_call.hpp"
+#include "request/storage_call.hpp"
 
 namespace timesink::request {
 
@@ -45,16 +47,23 @@ struct Exchange {
     Instant read_end{};       ///< exit of the call that read the last byte
     std::uint64_t bytes_out = 0;
     std::uint64_t bytes_in = 0;
+    std::uint64_t body_out = 0;  ///< HTTP: of bytes_out, the body; content encodings are not undone
+    std::uint64_t body_in = 0;   ///< ditto
     std::uint64_t rows = 0;
     int status = 0;
     std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
     bool housekeeping = false;  ///< driver and pool traffic, not the application's statements
     bool complete = false;      ///< the whole response was seen
     bool touched_by_loss = false;
+    bool shared = false;  ///< whoever writes next writes what others have queued as well: Listener::carried tells who sent it
     bool in_transaction = false;  ///< PostgreSQL: the connection was inside a transaction block after it
     proto::Attributes attributes;
     std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
     std::shared_ptr<const GenAiCall> genai;       ///< null: no call of a language model
+    std::shared_ptr<const StorageCall> storage;   ///< null: no call of object storage (S3)
+    /// Executed in the process itself: there is no connection, and `socket` names this exchange alone. `arrived` is the return of
+    /// its first step, `read_end` that of its last. Null: all others.
+    std::shared_ptr<EngineUse> engine;
 };
 
 }  // namespace timesink::request

@@ -159,9 +159,15 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     }
     fresh->request_begin = head.begin;
     Exchange& exchange = fresh->exchange;
-    exchange.id = ExchangeId{++exchanges_};
+    exchange.id = next_exchange();
     exchange.protocol = connection.protocol();
     name_exchange(exchange, head);
+    if (exchange.protocol == "http") {
+        fresh->storage = StorageWatch::of_request(head);
+    }
+    if (fresh->storage != nullptr) {
+        name_storage(exchange, fresh->storage->call());
+    }
     exchange.local = connection.local();
     exchange.remote = connection.remote();
     exchange.socket = connection.id();
@@ -171,8 +177,8 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent_by = first_byte.thread;
     // Where requests share a connection at the same time (HTTP/2), whoever writes next writes what others have queued as well. A
     // goroutine writes its own, under a lock (x/net/http2).
-    const bool others_may_write = !head.answers_in_order && open.exchanges.size() > 1 && !event::is_goroutine(first_byte.context);
-    exchange.sent_in = others_may_write ? ContextId{} : first_byte.context;
+    exchange.shared = !head.answers_in_order && first_byte.context != ContextId{} && !event::is_goroutine(first_byte.context);
+    exchange.sent_in = exchange.shared ? ContextId{} : first_byte.context;
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
         exchange.connected = connection.connected();
@@ -181,14 +187,30 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.sent = exchange.server_free = first_byte.entered;
     exchange.sent_end = first_byte.exited;
     exchange.touched_by_loss = !first_byte.known;
-    fresh->watch = AnswerWatch::of_request(head);
+    fresh->watch = fresh->storage != nullptr ? nullptr : AnswerWatch::of_request(head);
     listener_.sent(exchange);
+    carry(*fresh, connection, head.begin);
     if (open.exchanges.size() > kMaximumOpen) {
         Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
         open.exchanges.erase(open.exchanges.begin());
         oldest.error = "no answer";
         listener_.answered(std::move(oldest));
     }
+}
+
+/// Once for each frame.
+void Tracker::carry(OpenExchange& at, const net::Connection& connection, std::uint64_t frame) {
+    if (!at.exchange.shared || frame == 0 || frame == at.carried) {
+        return;
+    }
+    at.carried = frame;
+    const net::Moment now = connection.moment(proto::Direction::request, frame);
+    listener_.carried({.exchange = at.exchange.id,
+                       .socket = at.exchange.socket,
+                       .process = now.process,
+                       .writer = now.context,
+                       .at = now.entered,
+                       .begins_call = now.begins_call});
 }
 
 void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
@@ -202,7 +224,7 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
             key = attribute.second;  // may hold a value: only its shape goes on
         } else if (attribute.first == "redis.script") {
             script = attribute.second;
-        } else {
+        } else if (attribute.first != "http.request.header.x-amz-copy-source") {  // a key
             exchange.attributes.push_back(attribute);
         }
     }
@@ -219,6 +241,13 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
         exchange.statement = head.target;
         exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(head.target);
     }
+}
+
+/// As S3 has it: its operation, and bucket and key instead of the path. A bucket may be in the host.
+void Tracker::name_storage(Exchange& exchange, const StorageCall& call) {
+    exchange.operation = call.operation;
+    exchange.statement = call.bucket + (call.key.empty() ? "" : "/") + call.key;
+    exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + ' ' + exchange.statement);
 }
 
 void Tracker::name_statement(Exchange& exchange, const proto::Head& head) {
@@ -276,15 +305,18 @@ void Tracker::exchange_response(PerConnection& open, const proto::Head& head, co
         exchange.server_free = std::clamp(open.latest_answer, exchange.sent, std::max(exchange.sent, exchange.arrived));
     }
     append(exchange.attributes, head.attributes);
-    watch_response(at, head);
+    if (at.storage != nullptr) {
+        at.storage->response(head);
+    } else {
+        watch_response(at, head);
+    }
 }
 
 void Tracker::end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
-    PerConnection& open = open_[connection.id()];
     if (connection.role() == net::Role::server) {
         end_unit_message(connection, end, last_byte);
     } else {
-        end_exchange_message(open, end, last_byte);
+        end_exchange_message(connection, end, last_byte);
     }
 }
 
@@ -326,7 +358,8 @@ void Tracker::end_unit_message(const net::Connection& connection, const proto::E
     remove(open.units, found, spare_units_);
 }
 
-void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte) {
+void Tracker::end_exchange_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte) {
+    PerConnection& open = open_[connection.id()];
     const auto found = open.exchanges.find(end.correlation);
     if (found == open.exchanges.end()) {
         return;
@@ -336,10 +369,13 @@ void Tracker::end_exchange_message(PerConnection& open, const proto::End& end, c
     append(exchange.attributes, end.attributes);
     if (end.direction == proto::Direction::request) {
         exchange.bytes_out = bytes_of(end, at.request_begin);
+        exchange.body_out = exchange.protocol == "http" ? end.body_bytes : 0;
         exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
+        carry(at, connection, end.frame);
         return;
     }
     exchange.bytes_in = bytes_of(end, at.response_begin);
+    exchange.body_in = exchange.protocol == "http" ? end.body_bytes : 0;
     exchange.rows = end.rows;
     exchange.complete = end.complete && at.answering && last_byte.known;
     if (last_byte.known) {
@@ -365,13 +401,27 @@ void Tracker::content(net::Connection& connection, const proto::Content& content
     if (open == nullptr) {
         return;
     }
+    if (connection.role() != net::Role::server && content.direction == proto::Direction::request && content.frame != 0) {
+        const auto found = open->exchanges.find(content.correlation);
+        if (found != open->exchanges.end()) {
+            carry(found->second, connection, content.frame);
+        }
+    }
     const auto read_along = [&](auto& messages) {
         const auto found = messages.find(content.correlation);
         if (found != messages.end() && found->second.watch != nullptr) {
             found->second.watch->content(content, connection);
         }
     };
-    connection.role() == net::Role::server ? read_along(open->units) : read_along(open->exchanges);
+    if (connection.role() == net::Role::server) {
+        read_along(open->units);
+        return;
+    }
+    read_along(open->exchanges);
+    const auto exchange = open->exchanges.find(content.correlation);
+    if (exchange != open->exchanges.end() && exchange->second.storage != nullptr) {
+        exchange->second.storage->content(content);
+    }
 }
 
 /// What was seen of its bodies, whether it ended as it should or not.
@@ -381,6 +431,10 @@ void Tracker::conclude(OpenExchange& at, std::uint64_t position) {
         at.exchange.stream = at.watch->stream();
         at.exchange.genai = at.watch->genai();
         at.watch.reset();  // the node may lie spare for long
+    }
+    if (at.storage != nullptr) {
+        at.storage->finish(at.exchange);
+        at.storage.reset();
     }
 }
 

@@ -11,9 +11,20 @@
 #include "request/exchange.hpp"
 #include "request/route.hpp"
 #include "request/statement.hpp"
+#include "request/storage_watch.hpp"
 #include "request/unit.hpp"
 
 namespace timesink::request {
+
+/// A frame of a shared exchange's request was written.
+struct Carried {
+    ExchangeId exchange{};
+    SocketId socket{};
+    ProcessId process{};
+    ContextId writer{};  ///< the context current in the call; zero: not known
+    Instant at{};        ///< entry of the call
+    bool begins_call = false;
+};
 
 /// Told of units and exchanges as they begin and end, in the order of the events. References live until the call returns.
 class Listener {
@@ -29,6 +40,9 @@ public:
     virtual void ended(Unit&& unit) = 0;
     /// The first byte of an outgoing request was written.
     virtual void sent(const Exchange& exchange) = 0;
+    /// Of exchanges that are shared, follows sent() for the first frame, and comes again for each that has content or is the
+    /// last.
+    virtual void carried(const Carried& frame) { (void)frame; }
     /// Exactly one call for each sent; complete or not.
     virtual void answered(Exchange&& exchange) = 0;
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
@@ -59,6 +73,8 @@ public:
 
     /// Units that began earlier are older than the attach.
     void attached(Instant at) { attached_ = at; }
+    /// Exchanges are numbered as they begin, those that come by no connection among them.
+    [[nodiscard]] ExchangeId next_exchange() { return ExchangeId{++exchanges_}; }
     /// Ends everything that is open as unfinished.
     void finish();
 
@@ -74,8 +90,10 @@ private:
         Exchange exchange;
         std::uint64_t request_begin = 0;
         std::uint64_t response_begin = 0;
+        std::uint64_t carried = 0;  ///< where the frame begins that was told of last
         bool answering = false;
-        std::unique_ptr<AnswerWatch> watch;  ///< null: its bodies are not read
+        std::unique_ptr<AnswerWatch> watch;     ///< null: its bodies are not read
+        std::unique_ptr<StorageWatch> storage;  ///< null: it is not with object storage
     };
     using OpenUnits = std::map<proto::Correlation, OpenUnit>;
     using OpenExchanges = std::map<proto::Correlation, OpenExchange>;
@@ -90,11 +108,13 @@ private:
     void begin_unit(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void name_exchange(Exchange& exchange, const proto::Head& head);
+    static void name_storage(Exchange& exchange, const StorageCall& call);
     void name_statement(Exchange& exchange, const proto::Head& head);
     void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
+    void carry(OpenExchange& at, const net::Connection& connection, std::uint64_t frame);
     void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
-    void end_exchange_message(PerConnection& open, const proto::End& end, const net::Moment& last_byte);
+    void end_exchange_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     static void conclude(OpenExchange& at, std::uint64_t position);
     void end_all(PerConnection& open, const std::string& error);
 

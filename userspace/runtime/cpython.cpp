@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "timesink/abi/attach.h"
+
 namespace timesink::runtime {
 
 namespace {
@@ -33,6 +35,12 @@ constexpr std::array<Known, 5> kKnown{{
 
 /// PyThreadState.context, of which _Py_DebugOffsets does not tell: 3.13.0 by DWARF; 3.14.6 by what PyContext_CopyCurrent reads.
 constexpr std::uint32_t kContextSince313 = 208;
+
+/// The kernel side reads from .thread_id to the end of .context at once (bpf/cpython.h).
+constexpr bool read_at_once(const CPythonLayout& layout) {
+    return layout.thread_id < layout.context && layout.context + 8 - layout.thread_id <= TS_PYTHON_STATE_MOST;
+}
+static_assert(std::all_of(kKnown.begin(), kKnown.end(), [](const Known& known) { return read_at_once(known.layout); }));
 
 /// PyTypeObject, unchanged from 3.8 to 3.14 (Include/cpython/object.h): the methods' table, and what makes an instance.
 constexpr std::uint64_t kTypeMethods = 232;
@@ -119,8 +127,9 @@ std::optional<CPythonLayout> told_layout(const DebugOffsets& told, std::uint32_t
         return std::nullopt;
     }
     const auto narrow = [&](std::size_t member) { return static_cast<std::uint32_t>(members[member]); };
-    return CPythonLayout{narrow(0) + kMainAfterHead, narrow(1), narrow(2), narrow(3), narrow(4), narrow(5),
-                         kContextSince313,           8,         narrow(6)};
+    const CPythonLayout layout{narrow(0) + kMainAfterHead, narrow(1), narrow(2), narrow(3), narrow(4), narrow(5),
+                               kContextSince313,           8,         narrow(6)};
+    return read_at_once(layout) ? std::optional(layout) : std::nullopt;
 }
 
 /// Context.copy and Context.__new__, by the type's own tables: the functions are static, and no symbol need name them.

@@ -87,4 +87,12 @@ TS_ASSERT_SIZE(struct ts_go, 48);
  */
 #define TS_TLS_RANDOM_KNOWN (1ull << 32)
 
+/* Value of the map sqlite_processes: a process in which SQLite is followed. */
+struct ts_sqlite {
+	TS_U64 steps; /* counted by the kernel side: steps of all its threads */
+	__u32 epoch;  /* grows, by live/, when steps go untold for a while: what was open then is over */
+	__u32 reserved;
+};
+TS_ASSERT_SIZE(struct ts_sqlite, 16);
+
 #endif

@@ -39,7 +39,9 @@ using __s32 = std::int32_t;
 #endif
 
 #define TS_ABI_MAJOR 1
-#define TS_ABI_MINOR 3 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT */
+#define TS_ABI_MINOR                                                                                                   \
+	5 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
+	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -60,7 +62,11 @@ enum ts_event_kind {
 	TS_EVENT_TASK = 7,	   /* struct ts_task: fork, exec, exit of a target thread */
 	TS_EVENT_LOSS = 8,	   /* struct ts_loss: records of this CPU did not fit into its ring */
 	TS_EVENT_LINEAGE = 9,	   /* struct ts_lineage: a context of a language runtime was made (1.1) */
+	TS_EVENT_LOOP_PHASE = 12,  /* struct ts_loop_phase: what an event loop does next (1.4) */
 	TS_EVENT_PLAINTEXT = 14,   /* struct ts_plaintext: bytes that a TLS library takes or gives in the clear (1.3) */
+	TS_EVENT_ENGINE_NAME =
+		15, /* struct ts_engine_name: an embedded database was opened, a statement prepared (1.5) */
+	TS_EVENT_ENGINE_CALL = 16, /* struct ts_engine_call: an execution in the process began, or is over (1.5) */
 	/* from live/ */
 	TS_EVENT_WATERMARK = 64, /* struct ts_watermark: everything older than head.time has been delivered */
 	TS_EVENT_FACT = 65,	 /* struct ts_fact: something the analysis must know, as JSON */
@@ -302,6 +308,25 @@ struct ts_lineage {
 };
 TS_ASSERT_SIZE(struct ts_lineage, 48);
 
+enum ts_loop_phase_kind {
+	TS_LOOP_TIMERS = 1,    /* those that are due run now: the turn ends with them */
+	TS_LOOP_IMMEDIATE = 2, /* one was set, the first of those that run at the end of this turn */
+};
+
+/*
+ * Written where the event loop of Node.js does what no system call shows: Environment::RunTimers and
+ * ToggleImmediateRef(true) in its src/env.cc (lib/internal/timers.js calls the latter when the number of immediates
+ * that keep the loop alive leaves 0; that it comes back to 0 is handled inside CheckImmediate, where no function is
+ * entered).
+ */
+struct ts_loop_phase {
+	struct ts_event_head head;
+	__u32 pid;
+	__u16 phase; /* enum ts_loop_phase_kind */
+	__u16 polls; /* TS_CLASS_POLL calls of the thread since its previous TS_EVENT_CALL record; at most 65535 */
+};
+TS_ASSERT_SIZE(struct ts_loop_phase, 32);
+
 /*
  * Written when a program gives a TLS library bytes to encrypt (time: before they are; a call that cannot send them is
  * made again, and written again), or got some from it (time: at its return). The system calls that move the ciphertext
@@ -324,6 +349,54 @@ struct ts_plaintext {
 };
 TS_ASSERT_SIZE(struct ts_plaintext, 80);
 #define TS_PLAINTEXT_MOST 0x7fffffff /* bytes of one call; what claims more is not believed */
+
+enum ts_engine_subject { TS_ENGINE_DATABASE = 1, TS_ENGINE_STATEMENT = 2 };
+enum ts_engine_flag {
+	TS_ENGINE_CUT = 1 << 0,	  /* ts_engine_name: the text goes on, or could not be read */
+	TS_ENGINE_RESET = 1 << 1, /* ts_engine_call: given up by the program before the engine said that it was done */
+};
+
+/*
+ * Written when an engine that runs in the process (SQLite) has opened a database or prepared a statement; not when that
+ * failed. Followed by text_bytes bytes, the database's file name as the program gave it, or the statement's text, then
+ * zeros up to a multiple of 8. Numbers are unique within the run, never 0; databases and statements share them.
+ */
+struct ts_engine_name {
+	struct ts_event_head head; /* time: it returned */
+	TS_U64 entered;		   /* ns */
+	TS_U64 number;		   /* what calls name it by */
+	TS_U64 database; /* STATEMENT: the number of its database, told before if it was opened since the attach */
+	TS_U64 context;	 /* as of TS_CALL_CONTEXT; 0: none */
+	__u32 pid;
+	__u16 text_bytes;
+	__u8 subject; /* enum ts_engine_subject */
+	__u8 flags;   /* enum ts_engine_flag */
+};
+TS_ASSERT_SIZE(struct ts_engine_name, 64);
+
+enum ts_engine_stage { TS_ENGINE_BEGIN = 1, TS_ENGINE_END = 2 };
+
+/*
+ * Written when a statement is stepped for the first time since it was prepared or was over (BEGIN), and when that
+ * execution is over (END): the engine said so, or the program gave it up. What an engine executes for itself within a
+ * call is part of that call.
+ */
+struct ts_engine_call {
+	struct ts_event_head head; /* time: BEGIN: the first step was entered; END: this was written */
+	TS_U64 execution;	   /* number, as of ts_engine_name; the same in both records */
+	TS_U64 statement; /* BEGIN: number; 0: prepared before the attach, or what is known of it was forgotten */
+	TS_U64 context;	  /* BEGIN: as of TS_CALL_CONTEXT; 0: none */
+	TS_U64 first;	  /* END: ns, the first step returned */
+	TS_U64 last;	  /* END: ns, the last step returned */
+	TS_U64 inside;	  /* END: ns, in all steps together */
+	__u32 pid;
+	__u32 rows;   /* END: steps that gave a row */
+	__s32 result; /* END: of the last step, as in sqlite3.h: 100 a row, 101 done, else an error */
+	__u8 stage;   /* enum ts_engine_stage */
+	__u8 flags;   /* enum ts_engine_flag */
+	__u16 reserved;
+};
+TS_ASSERT_SIZE(struct ts_engine_call, 88);
 
 struct ts_watermark {
 	struct ts_event_head head;

@@ -3,21 +3,26 @@
     /ask/{kind}/{name}?fields…   kind: a function below; name: unique, handed to the provider as x-call, and behind an m as the model; the other
                                  fields of the query go to the provider as x-… header fields
 Its account: when the client's HTTP layer began each attempt (hooks of httpx), when the first token was there, when all was, and the tokens it was
-told. APP_PROVIDER: the provider's port. APP_HTTP2: the clients speak HTTP/2 by prior knowledge."""
+told. APP_PROVIDER: the provider's port. APP_HTTP2: the clients speak HTTP/2, in the clear by prior knowledge. APP_AUTHORITY: over TLS, with
+certificates of this authority (HTTP/2 by ALPN then)."""
 
 import contextlib
 import json
 import os
+import ssl
 import time
 
 import anthropic
 import openai
 from fastapi import FastAPI, Request
 
-BASE = f"http://127.0.0.1:{os.environ['APP_PROVIDER']}/gateway"
+AUTHORITY = os.environ.get("APP_AUTHORITY")
+BASE = f"http{'s' if AUTHORITY else ''}://localhost:{os.environ['APP_PROVIDER']}/gateway"
 TRUTH = open(os.environ["APP_TRUTH"], "a", buffering=1)
 SENT = {}
 PROTOCOL = {"http1": False, "http2": True} if os.environ.get("APP_HTTP2") else {}
+if AUTHORITY:
+    PROTOCOL["verify"] = ssl.create_default_context(cafile=AUTHORITY)
 
 
 def note(request):

@@ -5,7 +5,7 @@
     x-gap-ms    between tokens
     x-tokens    how many, each an event of its own when streamed
     x-fail      how many attempts are answered 429, with retry-after-ms 60, before one succeeds
-    x-gzip      an unstreamed answer is compressed
+    x-encoding  gzip, br or zstd: an unstreamed answer is compressed
 
 The log (PROVIDER_LOG) has one JSON line an answer: what was said of tokens, and when the first token was given away to be sent (CLOCK_MONOTONIC)."""
 
@@ -15,6 +15,10 @@ import json
 import os
 import time
 
+import brotli
+from backports import zstd
+
+COMPRESS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}
 LOG = open(os.environ["PROVIDER_LOG"], "a", buffering=1)
 FAILED = {}
 LIMITS = [(b"x-ratelimit-limit-requests", b"60"), (b"x-ratelimit-remaining-requests", b"0"), (b"x-ratelimit-reset-requests", b"1s")]
@@ -34,9 +38,10 @@ class Call:
     async def answer(self, status, body, fields=()):
         data = json.dumps(body).encode()
         headers = [(b"content-type", b"application/json"), *fields]
-        if "x-gzip" in self.fields and status == 200:
-            data = gzip.compress(data)
-            headers.append((b"content-encoding", b"gzip"))
+        encoding = self.fields.get("x-encoding")
+        if encoding and status == 200:
+            data = COMPRESS[encoding](data)
+            headers.append((b"content-encoding", encoding.encode()))
         headers.append((b"content-length", str(len(data)).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": data})

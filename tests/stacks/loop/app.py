@@ -1,17 +1,18 @@
 """Requests that share one event loop and a pool of connections: a plain ASGI service, with its own account of who sent what.
 
 Configured by the environment: LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_DRIVER (of databases.py), LOOP_HTTP (of clients.py),
-LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_TRANSPORTS (file: what went through the sockets, see testbed/transports.py).
+LOOP_POOL (connections), LOOP_AUTHORITY (file: all of these are asked over TLS, with certificates of this authority), LOOP_TRUTH (file, written at the end), LOOP_TRANSPORTS (file: what went through the sockets, see testbed/transports.py).
 
 The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at. Of every use of a
 connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC): a pool hands a connection to one at a time, so whatever
-left that port in that time is the request's. Work after the response is noted as such.
+left that port in that time is the request's; a client that sends several requests at once over one connection has each named apart. Work after the response is noted as such.
 """
 
 import asyncio
 import contextlib
 import contextvars
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -32,7 +33,8 @@ from testbed import transports  # noqa: E402
 TRANSPORTS = os.environ.get("LOOP_TRANSPORTS")
 if TRANSPORTS:
     transports.install()
-PROVIDER = f"http://127.0.0.1:{os.environ['LOOP_PROVIDER']}"
+AUTHORITY = os.environ.get("LOOP_AUTHORITY")
+PROVIDER = f"http{'s' if AUTHORITY else ''}://127.0.0.1:{os.environ['LOOP_PROVIDER']}"
 database = DRIVERS[os.environ.get("LOOP_DRIVER", "asyncpg")]()
 client = CLIENTS[os.environ.get("LOOP_HTTP", "httpx")]()
 
@@ -73,7 +75,8 @@ async def in_thread(function, *arguments, **named):
 class Stores:
     async def open(self):
         await database.open()
-        self.redis = redis.asyncio.BlockingConnectionPool(host="127.0.0.1", port=int(os.environ["LOOP_REDIS"]), max_connections=POOL)
+        secured = {"connection_class": redis.asyncio.SSLConnection, "ssl_ca_certs": AUTHORITY} if AUTHORITY else {}
+        self.redis = redis.asyncio.BlockingConnectionPool(host="127.0.0.1", port=int(os.environ["LOOP_REDIS"]), max_connections=POOL, **secured)
         await client.open()
         # Not psycopg's own pool of threads: the very thread that is handed the work must send it.
         self.threads, self.plain = asyncio.Queue(), queue.Queue()
@@ -151,12 +154,37 @@ async def timers(work, number):
         await one(work, number + offset)
 
 
+numbers = itertools.count()
+
+
+def in_letters(number):
+    """That no one takes for the number of something."""
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+
+
+async def ask_provider(work, number, body=None):
+    name = f"/v1/{in_letters(next(numbers))}" if client.shares_connections else "/v1/rate"
+    port, began = await client.ask(f"{PROVIDER}{name}?ms={2 + number % 6}", body)
+    work.calls.append({"kind": "provider", "port": port, "name": name if client.shares_connections else None, "begin": began,
+                       "end": time.monotonic_ns(), "background": False})
+
+
 async def provider(work, number):
     await one(work, number)
-    began = time.monotonic_ns()
-    port = await client.get(f"{PROVIDER}/v1/rate?ms={2 + number % 6}")
-    work.calls.append({"kind": "provider", "port": port, "begin": began, "end": time.monotonic_ns(), "background": False})
+    await ask_provider(work, number)
     await one(work, number + 1)
+
+
+async def providers(work, number):
+    """One after the other, with and without a body."""
+    await ask_provider(work, number)
+    await ask_provider(work, number + 1, b"x" * (100 + number % 5 * 3000))
+    await one(work, number)
+    await ask_provider(work, number + 2)
+
+
+async def fan(work, number):
+    await asyncio.gather(*(ask_provider(work, number + offset, b"y" * 500 if offset else None) for offset in range(3)))
 
 
 async def cache(work, number):
@@ -232,7 +260,7 @@ AFTERWARDS = {"after": two_after}
 ENDPOINTS = {
     "one": one, "three": lambda work, number: several(work, number, 3), "five": lambda work, number: several(work, number, 5),
     "many": lambda work, number: held(work, number, 20), "gather": parallel, "tasks": parallel_tasks, "transaction": transaction,
-    "slow": slow, "timers": timers, "provider": provider, "cache": cache, "thread": thread, "executor": executor,
+    "slow": slow, "timers": timers, "provider": provider, "providers": providers, "fan": fan, "cache": cache, "thread": thread, "executor": executor,
     "anyio": anyio_thread, "background": leave_behind, "detached": detached, "after": one, "large": one,
 }
 

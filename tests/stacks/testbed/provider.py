@@ -1,13 +1,14 @@
 """A payment provider's double: plain HTTP/1.1 with keep-alive; the caller chooses how long it thinks.
 
     GET|POST /v1/…?ms=8[&bytes=200]    answers after 8 ms
-Run as a program: provider.py PORT LOG. The log has one JSON line per answer (caller's port, received_ns, answered_ns), written at the end.
+Run as a program: provider.py PORT LOG [CERTIFICATE KEY]: over TLS then. The log has one JSON line per answer (caller's port, received_ns, answered_ns), written at the end.
 One thread and no framework: it must not be what the benchmark measures.
 """
 
 import asyncio
 import json
 import signal
+import ssl
 import sys
 import time
 import urllib.parse
@@ -42,12 +43,15 @@ class Answering(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
-async def serve(port, log_path):
-    log = []
+async def serve(port, log_path, *secured_by):
+    log, secured = [], None
+    if secured_by:
+        secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secured.load_cert_chain(*secured_by)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(log), "127.0.0.1", port, backlog=512)
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(log), "127.0.0.1", port, backlog=512, ssl=secured)
     await ended.wait()
     server.close()
     with open(log_path, "w") as file:
@@ -56,4 +60,4 @@ async def serve(port, log_path):
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))
+    asyncio.run(serve(int(sys.argv[1]), *sys.argv[2:]))

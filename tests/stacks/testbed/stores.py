@@ -22,9 +22,10 @@ def postgres_directory():
 
 
 class Postgres:
-    """Durability is off: the cluster lives for a few minutes, and the disk of a CI machine is not what is being measured."""
+    """Durability is off: the cluster lives for a few minutes, and the disk of a CI machine is not what is being measured. `secured_by`: certificate and
+    key; clients may then ask for TLS."""
 
-    def __init__(self, stack, cpus=None):
+    def __init__(self, stack, cpus=None, secured_by=()):
         self.port = free_port()
         self.binaries = postgres_directory()
         data = stack.directory / "postgres"
@@ -39,10 +40,15 @@ class Postgres:
                               capture_output=True, text=True, cwd=data, stdin=subprocess.DEVNULL)
         if made.returncode != 0:
             raise StackError(f"initdb failed:\n{made.stdout}{made.stderr}")
+        for source, name in zip(secured_by, ("server.crt", "server.key")):
+            shutil.copy(source, data / name)
+            (data / name).chmod(0o600)
+            shutil.chown(data / name, self.user, self.user)
         # SIGINT: fast shutdown; SIGQUIT, should this driver die: at once.
         self.process = stack.start("postgres", [
             self.binaries / "postgres", "-D", data, "-p", self.port, "-k", data, "-c", "listen_addresses=127.0.0.1",
             "-c", "fsync=off", "-c", "max_connections=200", "-c", "autovacuum=off", "-c", "jit=off",
+            "-c", f"ssl={'on' if secured_by else 'off'}",
         ], user=user, stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT, cpus=cpus)
         self.wait_until_ready()
 
@@ -72,10 +78,15 @@ class Postgres:
 
 
 class Redis:
-    def __init__(self, stack, cpus=None):
+    """`secured_by`: certificate and key; then it speaks TLS only."""
+
+    def __init__(self, stack, cpus=None, secured_by=()):
         self.port = free_port()
         program = shutil.which("redis-server")
         if not program:
             raise StackError("redis-server is not installed (scripts/setup installs it)")
-        self.process = stack.start("redis", [program, "--bind", "127.0.0.1", "--port", self.port, "--save", "", "--appendonly", "no",
+        port = ["--port", self.port]
+        if secured_by:
+            port = ["--port", 0, "--tls-port", self.port, "--tls-cert-file", secured_by[0], "--tls-key-file", secured_by[1], "--tls-auth-clients", "no"]
+        self.process = stack.start("redis", [program, "--bind", "127.0.0.1", *port, "--save", "", "--appendonly", "no",
                                              "--dir", stack.directory], cpus=cpus).wait_for_port(self.port)

@@ -110,6 +110,37 @@ TEST_F(LoopOwnersTest, WhoWaitsForTheOnlyConnectionGetsItNext) {
     EXPECT_EQ(owners_.horizon(), Instant::max());
 }
 
+/// The wait that the next call tells of may have been before what runs now, or behind it: the phase says how many it knows of.
+TEST_F(LoopOwnersTest, WhatTimersSendIsNotOfTheReadBeforeThem) {
+    owners_.tells_phases(ProcessId{}, {.timers = true, .immediates = true});
+    const auto asleep = [&](std::uint64_t id, std::int64_t at) {
+        request(id, at);
+        send(1000 + id, 1, at + 10, {UnitId{id}, Evidence::thread, 1});
+        reply(1000 + id, 1, at + 100);
+        owners_.on(event::LoopPhase{us(at + 5100), kLoop, ProcessId{}, TS_LOOP_TIMERS, 1});
+    };
+    for (std::uint64_t id = 1; id <= 6; ++id) {
+        const auto at = static_cast<std::int64_t>(id) * 10000;
+        asleep(id, at);
+        call(TS_OPERATION_WRITE, at + 5110, 1, true);  // the wait that it tells of is the one before the timers
+        owners_.sent(exchange(1100 + id, 1, at + 5110), {UnitId{id}, Evidence::thread, 1});
+        reply(1100 + id, 1, at + 5200);
+        respond(id, at + 5210);
+        collect();
+    }
+    asleep(11, 100000);
+    request(12, 105099);
+    call(TS_OPERATION_WRITE, 105110, 1, true);
+    EXPECT_TRUE(owners_.sent(exchange(3000, 1, 105110), {{}, Evidence::ambiguous, 0}));
+    reply(3000, 1, 105200);
+    respond(11, 105210);
+    respond(12, 105300);
+    owners_.finish();
+    collect();
+    EXPECT_EQ(decided_[3000].unit, UnitId{11});
+    EXPECT_EQ(decided_[3000].grounds.reason, infer::Reason::woke);
+}
+
 TEST_F(LoopOwnersTest, WhatIsNotOnALoopIsNotItsBusiness) {
     EXPECT_FALSE(owners_.sent(exchange(1, 1, 0), {{}, Evidence::ambiguous, 0}));
     request(1, 0);

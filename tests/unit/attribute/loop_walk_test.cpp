@@ -125,6 +125,24 @@ TEST(LoopWalk, UntilTheRequestIsWholeTheClientIsWaitedFor) {
     EXPECT_EQ(sums.count(Cause::sleep), 0U);
 }
 
+TEST(LoopWalk, AClientThatLeavesTheSocketFullIsWaitedFor) {
+    const auto sums_of = [](std::int64_t first_write) {
+        Story story(1000);
+        story.live.unit.first_response = us(100);
+        story.call(TS_OPERATION_WRITE, kClient, 100, 110, kMain, first_write)
+            .call(TS_OPERATION_READ, kOther, 120, 130)
+            .off(140, 580, 590, kEpollWait)
+            .call(TS_OPERATION_WRITE, kClient, 600, 1000, kMain, 500);
+        return story.account_on_loop();
+    };
+    const Sums slow = sums_of(100'000);
+    EXPECT_EQ(slow.at(Cause::transfer_response), 470) << "from the write that filled it until the loop was woken";
+    EXPECT_EQ(slow.count(Cause::sleep), 0U);
+    const Sums pause = sums_of(80);
+    EXPECT_EQ(pause.count(Cause::transfer_response), 0U) << "a short line fills no socket";
+    EXPECT_GT(pause.at(Cause::sleep), 0);
+}
+
 /// Two connections of a pool, both in use at 0; the first is given back at 600 and is the unit's from 690 on.
 class PoolStory : public Story {
 public:

@@ -62,7 +62,8 @@ public:
         return *this;
     }
 
-    Story& call(ts_operation operation, SocketId socket, std::int64_t entered, std::int64_t exited, ThreadId thread = kMain) {
+    Story& call(ts_operation operation, SocketId socket, std::int64_t entered, std::int64_t exited, ThreadId thread = kMain,
+                std::int64_t result = 1) {
         event::Call call{};
         call.operation = operation;
         call.socket = socket;
@@ -70,7 +71,7 @@ public:
         call.exited = us(exited);
         call.thread = thread;
         call.process = kProcess;
-        call.result = 1;
+        call.result = result;
         timelines.on(call);
         return *this;
     }

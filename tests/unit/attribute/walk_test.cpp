@@ -98,13 +98,24 @@ TEST(Walk, BlockedInUserCodeIsAPageFaultAndPreadIsDisk) {
 TEST(Walk, ASlowClientIsTransferOnlyOnceTheResponseHasBegun) {
     Story story(1000);
     story.live.unit.first_response = us(400);
-    story.call(TS_OPERATION_WRITE, kClient, 400, 410).off(420, 900, 900, kEpollWait).call(TS_OPERATION_WRITE, kClient, 920, 1000);
+    story.call(TS_OPERATION_WRITE, kClient, 400, 410, kMain, 100'000)
+        .off(420, 900, 900, kEpollWait)
+        .call(TS_OPERATION_WRITE, kClient, 920, 1000);
     EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 520}, {Cause::transfer_response, 480}}));
 
     Story sleeper(1000);
     sleeper.live.unit.first_response = us(920);
     sleeper.off(420, 900, 900, kEpollWait).call(TS_OPERATION_WRITE, kClient, 920, 1000);
     EXPECT_EQ(sleeper.account(), (Sums{{Cause::cpu, 520}, {Cause::sleep, 480}}));
+}
+
+TEST(Walk, AServiceThatPausesBetweenTwoPiecesOfItsResponseSleeps) {
+    Story story(1000);
+    story.live.unit.first_response = us(400);
+    story.call(TS_OPERATION_WRITE, kClient, 400, 410, kMain, 80)
+        .off(420, 900, 900, kEpollWait)
+        .call(TS_OPERATION_WRITE, kClient, 920, 1000, kMain, 80);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 520}, {Cause::sleep, 480}}));
 }
 
 TEST(Walk, AMissingBodyIsTheClients) {

@@ -112,6 +112,13 @@ const Malformed kMalformed[] = {
          lineage.child = lineage.parent = 10;
          stream.lineage(lineage);
      }},
+    {"a phase of an event loop that there is not",
+     [](Stream& stream) {
+         ts_loop_phase phase{};
+         phase.head = records::head(4, 0, 9);
+         phase.phase = TS_LOOP_IMMEDIATE + 1;
+         stream.loop_phase(phase);
+     }},
     {"a close with payload",
      [](Stream& stream) {
          auto call = sound_call();
@@ -317,6 +324,17 @@ TEST(Record, LineageTellsWhoWasCopied) {
     EXPECT_EQ(decoded(stream), "lineage at=4 thread=9 pid=8 child=11 parent=10");
 }
 
+TEST(Record, APhaseOfAnEventLoopTellsWhoseAndHowOftenItPolled) {
+    Stream stream;
+    ts_loop_phase phase{};
+    phase.head = records::head(4, 0, 9);
+    phase.pid = 8;
+    phase.phase = TS_LOOP_TIMERS;
+    phase.polls = 2;
+    stream.loop_phase(phase);
+    EXPECT_EQ(decoded(stream), "loop at=4 thread=9 pid=8 phase=1 polls=2");
+}
+
 ts_plaintext plaintext(std::uint64_t length) {
     ts_plaintext plain{};
     plain.head = records::head(4, 0, 9);
@@ -352,6 +370,79 @@ TEST(Record, PlaintextThatContradictsItselfIsMalformed) {
     auto bytes = stream.take();
     const std::uint16_t more = 500;
     std::memcpy(bytes.data() + offsetof(ts_plaintext, tail_bytes), &more, sizeof(more));
+    EXPECT_EQ(check(bytes), Validity::malformed);
+}
+
+ts_engine_name engine_name(ts_engine_subject subject) {
+    ts_engine_name name{};
+    name.head = records::head(9, 0, 8);
+    name.entered = 4;
+    name.number = 3;
+    name.database = 2;
+    name.pid = 7;
+    name.subject = static_cast<__u8>(subject);
+    return name;
+}
+
+ts_engine_call engine_end() {
+    ts_engine_call call{};
+    call.head = records::head(9, 0, 8);
+    call.execution = 5;
+    call.first = 6;
+    call.last = 8;
+    call.inside = 3;
+    call.rows = 2;
+    call.result = 101;
+    call.pid = 7;
+    call.stage = TS_ENGINE_END;
+    return call;
+}
+
+TEST(Record, WhatAnEngineInTheProcessExecutesHasANameABeginAndAnEnd) {
+    Stream names;
+    names.engine_name(engine_name(TS_ENGINE_STATEMENT), "SELECT 1");
+    EXPECT_EQ(decoded(names), "statement entered=4 at=9 thread=8 pid=7 number=3 database=2 \"SELECT 1\"");
+    Stream begins;
+    ts_engine_call begin = engine_end();
+    begin.stage = TS_ENGINE_BEGIN;
+    begin.statement = 3;
+    begins.engine_call(begin);
+    EXPECT_EQ(decoded(begins), "execution 5 begins at=9 thread=8 pid=7 statement=3");
+    Stream ends;
+    ends.engine_call(engine_end());
+    EXPECT_EQ(decoded(ends), "execution 5 ends at=9 thread=8 pid=7 first=6 last=8 inside=3 rows=2 result=101");
+}
+
+TEST(Record, AnEnginesRecordThatContradictsItselfIsMalformed) {
+    const auto name_with = [](auto change) {
+        ts_engine_name name = engine_name(TS_ENGINE_DATABASE);
+        change(name);
+        Stream stream;
+        stream.engine_name(name, "a.db");
+        return check(stream.take());
+    };
+    EXPECT_EQ(name_with([](ts_engine_name&) {}), Validity::valid);
+    EXPECT_EQ(name_with([](ts_engine_name& name) { name.number = 0; }), Validity::malformed);
+    EXPECT_EQ(name_with([](ts_engine_name& name) { name.entered = 10; }), Validity::malformed);
+    EXPECT_EQ(name_with([](ts_engine_name& name) { name.subject = 3; }), Validity::malformed);
+    const auto call_with = [](auto change) {
+        ts_engine_call call = engine_end();
+        change(call);
+        Stream stream;
+        stream.engine_call(call);
+        return check(stream.take());
+    };
+    EXPECT_EQ(call_with([](ts_engine_call&) {}), Validity::valid);
+    EXPECT_EQ(call_with([](ts_engine_call& call) { call.execution = 0; }), Validity::malformed);
+    EXPECT_EQ(call_with([](ts_engine_call& call) { call.first = 9; }), Validity::malformed);
+    EXPECT_EQ(call_with([](ts_engine_call& call) { call.last = 10; }), Validity::malformed);
+    EXPECT_EQ(call_with([](ts_engine_call& call) { call.inside = ~0ULL; }), Validity::malformed);
+    EXPECT_EQ(call_with([](ts_engine_call& call) { call.stage = 3; }), Validity::malformed);
+    Stream stream;
+    stream.engine_name(engine_name(TS_ENGINE_DATABASE), "a.db");
+    auto bytes = stream.take();
+    const std::uint16_t more = 500;
+    std::memcpy(bytes.data() + offsetof(ts_engine_name, text_bytes), &more, sizeof(more));
     EXPECT_EQ(check(bytes), Validity::malformed);
 }
 

@@ -1,5 +1,6 @@
 #include "genai/inflate.hpp"
 
+#include <brotli/encode.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -30,17 +31,30 @@ std::string zstandard(const std::string& text) {
     return out;
 }
 
+std::string brotli(const std::string& text) {
+    std::size_t size = BrotliEncoderMaxCompressedSize(text.size());
+    std::string out(size, '\0');
+    EXPECT_EQ(BrotliEncoderCompress(5, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT, text.size(),
+                                    reinterpret_cast<const std::uint8_t*>(text.data()), &size,
+                                    reinterpret_cast<std::uint8_t*>(out.data())),
+              BROTLI_TRUE);
+    out.resize(size);
+    return out;
+}
+
 TEST(Inflate, UndoesWhatIsWhole) {
     const std::string text = R"({"usage":{}})" + std::string(50000, 'x');
     EXPECT_EQ(inflate("gzip", deflated(text, 31)), text);
     EXPECT_EQ(inflate("deflate", deflated(text, 15)), text);
     EXPECT_EQ(inflate("deflate", deflated(text, -15)), text);
     EXPECT_EQ(inflate("zstd", zstandard(text)), text);
+    EXPECT_EQ(inflate("br", brotli(text)), text);
 }
 
 TEST(Inflate, SaysNothingOfWhatIsNotWholeOrNotOfIt) {
-    for (const auto& [encoding, bytes] :
-         {std::pair<const char*, std::string>{"gzip", deflated("hello", 31)}, {"zstd", zstandard("hello")}}) {
+    for (const auto& [encoding, bytes] : {std::pair<const char*, std::string>{"gzip", deflated("hello", 31)},
+                                          {"zstd", zstandard("hello")},
+                                          {"br", brotli("hello")}}) {
         for (std::size_t size = 0; size + 1 < bytes.size(); ++size) {
             EXPECT_FALSE(inflate(encoding, std::string_view(bytes).substr(0, size))) << encoding << size;
         }
@@ -54,6 +68,7 @@ TEST(Inflate, ABombIsNotFollowed) {
     const std::string bomb(kMostInflated * 8, '\0');
     EXPECT_FALSE(inflate("gzip", deflated(bomb, 31)));
     EXPECT_FALSE(inflate("zstd", zstandard(bomb)));
+    EXPECT_FALSE(inflate("br", brotli(bomb)));
 }
 
 }  // namespace

@@ -13,6 +13,11 @@ Instant ms(double at) {
     return Instant(std::chrono::seconds(10) + std::chrono::nanoseconds(static_cast<std::int64_t>(at * 1e6)));
 }
 
+struct Phase {
+    bool timers = false;
+    double immediate_set_at = 0;  // ms; 0: none was
+};
+
 /// A loop on which every segment is a turn of its own, unless said otherwise; statements are numbered as they are sent.
 class SimulationTest : public ::testing::Test {
 protected:
@@ -34,8 +39,11 @@ protected:
     }
     static Act responds(std::uint64_t unit) { return {.kind = Act::Kind::response, .unit = UnitId{unit}}; }
 
-    void segment(double at, std::vector<Stimulus> stimuli, std::vector<Act> acts, bool last = true) {
+    void segment(double at, std::vector<Stimulus> stimuli, std::vector<Act> acts, bool last = true, Phase phase = {}) {
         Segment told;
+        told.timers = phase.timers;
+        told.immediates = last && !phase.timers;
+        told.immediate_set_at = phase.immediate_set_at > 0 ? ms(phase.immediate_set_at) : Instant{};
         told.at = told.turn_begin = ms(at);
         told.end = ms(at + 0.01);
         told.waited = last;
@@ -61,7 +69,7 @@ protected:
                 if (sleep > 0) {
                     segment(at_, {reply(exchange_, 1)}, {});
                     at_ += sleep;
-                    segment(at_, {}, {sends(++exchange_, 1, shapes[s])});
+                    segment(at_, {}, {sends(++exchange_, 1, shapes[s])}, true, {.timers = true});
                 } else {
                     const std::uint64_t before = exchange_;
                     segment(at_, {reply(before, 1)}, {sends(++exchange_, 1, shapes[s])});
@@ -152,6 +160,33 @@ TEST_F(SimulationTest, WhoWritesInTheSegmentOfAReplyOnAnIdlePoolIsItsOwner) {
     expect_owner(1004, 101, Reason::reply);
 }
 
+TEST_F(SimulationTest, TheOrderOfRepliesHoldsForEachPoolByItself) {
+    const auto elsewhere = [](std::uint64_t exchange) {
+        Act act = sends(exchange, 9, 31);
+        act.pool = PoolId{1};
+        act.may_wait = false;
+        return act;
+    };
+    for (int i = 0; i < 6; ++i) {
+        const std::uint64_t unit = ++unit_;
+        at_ += 10;
+        segment(at_, {request(unit, 1)}, {sends(++exchange_, 1, 11)});
+        const std::uint64_t before = exchange_;
+        segment(at_ + 1, {reply(before, 1)}, {elsewhere(++exchange_)});
+        segment(at_ + 2, {reply(exchange_, 9)}, {responds(unit)});
+        simulation_.quiet();
+    }
+    learn(2, {21, 11});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {sends(1002, 2, 21)});
+    // The first to be read of writes last, for its driver takes longer.
+    segment(at_ + 3, {reply(1001, 1), reply(1002, 2)}, {sends(1003, 2, 11), elsewhere(1004)});
+    segment(at_ + 4, {reply(1003, 2)}, {responds(102)}, false);
+    segment(at_ + 4.1, {reply(1004, 9)}, {responds(101)});
+    expect_owner(1003, 102, Reason::reply);
+    expect_owner(1004, 101, Reason::reply);
+}
+
 TEST_F(SimulationTest, ASleeperIsDueWhenItsKindUsuallyIs) {
     learn(1, {11, 12}, 5);
     learn(2, {21, 22}, 50);
@@ -181,6 +216,55 @@ TEST_F(SimulationTest, OfEqualSleepersTheResponseSaysWhoWoke) {
     collect();
     expect_owner(1003, 102, Reason::woke);
     expect_owner(1004, 101, Reason::woke);
+}
+
+/// Two turns that differ in nothing but what is told of timers: a sleeper is due, and the reply of another was read.
+TEST_F(SimulationTest, WhereTimersAreToldOnlyTheyWakeSleepers) {
+    for (const bool fired : {false, true}) {
+        simulation_ = Simulation{};
+        simulation_.told({.timers = true});
+        learn(1, {11, 12}, 5);
+        learn(2, {21, 12});
+        learn(2, {21});
+        segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+        segment(at_ + 2, {reply(1001, 1)}, {});
+        segment(at_ + 3, {request(102, 2)}, {sends(1002, 1, 21)});
+        if (fired) {
+            segment(at_ + 7, {reply(1002, 1)}, {responds(102)}, false);
+            segment(at_ + 7.1, {}, {sends(1003, 1, 12)}, true, {.timers = true});
+            segment(at_ + 8, {reply(1003, 1)}, {responds(101)});
+            expect_owner(1003, 101, Reason::woke);
+        } else {
+            segment(at_ + 7, {reply(1002, 1)}, {sends(1003, 1, 12)});
+            segment(at_ + 8, {reply(1003, 1)}, {responds(102)});
+            expect_owner(1003, 102, Reason::reply);
+        }
+    }
+}
+
+TEST_F(SimulationTest, AnImmediateThatWasSetPutsOffWhatItsOwnerWrites) {
+    simulation_.told({.immediates = true});
+    for (int i = 0; i < 6; ++i) {
+        const std::uint64_t unit = ++unit_;
+        at_ += 10;
+        segment(at_, {request(unit, 1)}, {sends(++exchange_, 1, 11)});
+        Act late = sends(exchange_ + 1, 1, 12);
+        late.certain = UnitId{unit};
+        late.at = ms(at_ + 1.2);
+        segment(at_ + 1, {reply(exchange_, 1)}, {late}, true, {.immediate_set_at = at_ + 1.1});
+        segment(at_ + 2, {reply(++exchange_, 1)}, {responds(unit)});
+        simulation_.quiet();
+    }
+    learn(2, {11, 12});
+    // Both could write the next 12. One of them set an immediate, so it is the other one who did at once.
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {sends(1002, 2, 11)});
+    segment(at_ + 3, {reply(1001, 1)}, {}, false, {.immediate_set_at = at_ + 3.01});
+    segment(at_ + 3.1, {reply(1002, 2)}, {sends(1003, 2, 12), sends(1004, 1, 12)});
+    segment(at_ + 4, {reply(1003, 2)}, {responds(102)}, false);
+    segment(at_ + 4.1, {reply(1004, 1)}, {responds(101)});
+    expect_owner(1003, 102, Reason::reply);
+    expect_owner(1004, 101, Reason::deferred);
 }
 
 TEST_F(SimulationTest, AResponseThatContradictsMakesBothUnitsUnknown) {

@@ -105,6 +105,25 @@ TEST_F(ConnectionTest, AClientsResponseMayComeInParts) {
     EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "! 200 10/11/12", "!. 30/31/32"));
 }
 
+TEST_F(ConnectionTest, AResponseThatIsReadAfterItsServerResetTheConnectionIsWhole) {
+    Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
+    transfer(connection, TS_OPERATION_WRITE, 0, kGet, 1, 2);
+    arrive(connection, kOk.size() + 24, 10);
+    connection.on(event::SocketState{.at = us(20), .socket = SocketId{1}, .old_state = 1, .new_state = 7});
+    transfer(connection, TS_OPERATION_READ, 0, kOk, 31, 32);
+    EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "! 200 10/31/32", "!. 10/31/32"));
+    EXPECT_TRUE(connection.summary().open) << "until the target closes it";
+}
+
+TEST_F(ConnectionTest, AResetWithNothingToReadIsTheEnd) {
+    Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
+    transfer(connection, TS_OPERATION_WRITE, 0, kGet, 1, 2);
+    arrive(connection, 1, 10);  // a FIN
+    connection.on(event::SocketState{.at = us(20), .socket = SocketId{1}, .old_state = 8, .new_state = 7});
+    EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "closed"));
+    EXPECT_FALSE(connection.summary().open);
+}
+
 TEST_F(ConnectionTest, ARequestThatComesInPartsIsRecognisedAllTheSame) {
     Connection connection(socket(1, TS_SOCKET_PASSIVE), false, diary_);
     arrive(connection, kGet.size(), 10);

@@ -63,7 +63,7 @@ const std::map<std::string, Detect> kCorpora = {
 };
 
 TEST(Corpora, NoDetectorTakesWhatAnotherProtocolSays) {
-    const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../fuzz/corpus";
+    const auto folder = std::filesystem::path(TIMESINK_TESTS) / "fuzz/corpus";
     std::size_t seen = 0;
     for (const auto& [name, own] : kCorpora) {
         for (const auto& file : std::filesystem::directory_iterator(folder / name)) {

@@ -84,6 +84,13 @@ const Case kCases[] = {
       server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")},
      {"PUT /b/k {http.request.header.authorization=AWS4-HMAC-SHA256, http.request.header.content-length=0} -> 200 "
       "{http.response.header.content-length=0}"}},
+    {"of a signature the scheme, and the service that it is for",
+     {client("PUT /b/k HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential=secret/20261121/r/s3/aws4_request, "
+             "Signature=secret\r\nContent-Length: 0\r\n\r\n"),
+      server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")},
+     {"PUT /b/k {http.request.header.authorization=AWS4-HMAC-SHA256, aws.signed.service=s3, "
+      "http.request.header.content-length=0} "
+      "-> 200 {http.response.header.content-length=0}"}},
     {"smuggling: Transfer-Encoding overrides Content-Length",
      {client("POST /a HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nZ\r\n0\r\n\r\n"),
       server("HTTP/1.1 204 No Content\r\n\r\n")},

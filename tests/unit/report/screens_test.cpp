@@ -210,7 +210,7 @@ const Screen kScreens[] = {
 class Screens : public testing::TestWithParam<Screen> {};
 
 std::filesystem::path file_of(const Screen& screen) {
-    return std::filesystem::path(__FILE__).parent_path() / "screens" / (std::string(screen.name) + ".txt");
+    return std::filesystem::path(TIMESINK_TESTS) / "unit/report/screens" / (std::string(screen.name) + ".txt");
 }
 
 TEST_P(Screens, LooksAsItDid) {

@@ -107,6 +107,10 @@ TEST(CPython, WhatIsNotKnownIsNotGuessed) {
     memory.text(kRuntime, "xdebugqy");
     memory.word(kVersion, 0x030d00f0);
     EXPECT_THAT(examine_cpython(symbols(), memory).reason, HasSubstr("does not tell"));
+    memory.text(kRuntime, "xdebugpy");
+    memory.word(kRuntime + 8 + 1 * 8, 0);                // not free-threaded
+    memory.word(kRuntime + 8 + (18 + 5) * 8, 208 - 96);  // the thread's id, too far from its context to be read at once
+    EXPECT_THAT(examine_cpython(symbols(), memory).reason, HasSubstr("makes no sense"));
     EXPECT_EQ(examine_cpython({}, memory).state, CPythonState::unsupported);
 }
 

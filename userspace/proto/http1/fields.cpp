@@ -23,7 +23,7 @@ struct Fields::Known {
     Meaning meaning;
     std::string_view of_request;  ///< empty: no attribute
     std::string_view of_response;
-    static const std::array<Known, 35> kAll;
+    static const std::array<Known, 39> kAll;
     /// Null: not one of them.
     static const Known* find(std::string_view name);
 };
@@ -48,6 +48,28 @@ std::string lower(std::string_view text) {
     std::string out(text);
     std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
     return out;
+}
+
+/// Of "AWS4-HMAC-SHA256 Credential=KEY/20261121/us-east-1/s3/aws4_request, …" the "s3": for which of Amazon's APIs it was signed.
+/// Empty: it is not said, or is nothing that could be a service's name.
+std::string_view signed_service(std::string_view value) {
+    constexpr std::string_view kScope = "Credential=";
+    const std::size_t begin = value.find(kScope);
+    if (begin == std::string_view::npos) {
+        return {};
+    }
+    value = value.substr(begin + kScope.size());
+    value = value.substr(0, value.find_first_of(", "));
+    const std::size_t last = value.rfind('/');
+    const std::size_t before = last == std::string_view::npos || last == 0 ? last : value.rfind('/', last - 1);
+    if (before == std::string_view::npos || value.substr(last) != "/aws4_request") {
+        return {};
+    }
+    const std::string_view service = value.substr(before + 1, last - before - 1);
+    const bool is_name = !service.empty() && service.size() <= 32 && std::all_of(service.begin(), service.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    });
+    return is_name ? service : std::string_view();
 }
 
 bool is_blank(char c) {
@@ -79,7 +101,7 @@ void for_each_element(std::string_view list, Each each) {
 
 }  // namespace
 
-constexpr std::array<Fields::Known, 35> Fields::Known::kAll = {{
+constexpr std::array<Fields::Known, 39> Fields::Known::kAll = {{
     {"content-type", Meaning::kept, "http.request.header.content-type", "http.response.header.content-type"},
     {"content-length", Meaning::length, "http.request.header.content-length", "http.response.header.content-length"},
     {"traceparent", Meaning::kept, "http.request.header.traceparent", "http.response.header.traceparent"},
@@ -124,6 +146,10 @@ constexpr std::array<Fields::Known, 35> Fields::Known::kAll = {{
      Meaning::kept,
      {},
      "http.response.header.anthropic-ratelimit-output-tokens-reset"},
+    {"x-amz-content-sha256", Meaning::kept, "http.request.header.x-amz-content-sha256", {}},
+    {"x-amz-copy-source", Meaning::kept, "http.request.header.x-amz-copy-source", {}},
+    {"x-amz-decoded-content-length", Meaning::kept, "http.request.header.x-amz-decoded-content-length", {}},
+    {"x-amz-target", Meaning::kept, "http.request.header.x-amz-target", {}},
     {"host", Meaning::host, {}, {}},
     {"upgrade", Meaning::upgrade, {}, {}},
     {"authorization", Meaning::authorization, "http.request.header.authorization", "http.response.header.authorization"},
@@ -146,7 +172,11 @@ const Fields::Known* Fields::Known::find(std::string_view name) {
 
 Fields::Read Fields::read_of(std::string_view name) {
     const Known* const known = Known::find(trim(name));
-    return known == nullptr ? Read::nothing : known->meaning == Meaning::authorization ? Read::first_word : Read::all;
+    // Of these it matters that they are there: one is a digest of the body, the other a path.
+    const bool only_there = known != nullptr && (known->name == "x-amz-content-sha256" || known->name == "x-amz-copy-source");
+    return known == nullptr || only_there             ? Read::nothing
+           : known->meaning == Meaning::authorization ? Read::first_word
+                                                      : Read::all;
 }
 
 void Fields::clear() {
@@ -240,6 +270,9 @@ void Fields::keep(std::string_view attribute, std::string_view value, bool secre
     const std::string_view scheme = value.substr(0, value.find(' '));
     if (scheme.size() < value.size()) {
         attributes_.emplace_back(attribute, scheme.substr(0, 32));
+        if (const std::string_view service = signed_service(value); !service.empty()) {
+            attributes_.emplace_back("aws.signed.service", service);
+        }
     }
 }
 

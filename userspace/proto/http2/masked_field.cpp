@@ -94,13 +94,20 @@ std::optional<std::string> spread(std::string_view before, bool digit) {
     return out;
 }
 
-/// Runs of one character that masks are spread anew. None: not possible.
+/// Both digits, or both letters.
+bool are_alike(char a, char b) {
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+    return a == b || (letter(a) && letter(b)) || (digit(a) && digit(b));
+}
+
+/// Runs of letters or digits that a mask has changed are spread anew. None: not possible.
 std::optional<std::string> of_same_bits(std::string_view value, std::string_view masked) {
     std::string out(masked);
     for (std::size_t begin = 0; begin < masked.size();) {
         std::size_t end = begin;
         bool differs = false;
-        while (end < masked.size() && masked[end] == masked[begin]) {
+        while (end < masked.size() && are_alike(masked[end], masked[begin])) {
             differs = differs || masked[end] != value[end];
             ++end;
         }

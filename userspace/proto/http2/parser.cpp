@@ -28,6 +28,7 @@ struct Way {
     bool block_ends_stream = false;
     bool block_promises = false;  ///< of a PUSH_PROMISE: read for the table's sake only
     FrameHeader frame;            ///< in progress
+    std::uint64_t frame_begin = 0;
     std::uint32_t ends_block = 0;
     std::uint64_t content_left = 0;  ///< of the DATA in progress: bytes ahead of its padding
     bool told = false;               ///< a frame was seen
@@ -149,6 +150,7 @@ bool Http2::resumes(Direction direction, std::string_view bytes, Place place) {
 void Http2::opened(const Frame& frame, Sink& sink) {
     Way& way = way_of(frame.direction);
     const FrameHeader header = way.frame;
+    way.frame_begin = frame.begin;
     if (!way.told && header.type == FrameType::settings && !header.has(kEndStream)) {
         way.blocks.fresh();  // what every connection begins with
     }
@@ -268,7 +270,7 @@ void Http2::rest(Direction direction, std::string_view piece, std::uint64_t posi
         return;  // frames behind the end of their message are nobody's
     }
     const auto content = std::as_bytes(std::span(piece)).first(piece.empty() ? 0 : static_cast<std::size_t>(bytes));
-    sink.content({direction, stream->correlation, position, content, piece.empty() ? bytes : 0});
+    sink.content({direction, stream->correlation, position, content, piece.empty() ? bytes : 0, way.frame_begin});
 }
 
 void Http2::closed(Direction direction, std::uint64_t end, Sink& sink) {
@@ -319,7 +321,7 @@ void Http2::response_block(Way& way, std::uint64_t end, Sink& sink) {
 
 void Http2::end_of_stream(const Way& way, std::uint32_t id, std::uint64_t end, Sink& sink) {
     if (way.direction == Direction::request) {
-        streams_.request_over(id, end, true, sink);
+        streams_.request_over(id, end, true, sink, way.frame_begin);
     } else {
         streams_.response_over(id, end, true, -1, sink);
     }

@@ -97,7 +97,7 @@ void Streams::response(Stream& stream, std::uint64_t begin, Block& block, Sink& 
     sink.head(head);
 }
 
-void Streams::request_over(std::uint32_t id, std::uint64_t end, bool complete, Sink& sink) {
+void Streams::request_over(std::uint32_t id, std::uint64_t end, bool complete, Sink& sink, std::uint64_t frame) {
     Stream* const stream = find(id);
     if (stream == nullptr || std::exchange(stream->request_over, true)) {
         return;
@@ -106,7 +106,8 @@ void Streams::request_over(std::uint32_t id, std::uint64_t end, bool complete, S
               .end = end,
               .bytes = stream->request_bytes,
               .body_bytes = stream->request_body,
-              .complete = complete});
+              .complete = complete,
+              .frame = frame});
 }
 
 void Streams::response_over(std::uint32_t id, std::uint64_t end, bool complete, int grpc_status, Sink& sink) {

@@ -43,7 +43,8 @@ public:
     void request(std::uint32_t id, std::uint64_t begin, Block& block, Sink& sink);
     /// The final header of the response.
     void response(Stream& stream, std::uint64_t begin, Block& block, Sink& sink);
-    void request_over(std::uint32_t id, std::uint64_t end, bool complete, Sink& sink);
+    /// `frame`: see End.
+    void request_over(std::uint32_t id, std::uint64_t end, bool complete, Sink& sink, std::uint64_t frame = 0);
     /// `error`: as in End; empty for success.
     void response_over(std::uint32_t id, std::uint64_t end, bool complete, int grpc_status, Sink& sink);
     /// RST_STREAM. `begin` and `end` are positions of what the server sends: of its frame; where the client resets, where it is.

@@ -1,0 +1,71 @@
+#include "attribute/attribution.hpp"
+
+/// The part of the attribution that learns of what is sent, and, on connections that several use at once, waits until it is known
+/// who sent it.
+namespace timesink::attribute {
+
+void Attribution::sent(const request::Exchange& exchange) {
+    const bool by_socket = exchange.engine == nullptr;
+    if (by_socket) {
+        pools_.sent(exchange);
+        edges_.sent(exchange);
+    }
+    hand_offs_.saw(exchange);
+    Pending& pending = pending_[exchange.id];
+    pending.sent = exchange.sent;
+    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    pending.propagated = propagated_.of(exchange);
+    pending.awaits_sender = exchange.shared && trusts(Evidence::context);
+    pending.undecided = pending.awaits_sender
+                            ? await_sender(exchange, pending.owner)
+                            : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
+                                  (by_socket && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
+                                   loops_.sent(exchange, pending.owner));
+    expect_background(pending.owner, exchange.sent);
+    carry_out();
+    // A thread that serves no unit, while others do: who woke whom may tell more.
+    if (!exchange.shared && pending_[exchange.id].owner.evidence == Evidence::ambiguous &&
+        owners_.threads_tell(exchange.process) && !owners_.serves(exchange.sent_by)) {
+        pending_[exchange.id].with_helper = true;
+        hand_offs_.sent(exchange, handed_off_);
+        carry_out_hand_offs();
+    }
+}
+
+/// What the thread tells stands until then, if it serves one unit only. True: a decision will come.
+bool Attribution::await_sender(const request::Exchange& exchange, Owner& owner) {
+    if (owner.evidence != Evidence::thread && owner.evidence != Evidence::none) {
+        owner = {{}, Evidence::ambiguous, 0};
+    }
+    senders_.opened(exchange);
+    if (owner.evidence == Evidence::thread && senders_.mixes_threads(exchange.socket)) {
+        owner = {{}, Evidence::ambiguous, 0};
+    }
+    return true;
+}
+
+void Attribution::carried(const request::Carried& frame) {
+    senders_.carried(frame, contexts_.context(frame.process, frame.writer, frame.at), senders_found_);
+    for (const StreamSenders::Decision& decision : senders_found_) {
+        Pending* const pending = pending_.find(decision.exchange);
+        if (pending == nullptr || !pending->awaits_sender) {
+            continue;
+        }
+        pending->awaits_sender = false;
+        pending->undecided =
+            contexts_.sent_by(decision.sender, decision.exchange, frame.process, pending->sent, pending->owner, decisions_);
+        expect_background(pending->owner, pending->sent);
+    }
+    senders_found_.clear();
+    carry_out();
+}
+
+/// It has been answered, or will not be.
+void Attribution::give_sender_up(const request::Exchange& exchange, Pending& pending) {
+    senders_.closed(exchange, exchange.read_end != Instant{} ? exchange.read_end : now_);
+    if (pending.awaits_sender) {
+        pending.awaits_sender = pending.undecided = false;
+    }
+}
+
+}  // namespace timesink::attribute

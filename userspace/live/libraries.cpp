@@ -1,0 +1,123 @@
+#include "live/libraries.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "live/elf_image.hpp"
+#include "runtime/openssl.hpp"
+#include "timesink/abi/attach.h"
+
+namespace timesink::live {
+
+namespace {
+
+struct Watched {
+    LibraryKind kind;
+    std::string_view symbol;
+    const char* program;
+};
+
+/// Returns first: what is entered before its return is watched is not told, and so never told wrongly.
+constexpr std::array kWatched{
+    Watched{LibraryKind::tls, "SSL_read", "on_tls_read_done"},
+    Watched{LibraryKind::tls, "SSL_read_ex", "on_tls_read_done"},
+    Watched{LibraryKind::tls, "SSL_read", "on_tls_read"},
+    Watched{LibraryKind::tls, "SSL_read_ex", "on_tls_read_ex"},
+    Watched{LibraryKind::tls, "SSL_write", "on_tls_write"},
+    Watched{LibraryKind::tls, "SSL_write_ex", "on_tls_write_ex"},
+    // Not the UTF-16 forms, which hardly anyone uses, nor sqlite3_prepare(), whose statements are prepared again unseen.
+    Watched{LibraryKind::sqlite, "sqlite3_open", "on_sqlite_open_done"},
+    Watched{LibraryKind::sqlite, "sqlite3_open_v2", "on_sqlite_open_done"},
+    Watched{LibraryKind::sqlite, "sqlite3_open", "on_sqlite_open"},
+    Watched{LibraryKind::sqlite, "sqlite3_open_v2", "on_sqlite_open"},
+    Watched{LibraryKind::sqlite, "sqlite3_finalize", "on_sqlite_finalize"},
+    Watched{LibraryKind::sqlite, "sqlite3_reset", "on_sqlite_reset"},
+    Watched{LibraryKind::sqlite, "sqlite3_prepare_v2", "on_sqlite_prepare_done"},
+    Watched{LibraryKind::sqlite, "sqlite3_prepare_v3", "on_sqlite_prepare_done"},
+    Watched{LibraryKind::sqlite, "sqlite3_prepare_v2", "on_sqlite_prepare"},
+    Watched{LibraryKind::sqlite, "sqlite3_prepare_v3", "on_sqlite_prepare_v3"},
+    Watched{LibraryKind::sqlite, "sqlite3_step", "on_sqlite_step_done"},
+    Watched{LibraryKind::sqlite, "sqlite3_step", "on_sqlite_step"},
+};
+constexpr std::string_view kRandom = "SSL_get_client_random";
+constexpr std::size_t kMostFiles = 16384;
+
+std::uint64_t cookie_of(const ElfImage& image) {
+    const auto place = runtime::client_random_place(image.symbol_bytes(kRandom));
+    return place ? TS_TLS_RANDOM_KNOWN | std::uint64_t{place->through} << 16 | place->offset : 0;
+}
+
+}  // namespace
+
+const std::optional<LibraryFinder::Symbols>& LibraryFinder::symbols_of(const std::string& file, const std::string& path) {
+    if (const auto known = files_.find(file); known != files_.end()) {
+        return known->second;
+    }
+    if (files_.size() >= kMostFiles) {
+        files_.clear();
+    }
+    std::optional<Symbols>& made = files_[file];
+    const auto image = ElfImage::open(path);
+    if (!image) {
+        return made;
+    }
+    std::array<std::string_view, kWatched.size()> names;
+    std::transform(kWatched.begin(), kWatched.end(), names.begin(), [](const Watched& watched) { return watched.symbol; });
+    // Some names stand twice; the image fills in the first.
+    Symbols symbols{.addresses = image->addresses(names)};
+    bool encrypts = false;
+    bool any = false;
+    for (std::size_t i = 0; i < names.size(); i++) {
+        const auto first = static_cast<std::size_t>(std::find(names.begin(), names.end(), names[i]) - names.begin());
+        symbols.addresses[i] = symbols.addresses[first];
+        any = any || symbols.addresses[i] != 0;
+        encrypts = encrypts || (symbols.addresses[i] != 0 && kWatched[i].kind == LibraryKind::tls);
+    }
+    if (any) {
+        symbols.cookie = encrypts ? cookie_of(*image) : 0;
+        made = std::move(symbols);
+    }
+    return made;
+}
+
+std::vector<Library> LibraryFinder::find(std::uint32_t local_pid, std::set<std::string>& seen) {
+    std::vector<Library> found;
+    const auto mappings = mappings_of(local_pid);
+    for (const Mapping& mapping : mappings) {
+        if (!seen.insert(mapping.file).second) {
+            continue;  // the first mapping of each file is its lowest
+        }
+        const std::string path = path_of(local_pid, mapping);
+        const auto& symbols = symbols_of(mapping.file, path);
+        if (!symbols) {
+            continue;
+        }
+        const auto image = ElfImage::open(path);
+        const auto linked = image ? image->address_of(mapping.offset) : std::nullopt;
+        if (!linked) {
+            continue;
+        }
+        std::array<Library, kLibraryKinds> libraries;  // one file may have several
+        for (std::size_t i = 0; i < kWatched.size(); i++) {
+            const std::uint64_t address = symbols->addresses[i];
+            const auto function =
+                address != 0 ? function_at(local_pid, mappings, address - *linked + mapping.begin) : std::nullopt;
+            if (function) {
+                libraries[static_cast<std::size_t>(kWatched[i].kind)].probes.emplace_back(*function, kWatched[i].program);
+            }
+        }
+        for (std::size_t kind = 0; kind < libraries.size(); kind++) {
+            Library& library = libraries[kind];
+            library.kind = static_cast<LibraryKind>(kind);
+            library.path = mapping.path;
+            library.cookie = library.kind == LibraryKind::tls ? symbols->cookie : 0;
+            if (!library.probes.empty()) {
+                found.push_back(std::move(library));
+            }
+        }
+    }
+    return found;
+}
+
+}  // namespace timesink::live
