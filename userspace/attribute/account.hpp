@@ -100,9 +100,6 @@ struct OwnedExchange {
         return exchange.complete ? std::max(Duration{}, length - on_path) : Duration{};
     }
 };
-}
-}
-;
 
 /// A finished unit with its account. Invariants: pieces are contiguous, in time order, from unit.begin to unit.end, none empty;
 /// by_cause sums exactly to unit.end - unit.begin. Excluded units have no pieces.
