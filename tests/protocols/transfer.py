@@ -126,7 +126,7 @@ def judge_rules(plain, ruled, rules):
     live = live[live.index("timesink  "):]
     again = recorder.run("report", ruled.file).stdout
     expect(live.strip() == again.strip(), f"the report of the recording is another:\n{live}\n{again}")
-    expect("picture service" in again and "never matched: db (line 15)" in " ".join(again.split()), f"the rules are not in it:\n{again}")
+    expect("picture service" in again and "never matched: db (line 13)" in " ".join(again.split()), f"the rules are not in it:\n{again}")
     given = recorder.report(ruled.file)
     later = json.loads(recorder.run("report", plain, "--format", "json", "--rules", rules).stdout)
     for report in (given, later):
