@@ -32,7 +32,7 @@ from testbed import recorder, s3_store  # noqa: E402
 from testbed.processes import Stack, StackError, exit_on_sigterm, free_port  # noqa: E402
 
 STACKS = ROOT / "tests" / "stacks"
-REQUESTS, IMAGES = 40, 4
+REQUESTS, IMAGES = 12, 4
 RULES = """
 [[rule]]
 bucket = "internal"
