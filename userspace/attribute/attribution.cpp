@@ -85,12 +85,10 @@ void Attribution::runs(ProcessId process, std::string_view runtime) {
 void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
-    } else if (task.operation == TS_TASK_FORK) {
-        propagated_.descends(task.process, task.parent_process);
-    }
-    if (task.operation == TS_TASK_EXIT) {
         loops_.exited(task.thread);
         carry_out();
+    } else if (task.operation == TS_TASK_FORK) {
+        propagated_.descends(task.process, task.parent_process);
     }
     if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
         contexts_.ended(task.process);

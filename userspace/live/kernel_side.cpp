@@ -104,8 +104,6 @@ struct KernelSide::State {
     Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program,
                           std::uint64_t cookie = 0, Probes group = Probes::lasting);
     void take_away(std::uint32_t pid, Probes group);
-    Status watch_functions(std::uint32_t pid, std::uint32_t local_pid, const std::vector<MappedFunction>& functions,
-                           bpf_program* program);
     Probe attach_probe(const ProbeRow& row, Stage stage);
     Result<std::vector<std::byte>> read_iterator(bpf_program* program);
     static int take(void* context, void* data, std::size_t size);
@@ -370,55 +368,6 @@ Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_
     }
     followed[{pid, group}].push_back(std::move(link));
     return Done{};
-}
-
-Status KernelSide::watch_tasks_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
-    const auto& programs = state_->skeleton->progs;
-    return state_->watch_function(pid, local_pid, *python.task, state_->raw ? programs.on_task_made_raw : programs.on_task_made);
-}
-
-Status KernelSide::State::watch_functions(std::uint32_t pid, std::uint32_t local_pid,
-                                          const std::vector<MappedFunction>& functions, bpf_program* program) {
-    for (const auto& function : functions) {
-        if (auto status = watch_function(pid, local_pid, function, program); !status) {
-            return status;
-        }
-    }
-    return Done{};
-}
-
-Status KernelSide::watch_writes_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
-    const auto& programs = state_->skeleton->progs;
-    const bool raw = state_->raw;
-    const auto status =
-        state_->watch_functions(pid, local_pid, python.writes, raw ? programs.on_stream_written_raw : programs.on_stream_written);
-    return !status ? status
-                   : state_->watch_functions(pid, local_pid, python.fast_writes,
-                                             raw ? programs.on_stream_written_fast_raw : programs.on_stream_written_fast);
-}
-
-Status KernelSide::watch_executors_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
-    const auto& programs = state_->skeleton->progs;
-    const bool raw = state_->raw;
-    // Who takes first: work that was put untold is taken as not known.
-    auto status = state_->watch_functions(pid, local_pid, python.gets, raw ? programs.on_work_got_raw : programs.on_work_got);
-    if (status) {
-        status =
-            state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_done_raw : programs.on_work_put_done);
-    }
-    return !status ? status
-                   : state_->watch_functions(pid, local_pid, python.puts, raw ? programs.on_work_put_raw : programs.on_work_put);
-}
-
-Status KernelSide::watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python) {
-    const auto& programs = state_->skeleton->progs;
-    const bool raw = state_->raw;
-    // The makers first: once copies are told, what is not told is taken as nothing new.
-    const auto status =
-        state_->watch_functions(pid, local_pid, python.makers, raw ? programs.on_context_made_raw : programs.on_context_made);
-    return !status ? status
-                   : state_->watch_functions(pid, local_pid, python.copies,
-                                             raw ? programs.on_context_copied_raw : programs.on_context_copied);
 }
 
 std::uint32_t KernelSide::threads_have_contexts(std::uint32_t pid) const {

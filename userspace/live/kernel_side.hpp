@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "live/python.hpp"
+#include "live/mappings.hpp"
 #include "live/session.hpp"
 #include "timesink/abi/attach.h"
 
@@ -58,12 +58,6 @@ public:
     Result<std::vector<std::byte>> list_sockets(Listing what);
     /// What is read at the calls of a process that runs CPython; again: changes it. `pid`: of the initial namespace.
     Status follow(std::uint32_t pid, const ts_python& python);
-    /// Tells the making of tasks, what is given to transports that send later, the work that executors are given, and the making
-    /// of other contexts. `local_pid`: in timesink's pid namespace.
-    Status watch_tasks_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
-    Status watch_writes_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
-    Status watch_executors_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
-    Status watch_copies_of(std::uint32_t pid, std::uint32_t local_pid, const PythonProcess& python);
     /// An enum ts_threads_have_contexts, 0: none. Where the contexts of threads come from is known only by copies.
     [[nodiscard]] std::uint32_t threads_have_contexts(std::uint32_t pid) const;
     /// What is read at the calls of a process that runs Go; again: changes it.

@@ -46,6 +46,18 @@ void PythonFollower::look(std::uint64_t now) {
     }
 }
 
+/// In this order, up to the first that cannot be attached.
+Status PythonFollower::watch(std::uint32_t pid, const Process& process, std::initializer_list<Probe> probes) {
+    for (const Probe& probe : probes) {
+        for (const MappedFunction& function : probe.functions) {
+            if (auto status = kernel_.watch(pid, process.local_pid, function, probe.program); !status) {
+                return status;
+            }
+        }
+    }
+    return Done{};
+}
+
 /// `looks`: it is time to read the process's memory again, which takes a millisecond or two.
 void PythonFollower::search_threads(std::uint32_t pid, Process& process, bool looks) {
     PythonProcess& python = process.python;
@@ -60,16 +72,19 @@ void PythonFollower::search_threads(std::uint32_t pid, Process& process, bool lo
         python.config.buffers = 1;
         status = kernel_.follow(pid, python.config);
         if (status) {
-            status = kernel_.watch_writes_of(pid, process.local_pid, python);
+            status = watch(pid, process, {{python.writes, "on_stream_written"}, {python.fast_writes, "on_stream_written_fast"}});
         }
         process.writes = news = true;
     }
     if (status && !process.executors && !python.puts.empty()) {
-        status = kernel_.watch_executors_of(pid, process.local_pid, python);
+        // Who takes first: work that was put untold is taken as not known.
+        status =
+            watch(pid, process, {{python.gets, "on_work_got"}, {python.puts, "on_work_put_done"}, {python.puts, "on_work_put"}});
         process.executors = news = true;
     }
     if (status && !process.copies && (wanted == TS_THREADS_SURELY || python.has_workers) && !python.copies.empty()) {
-        status = kernel_.watch_copies_of(pid, process.local_pid, python);
+        // The makers first: once copies are told, what is not told is taken as nothing new.
+        status = watch(pid, process, {{python.makers, "on_context_made"}, {python.copies, "on_context_copied"}});
         process.copies = news = true;
     }
     if (!status || (process.executors && process.copies && process.tries >= kTriesInHaste)) {
@@ -115,7 +130,7 @@ void PythonFollower::search_task(std::uint32_t pid, Process& process) {
     }
     auto status = kernel_.follow(pid, process.python.config);
     if (status) {
-        status = kernel_.watch_tasks_of(pid, process.local_pid, process.python);
+        status = kernel_.watch(pid, process.local_pid, *process.python.task, "on_task_made");
     }
     process.stage = status ? Stage::tasks : Stage::over;
     process.tries = 0;

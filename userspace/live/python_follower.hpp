@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
+#include <vector>
 
 #include "live/facts.hpp"
 #include "live/kernel_side.hpp"
@@ -47,6 +49,11 @@ private:
         std::uint64_t next_ns = 0;
         PythonProcess python;
     };
+    struct Probe {
+        const std::vector<MappedFunction>& functions;
+        const char* program;
+    };
+    Status watch(std::uint32_t pid, const Process& process, std::initializer_list<Probe> probes);
     void search(std::uint32_t pid, Process& process);
     void search_task(std::uint32_t pid, Process& process);
     void search_threads(std::uint32_t pid, Process& process, bool looks);

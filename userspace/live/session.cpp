@@ -10,12 +10,9 @@
 
 #include "live/command.hpp"
 #include "live/facts.hpp"
-#include "live/go_follower.hpp"
+#include "live/followers.hpp"
 #include "live/kernel_side.hpp"
-#include "live/library_follower.hpp"
-#include "live/node_follower.hpp"
 #include "live/own_priority.hpp"
-#include "live/python_follower.hpp"
 #include "live/run_time_meter.hpp"
 #include "timesink/abi/events.h"
 
@@ -49,10 +46,7 @@ struct Session::State {
     SessionOptions options;
     Sink sink;
     std::unique_ptr<KernelSide> kernel;
-    std::optional<PythonFollower> pythons;     ///< uses the kernel side: goes before it
-    std::optional<GoFollower> gos;             ///< ditto
-    std::optional<NodeFollower> nodes;         ///< ditto
-    std::optional<LibraryFollower> libraries;  ///< ditto
+    std::optional<Followers> followers;  ///< uses the kernel side: goes before it
     std::optional<Command> command;
     std::map<std::uint32_t, Target> targets;  ///< by pid of the initial namespace
     bool initial_namespace = false;
@@ -134,16 +128,10 @@ void Session::State::note_task(const ts_task& task) {
     if (task.operation == TS_TASK_EXEC) {
         found->second.told = false;
         found->second.threads = {task.pid};
-        pythons->ended(task.pid);
-        gos->ended(task.pid);
-        nodes->ended(task.pid);
-        libraries->ended(task.pid);
+        followers->ended(task.pid);
     } else if (task.operation == TS_TASK_EXIT && leader) {
         found->second.alive = false;
-        pythons->ended(task.pid);
-        gos->ended(task.pid);
-        nodes->ended(task.pid);
-        libraries->ended(task.pid);
+        followers->ended(task.pid);
     }
 }
 
@@ -212,17 +200,8 @@ void Session::State::tell_processes() {
         totals.processes++;
         if (auto fact = process_fact(pid, target.local_pid, target.parent, target.threads)) {
             const std::string runtime = fact->value("runtime", "");
-            if (target.local_pid != 0 && (runtime == "python" || runtime == "native")) {  // native: what it embeds may come later
-                pythons->started(pid, target.local_pid);
-            }
-            if (target.local_pid != 0 && (runtime == "go" || runtime == "native")) {  // native: its sections may be stripped
-                gos->started(pid, target.local_pid);
-            }
-            if (target.local_pid != 0 && runtime == "node") {
-                nodes->started(pid, target.local_pid);
-            }
-            if (target.local_pid != 0 && runtime != "go") {  // which brings its own TLS, and bears no probes at returns
-                libraries->started(pid, target.local_pid);
+            if (target.local_pid != 0) {
+                followers->started(pid, target.local_pid, runtime);
             }
             write_fact(std::move(*fact));
         }
@@ -262,10 +241,7 @@ void Session::State::sample(std::uint64_t now) {
             write_fact(std::move(*fact));
         } else {
             target.alive = false;  // its exit was lost
-            pythons->ended(pid);
-            gos->ended(pid);
-            nodes->ended(pid);
-            libraries->ended(pid);
+            followers->ended(pid);
         }
     }
     std::erase_if(targets, [](const auto& entry) { return !entry.second.alive && entry.second.told; });
@@ -303,10 +279,7 @@ Status Session::State::attach(const std::vector<SelectedProcess>& selected) {
         return status;
     }
     tell_processes();
-    pythons->look(monotonic_now());
-    gos->look(monotonic_now());
-    nodes->look(monotonic_now());
-    libraries->look(monotonic_now());
+    followers->look(monotonic_now());
     if (auto status = kernel->watch_sockets(); !status) {
         return status;
     }
@@ -338,10 +311,7 @@ Status Session::State::drain() {
     }
     tell_ongoing_losses(now);
     tell_processes();
-    pythons->look(now);
-    gos->look(now);
-    nodes->look(now);
-    libraries->look(now);
+    followers->look(now);
     sample(now);
     meter.tick(*kernel, now);
     if (command) {
@@ -407,10 +377,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
         return kernel.error();
     }
     state->kernel = std::move(*kernel);
-    state->pythons.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
-    state->gos.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
-    state->nodes.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
-    state->libraries.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
+    state->followers.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     if (!options.selection.command.empty()) {
         auto command = Command::prepare(options.selection.command);
         if (!command) {

@@ -21,7 +21,7 @@ POOL = 4
 
 
 def connect():
-    return sqlite3.connect(FILE, factory=noted.NotedConnection, check_same_thread=False, timeout=10)
+    return sqlite3.connect(FILE, factory=noted.NotedConnection, check_same_thread=False, timeout=60)
 
 
 def in_sqlalchemys_form(sql):
@@ -32,17 +32,17 @@ def in_sqlalchemys_form(sql):
 
 FORMS = {sql: sqlalchemy.text(in_sqlalchemys_form(sql)) for sql in (work.ONE, work.SOME, work.SORTED, work.WRITE)}
 own = connect()
-engine = sqlalchemy.create_engine(f"sqlite:///{FILE}", connect_args={"factory": noted.NotedConnection, "timeout": 10}, pool_size=POOL,
+engine = sqlalchemy.create_engine(f"sqlite:///{FILE}", connect_args={"factory": noted.NotedConnection, "timeout": 60}, pool_size=POOL,
                                   poolclass=sqlalchemy.pool.QueuePool)
 async_engine = sqlalchemy.ext.asyncio.create_async_engine(f"sqlite+aiosqlite:///{FILE}", pool_size=POOL,
-                                                          connect_args={"factory": noted.NotedConnection, "timeout": 10})
+                                                          connect_args={"factory": noted.NotedConnection, "timeout": 60})
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app):
     app.state.connections = asyncio.Queue()
     for _ in range(POOL):
-        app.state.connections.put_nowait(await aiosqlite.connect(FILE, factory=noted.NotedConnection, timeout=10))
+        app.state.connections.put_nowait(await aiosqlite.connect(FILE, factory=noted.NotedConnection, timeout=60))
     yield
     await async_engine.dispose()
     while not app.state.connections.empty():

@@ -21,7 +21,7 @@ def health():
 
 @app.get("/pages/<int:number>")
 def page(number):
-    connection = sqlite3.connect(FILE, factory=noted.NotedConnection, timeout=10)
+    connection = sqlite3.connect(FILE, factory=noted.NotedConnection, timeout=60)
     rows = 0
     for sql, parameters in work.statements(number):
         try:
@@ -35,8 +35,8 @@ def page(number):
 
 @app.get("/writers/<int:number>")
 def write(number):
-    """Holds the write lock for 2 ms. Odd ones wait for it for up to 10 s, even ones not at all."""
-    connection = sqlite3.connect(FILE, factory=noted.NotedConnection, timeout=10 if number % 2 else 0, isolation_level=None)
+    """Holds the write lock for 2 ms. Odd ones wait for it for up to 60 s, even ones not at all."""
+    connection = sqlite3.connect(FILE, factory=noted.NotedConnection, timeout=60 if number % 2 else 0, isolation_level=None)
     connection.owner = number
     refused = False
     try:
