@@ -62,7 +62,7 @@ std::optional<std::string> by_brotli(std::string_view text, std::size_t size, st
 
 std::optional<std::string> by_brotli_exactly(std::string_view text, std::size_t size) {
     constexpr std::size_t kMostOverhead = 8;  // of what is skipped
-    const auto shortest = by_brotli(text, size, 0);
+    auto shortest = by_brotli(text, size, 0);
     if (!shortest || shortest->size() == size) {
         return shortest;
     }

@@ -75,7 +75,7 @@ void mask_engine_name(std::byte* record) {
     auto* const text = reinterpret_cast<char*>(record + sizeof(name));
     if (name.subject != TS_ENGINE_DATABASE) {
         const std::string masked = masked_statement({text, name.text_bytes}, false);
-        std::memcpy(text, masked.data(), masked.size());
+        std::copy(masked.begin(), masked.end(), text);
     }
     std::memset(text + name.text_bytes, 0, name.head.size - sizeof(name) - name.text_bytes);
 }

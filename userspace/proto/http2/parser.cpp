@@ -24,15 +24,15 @@ struct Way {
     HeaderBlocks blocks;
     Block block;                 ///< of the HEADERS in progress
     std::uint32_t block_of = 0;  ///< their stream; 0: none in progress
-    std::uint64_t block_begin = 0;
-    bool block_ends_stream = false;
-    bool block_promises = false;  ///< of a PUSH_PROMISE: read for the table's sake only
-    FrameHeader frame;            ///< in progress
-    std::uint64_t frame_begin = 0;
     std::uint32_t ends_block = 0;
+    std::uint64_t block_begin = 0;
+    FrameHeader frame;  ///< in progress
+    std::uint64_t frame_begin = 0;
     std::uint64_t content_left = 0;  ///< of the DATA in progress: bytes ahead of its padding
-    bool told = false;               ///< a frame was seen
     std::uint64_t lost_from = 0;
+    bool block_ends_stream = false;
+    bool block_promises = false;    ///< of a PUSH_PROMISE: read for the table's sake only
+    bool told = false;              ///< a frame was seen
     bool counts_from_loss = false;  ///< everything since lost_from was of frames, none of them known
 };
 
@@ -58,6 +58,7 @@ private:
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
 
     std::size_t take_preface(const Chunk& chunk, Sink& sink);
+    void reset(std::uint32_t stream, const Frame& frame, Sink& sink);
     void block_frame(Way& way, const Frame& frame, Sink& sink);
     void block_done(Way& way, std::uint64_t end, Sink& sink);
     void request_block(Way& way, std::uint64_t end, Sink& sink);
@@ -193,25 +194,27 @@ void Http2::opened(const Frame& frame, Sink& sink) {
         case FrameType::data:
             data(way, frame, sink);
             break;
-        case FrameType::rst_stream: {
-            std::uint32_t code = 0;
-            for (const char byte : frame.payload) {
-                code = code << 8 | static_cast<unsigned char>(byte);
-            }
-            keep(frame, frame.payload, Kept::structure, sink);
-            code = frame.payload.size() == 4 ? code : kHidden;
-            const bool by_server = frame.direction == Direction::response;
-            const std::uint64_t heard = response_.frames.seen();
-            streams_.reset(header.stream, frame.direction, by_server ? frame.begin : heard, by_server ? frame.end : heard, code,
-                           sink);
+        case FrameType::rst_stream:
+            reset(header.stream, frame, sink);
             break;
-        }
         case FrameType::settings:
             keep(frame, frame.payload, Kept::structure, sink);  // tells the protocol, where it is detected
             break;
         default:
             break;
     }
+}
+
+void Http2::reset(std::uint32_t stream, const Frame& frame, Sink& sink) {
+    keep(frame, frame.payload, Kept::structure, sink);
+    std::uint32_t code = 0;
+    for (const char byte : frame.payload) {
+        code = code << 8 | static_cast<unsigned char>(byte);
+    }
+    code = frame.payload.size() == 4 ? code : kHidden;
+    const bool by_server = frame.direction == Direction::response;
+    const std::uint64_t heard = response_.frames.seen();
+    streams_.reset(stream, frame.direction, by_server ? frame.begin : heard, by_server ? frame.end : heard, code, sink);
 }
 
 /// A piece of a header block, padding and priority taken off.

@@ -45,11 +45,10 @@ std::vector<Part> request_parts(std::string_view line) {
     const bool adds = command->name == "incr" || command->name == "decr";
     for (const std::string_view word : words_of(line)) {
         const bool key = keys ? index >= (command->name.starts_with("gat") ? 2U : 1U) : index == 1 && !command->key.empty();
-        if (index == 0 || word == "noreply" || word == "q") {
-            parts.push_back({word, Kept::structure});
-        } else if (key) {
+        const bool says = index == 0 || word == "noreply" || word == "q" || (is_number(word) && !adds);
+        if (key) {
             parts.push_back({word, Kept::key});
-        } else if (is_number(word) && !adds) {
+        } else if (says) {
             parts.push_back({word, Kept::structure});
         } else if (meta) {
             parts.push_back({word.substr(0, 1), Kept::structure});
