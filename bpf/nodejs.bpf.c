@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
- * Node.js: timers and immediates run in phases of the event loop that no system call shows. Two functions tell them; both
- * are rare: one when timers are due, the other for the first immediate of a turn.
+ * Node.js: timers and immediates run in phases of the event loop that no system call shows. Two functions tell them;
+ * both are rare: one when timers are due, the other for the first immediate of a turn.
  */
 #include "probe.h"
 

@@ -242,6 +242,9 @@ std::optional<Call> read_call(const Request& request) {
         bucket = path.substr(0, slash);
         path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
     }
+    if (bucket.empty() && !path.empty()) {
+        return std::nullopt;  // "//key": nobody's
+    }
     call.bucket = bucket.substr(0, kLongestBucket);
     call.key = path.substr(0, kLongestKey);
     if (call.bucket.empty()) {

@@ -21,6 +21,10 @@ std::ostream& operator<<(std::ostream& out, const Wrong& each) {
 const Wrong kWrong[] = {
     {"no rule", "", "r.toml:1:1: there is no [[rule]] in it"},
     {"no TOML", "[[rule]\nbucket = 1\n", "r.toml:1:"},
+    {"a key that toml++ cannot take",
+     "[[ru\xef\xbb\xba"
+     "le]]\n",
+     "r.toml:1:5: only ASCII outside of comments"},
     {"an unknown key", "[[rule]]\nbucket = \"db\"\n  bukcet = \"db\"\nhost = \"*\"\n",
      "r.toml:3:3: unknown key 'bukcet'; known are bucket, line,"},
     {"an unknown table", "[[rules]]\nbucket = \"db\"\n", "r.toml:1:3: unknown key 'rules'; a file has [[rule]] tables only"},

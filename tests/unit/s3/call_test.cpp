@@ -45,6 +45,7 @@ constexpr const char* kPresigned =
     "X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=ab";
 
 const Case kCases[] = {
+    {"a path without a bucket", s3("GET", "//bk?x=1"), "-"},
     {"an object is fetched", s3("GET", "/b/a/k.png?x-id=GetObject"), "GetObject b a/k.png"},
     {"an object is stored", s3("PUT", "/b/a/k.png"), "PutObject b a/k.png"},
     {"an object's header", s3("HEAD", "/b/k"), "HeadObject b k"},
