@@ -113,7 +113,7 @@ std::shared_ptr<const StatementShape> EngineCalls::shape_of(const event::EngineN
     if (shapes_.size() >= kMostNames) {
         shapes_.clear();
     }
-    const auto made = std::make_shared<const StatementShape>(std::move(shape));
+    auto made = std::make_shared<const StatementShape>(std::move(shape));
     shapes_.insert_or_assign(made->fingerprint, made);
     return made;
 }

@@ -22,14 +22,14 @@ struct Way {
     Direction direction;
     Frames frames;
     HeaderBlocks blocks;
-    Block block;                 ///< of the HEADERS in progress
-    std::uint32_t block_of = 0;  ///< their stream; 0: none in progress
-    std::uint32_t ends_block = 0;
+    Block block;  ///< of the HEADERS in progress
     std::uint64_t block_begin = 0;
-    FrameHeader frame;  ///< in progress
     std::uint64_t frame_begin = 0;
     std::uint64_t content_left = 0;  ///< of the DATA in progress: bytes ahead of its padding
     std::uint64_t lost_from = 0;
+    FrameHeader frame;           ///< in progress
+    std::uint32_t block_of = 0;  ///< the stream of the HEADERS in progress; 0: there are none
+    std::uint32_t ends_block = 0;
     bool block_ends_stream = false;
     bool block_promises = false;    ///< of a PUSH_PROMISE: read for the table's sake only
     bool told = false;              ///< a frame was seen
@@ -58,7 +58,8 @@ private:
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
 
     std::size_t take_preface(const Chunk& chunk, Sink& sink);
-    void reset(std::uint32_t stream, const Frame& frame, Sink& sink);
+    void count(const Frame& frame, std::uint32_t id);
+    void reset(const Frame& frame, std::uint32_t id, Sink& sink);
     void block_frame(Way& way, const Frame& frame, Sink& sink);
     void block_done(Way& way, std::uint64_t end, Sink& sink);
     void request_block(Way& way, std::uint64_t end, Sink& sink);
@@ -163,17 +164,7 @@ void Http2::opened(const Frame& frame, Sink& sink) {
     if (way.block_of != 0 && (header.type != FrameType::continuation || header.stream != way.block_of)) {
         give_block_up(way, frame.begin, sink);
     }
-    Stream* const stream = header.stream != 0 ? streams_.find(header.stream) : nullptr;
-    if (stream != nullptr) {
-        const std::uint64_t bytes = frame.end - frame.begin;
-        if (frame.direction == Direction::response) {
-            stream->doubtful = false;
-            stream->response_bytes += bytes;
-            stream->response_seen = frame.end;
-        } else if (!stream->request_over) {
-            stream->request_bytes += bytes;
-        }
-    }
+    count(frame, header.stream);
     switch (header.type) {
         case FrameType::headers:
         case FrameType::push_promise:
@@ -195,7 +186,7 @@ void Http2::opened(const Frame& frame, Sink& sink) {
             data(way, frame, sink);
             break;
         case FrameType::rst_stream:
-            reset(header.stream, frame, sink);
+            reset(frame, header.stream, sink);
             break;
         case FrameType::settings:
             keep(frame, frame.payload, Kept::structure, sink);  // tells the protocol, where it is detected
@@ -205,7 +196,23 @@ void Http2::opened(const Frame& frame, Sink& sink) {
     }
 }
 
-void Http2::reset(std::uint32_t stream, const Frame& frame, Sink& sink) {
+/// The bytes of a frame are its stream's.
+void Http2::count(const Frame& frame, std::uint32_t id) {
+    Stream* const stream = id != 0 ? streams_.find(id) : nullptr;
+    if (stream == nullptr) {
+        return;
+    }
+    const std::uint64_t bytes = frame.end - frame.begin;
+    if (frame.direction == Direction::response) {
+        stream->doubtful = false;
+        stream->response_bytes += bytes;
+        stream->response_seen = frame.end;
+    } else if (!stream->request_over) {
+        stream->request_bytes += bytes;
+    }
+}
+
+void Http2::reset(const Frame& frame, std::uint32_t id, Sink& sink) {
     keep(frame, frame.payload, Kept::structure, sink);
     std::uint32_t code = 0;
     for (const char byte : frame.payload) {
@@ -214,7 +221,7 @@ void Http2::reset(std::uint32_t stream, const Frame& frame, Sink& sink) {
     code = frame.payload.size() == 4 ? code : kHidden;
     const bool by_server = frame.direction == Direction::response;
     const std::uint64_t heard = response_.frames.seen();
-    streams_.reset(stream, frame.direction, by_server ? frame.begin : heard, by_server ? frame.end : heard, code, sink);
+    streams_.reset(id, frame.direction, by_server ? frame.begin : heard, by_server ? frame.end : heard, code, sink);
 }
 
 /// A piece of a header block, padding and priority taken off.
