@@ -119,9 +119,10 @@ void Connection::on(const event::SocketState& state) {
     if (state.new_state == kTcpEstablished) {
         connected_ = state.at;
     } else if (state.new_state == kTcpClose) {
-        // Reset by the other end behind bytes that can still be read, as by a server that answers and closes while the request is
-        // on its way: the target's own close is the end of it. A FIN counts as a byte that arrived.
-        const bool not_by_target = state.old_state == kTcpEstablished || state.old_state == kTcpCloseWait;
+        // By the other end, behind bytes that can still be read, as by a server that answers and closes while the request is on
+        // its way, or that answers a target which has shut its own way down: the target's own close is the end of it. A FIN counts
+        // as a byte that arrived.
+        const bool not_by_target = state.old_state == kTcpEstablished || state.old_state == kTcpCloseWait || shut_down_;
         if (!not_by_target || arrived_end_ <= read_end_ + 1) {
             close(state.at);
         }
@@ -150,6 +151,7 @@ void Connection::on(const event::Call& call) {
             summary_.role = Role::server;
             break;
         case TS_OPERATION_SHUTDOWN:
+            shut_down_ = true;
             finish(false);
             break;
         case TS_OPERATION_CLOSE:

@@ -167,6 +167,7 @@ private:
     std::uint64_t arrived_end_ = 0;  // positions in the kernel: of the latest byte that is known to have arrived,
     std::uint64_t read_end_ = 0;     // and of the latest that was read
     bool closed_ = false;
+    bool shut_down_ = false;  // by the target: it may still read
     Instant connect_began_{};
     Instant connected_{};
     Instant accepted_{};

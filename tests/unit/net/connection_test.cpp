@@ -115,6 +115,16 @@ TEST_F(ConnectionTest, AResponseThatIsReadAfterItsServerResetTheConnectionIsWhol
     EXPECT_TRUE(connection.summary().open) << "until the target closes it";
 }
 
+TEST_F(ConnectionTest, AResponseThatIsReadAfterBothEndsShutTheirWayDownIsWhole) {
+    Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
+    transfer(connection, TS_OPERATION_WRITE, 0, kGet, 1, 2);
+    connection.on(event::Call{.operation = TS_OPERATION_SHUTDOWN});
+    arrive(connection, kOk.size() + 1, 10);
+    connection.on(event::SocketState{.at = us(20), .socket = SocketId{1}, .old_state = 5, .new_state = 7});
+    transfer(connection, TS_OPERATION_READ, 0, kOk, 31, 32);
+    EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "! 200 10/31/32", "!. 10/31/32"));
+}
+
 TEST_F(ConnectionTest, AResetWithNothingToReadIsTheEnd) {
     Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
     transfer(connection, TS_OPERATION_WRITE, 0, kGet, 1, 2);
