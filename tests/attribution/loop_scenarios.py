@@ -84,6 +84,14 @@ def framework():
     expect_right("uvloop", run("uvloop", "--clients", "8", "--apps", "framework", "--drivers", "sqlalchemy"))
 
 
+def connection_tasks():
+    """A server that runs one task for each connection: the first units of each connection may stay without an owner. Without work after the answer in that
+    task itself, which may look like the next unit's."""
+    names = "one+three+five+gather+tasks+transaction+provider+cache+timers+background"
+    for loop in ("asyncio", "uvloop"):
+        expect_right(loop, run(loop, "--clients", "1,8", "--apps", "connection_task", "--mix", names), least=97)
+
+
 def after_the_response():
     """BackgroundTasks in the request's task and in anyio's threads, and tasks that nobody waits for: each its request's, and none another's."""
     for loop, app, names in (("asyncio", "app", "one+background+detached+after"), ("uvloop", "framework", "one+background+after+anyio")):
@@ -144,7 +152,7 @@ def partition():
         raise AssertionError("the account is too far from what the service noted")
 
 
-SCENARIOS = (asyncio, uvloop, tls, http2, uvloop_that_buffers, framework, after_the_response, long_responses, small_ring, elsewhere, partition)
+SCENARIOS = (asyncio, uvloop, tls, http2, uvloop_that_buffers, framework, connection_tasks, after_the_response, long_responses, small_ring, elsewhere, partition)
 
 
 def main(arguments):

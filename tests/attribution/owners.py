@@ -2,7 +2,7 @@
 
     owners.py --runtime go …        the service in Go: see go_owners.py
     owners.py --runtime node [--frameworks http] [--drivers pg] …      Node, see node_owners.py
-    owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
+    owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework,connection_task] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
               [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--tls] [--uvloop VERSION] [--options=…]
 
 --tls: all that the service asks it asks over TLS. --http-clients http2: httpx over one HTTP/2 connection.

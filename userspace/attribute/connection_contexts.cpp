@@ -1,10 +1,15 @@
 #include "attribute/connection_contexts.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <string>
+
 namespace timesink::attribute {
 
 namespace {
 
 constexpr std::uint32_t kRepeatedly = 2;  ///< units answered, before a context is taken for a connection's
+constexpr std::size_t kMostRoutes = 256;  ///< that go on after their answer; if more do, any may
 constexpr unsigned kSeveral = 2;          ///< such contexts, before that is taken for how the server does it
 
 }  // namespace
@@ -13,6 +18,20 @@ void ConnectionContexts::began(const request::Unit& unit) {
     Line& line = processes_[unit.process].lines[unit.socket];
     line.side_by_side = line.side_by_side || line.in_flight > 0;
     ++line.in_flight;
+}
+
+void ConnectionContexts::sent(ProcessId process, const ContextRef& sent_in) {
+    Instant oldest = Instant::max();  // of the copies: a task of its own, which the unit left behind, is no matter
+    const Context* own = sent_in.get();
+    while (own != nullptr && !own->is_connections) {
+        oldest = std::min(oldest, own->made);
+        own = own->parent.get();
+    }
+    const auto found = own != nullptr ? processes_.find(process) : processes_.end();
+    if (found != processes_.end() && oldest >= own->latest_end && found->second.lines.find(own->answers_for) == nullptr &&
+        found->second.go_on.size() <= kMostRoutes) {
+        found->second.go_on.insert(own->latest_route);
+    }
 }
 
 void ConnectionContexts::answers_for_several(Context& context, InProcess& process) {
@@ -53,10 +72,13 @@ bool ConnectionContexts::ended(const request::Unit& unit, const ContextRef& writ
     if (process.own < kSeveral || !(repeatedly || branches_off)) {
         return false;
     }
+    const bool may_go_on = process.go_on.size() > kMostRoutes || process.go_on.contains(outermost->latest_route);
     for (Context* at = writer.get(); at != outermost->parent.get(); at = at->parent.get()) {
         at->is_connections = true;
+        at->latest_route = std::hash<std::string>{}(unit.route);
+        at->latest_end = unit.end;
     }
-    return alone;
+    return alone && !may_go_on;
 }
 
 bool ConnectionContexts::is_of(const ContextRef& sent_in, SocketId connection, Instant since) {

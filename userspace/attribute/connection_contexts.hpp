@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "attribute/contexts.hpp"
 #include "base/id_map.hpp"
@@ -15,12 +16,16 @@ namespace timesink::attribute {
 /// Told by what is answered where: a context that has answered, itself or by its copies, several units and all of one connection,
 /// in a process where others do the same for other connections. That of the whole loop is none: it answers for all of them, and
 /// where it is known, a copy of it need have answered one unit only. What is sent in such a context, or in a copy that was made
-/// since the connection's unit began, while that is its only one in flight, is the unit's.
+/// since the connection's unit began, while that is its only one in flight, is the unit's. Unless the unit before is of a route
+/// that was seen to send something in its connection's context after it had been answered: the task may go on with that one's
+/// work when the loop has read the next request already. Before that was seen it is told wrongly, so this is inference.
 ///
 /// Not by its making when the connection was accepted: connections that are older than the attach have not shown theirs.
 class ConnectionContexts {
 public:
     void began(const request::Unit& unit);
+    /// Something was sent in a context of the process.
+    void sent(ProcessId process, const ContextRef& sent_in);
     /// The unit has ended, and was answered in `writer` (null: not known). Returns whether that is a context of its connection,
     /// and the unit was alone on it.
     bool ended(const request::Unit& unit, const ContextRef& writer);
@@ -38,6 +43,7 @@ private:
     struct InProcess {
         IdMap<SocketId, Line> lines;  ///< of connections that have units in flight
         unsigned own = 0;             ///< contexts that have answered for one connection, more than once
+        std::set<std::size_t> go_on;  ///< routes, by their hashes, at most kMostRoutes
     };
     static void answers_for_several(Context& context, InProcess& process);
 

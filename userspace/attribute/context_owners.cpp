@@ -5,6 +5,13 @@
 
 namespace timesink::attribute {
 
+namespace {
+
+/// A connection's task may still have worked for the unit before.
+constexpr double kConnectionMargin = 0.95;
+
+}  // namespace
+
 void ContextOwners::on(const event::Lineage& lineage) {
     if (event::is_birth_name(lineage.child)) {
         const ContextRef before = contexts_.find(lineage.process, lineage.child, lineage.at);
@@ -128,15 +135,33 @@ std::optional<goroutines::LeftBehind> ContextOwners::left_behind_by_goroutine(co
     return left;
 }
 
-/// What stands when no unit has claimed an exchange. Its thread may have served one unit only; but where that unit's root is
-/// known, and this was not sent in it, something else ran on the thread.
-Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool root_known) {
+/// Whether a unit that was answered in `writer` may have sent something in `sent_in`: its making, or that of a context it was
+/// copied from, was not seen; or what there was of it when the unit began is what the writer is or was copied from. Other
+/// contexts of that time are those of earlier units' work, or of the server's own.
+bool ContextOwners::may_serve(const ContextRef& sent_in, const ContextRef& writer, Instant since) {
+    const Context* older = sent_in.get();
+    while (older != nullptr && older->made >= since) {
+        older = older->parent.get();
+    }
+    if (older == nullptr || older->made == Instant{} || writer == nullptr) {
+        return true;
+    }
+    const Context* at = writer.get();
+    while (at != nullptr && at != older) {
+        at = at->parent.get();
+    }
+    return at == older;
+}
+
+/// What stands when no unit has claimed an exchange. Its thread may have served one unit only; but where that unit's own contexts
+/// are known, and this was not sent in one, something else ran on the thread.
+Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool others_known) {
     const bool by_goroutine = waiting.evidence == Evidence::goroutine;
     const AnsweredRef after = waiting.after != nullptr ? waiting.after : left_behind(waiting.sent_in, waiting.sent, by_goroutine);
     if (after != nullptr) {
         return {after->id, waiting.evidence, 1, {}, after};
     }
-    if (waiting.fallback.unit != UnitId{} && (waiting.fallback.unit != ended || root_known)) {
+    if (waiting.fallback.unit != UnitId{} && (waiting.fallback.unit != ended || others_known)) {
         return {{}, Evidence::ambiguous, 0};
     }
     return waiting.fallback;
@@ -179,11 +204,13 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
             (server != nullptr && !waiting.between && waiting.sent <= end &&
              goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
-            decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
+            const Evidence evidence = agrees ? Evidence::thread : in_connection ? Evidence::inferred : waiting.evidence;
+            decisions.push_back({waiting.exchange, {unit, evidence, evidence == Evidence::inferred ? kConnectionMargin : 1}});
             return true;
         }
         if (waiting.fallback.unit == unit || waiting.sent < oldest) {
-            decisions.push_back({waiting.exchange, without_claim(waiting, unit, known)});
+            const bool others = known || !may_serve(waiting.sent_in, writer, live.activated);
+            decisions.push_back({waiting.exchange, without_claim(waiting, unit, others)});
             return true;
         }
         return false;
@@ -205,6 +232,7 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
     const Evidence evidence = by_goroutine ? Evidence::goroutine : Evidence::context;
     if (context != nullptr) {
         context->elsewhere = exchange.sent;
+        connections_.sent(exchange.process, context);
     }
     auto left = by_goroutine ? left_behind_by_goroutine(context, exchange) : std::nullopt;
     if (context == nullptr) {

@@ -96,7 +96,8 @@ private:
     static Context* claimed(const ContextRef& context);
     std::optional<goroutines::LeftBehind> left_behind_by_goroutine(const ContextRef& context, const request::Exchange& exchange);
     static AnsweredRef left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine);
-    static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
+    static Owner without_claim(const Waiting& waiting, UnitId ended, bool others_known);
+    static bool may_serve(const ContextRef& sent_in, const ContextRef& writer, Instant since);
 
     Contexts contexts_;
     ConnectionContexts connections_;

@@ -38,6 +38,8 @@ struct Context {
     bool answers_for_several = false;    ///< they are of several
     bool counts_as_connections = false;  ///< it is a connection's outermost own
     bool is_connections = false;         ///< it is a connection's own
+    std::size_t latest_route = 0;        ///< and answered this one last, by its hash,
+    Instant latest_end{};                ///< then
     // Goroutines
     std::uint32_t start = 0;                ///< what it runs; zero: not known
     bool strayed = false;                   ///< it sent something when the unit was over in whose time it was made

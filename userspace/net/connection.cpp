@@ -357,6 +357,7 @@ void Connection::detect(bool read, std::uint64_t position, event::Bytes piece, b
     if (early_calls_ >= (undecided ? kEarlyCallsUndecided : kEarlyCalls) || early_bytes_ >= kEarlyBytes) {
         if (!roles_known) {
             summary_.role = early_.front().read ? Role::server : Role::client;
+            nobody_asks_ = !arrivals_have_positions_;
         }
         choose("unknown", proto::make_opaque());
     }
@@ -427,6 +428,9 @@ void Connection::close(Instant at) {
 }
 
 void Connection::head(const proto::Head& head) {
+    if (nobody_asks_ && opaque_) {
+        return;
+    }
     ++summary_.messages;
     stream((summary_.role == Role::server) == (head.direction == proto::Direction::request)).astray = false;
     if (tls_ && head.direction == proto::Direction::request) {
@@ -439,6 +443,9 @@ void Connection::head(const proto::Head& head) {
 }
 
 void Connection::end(const proto::End& end) {
+    if (nobody_asks_ && opaque_) {
+        return;
+    }
     const std::uint64_t last = end.end > 0 ? end.end - 1 : 0;
     sink_.end(*this, end, moment(end.direction, last));
 }

@@ -1,4 +1,4 @@
-"""The service of app.py, or of framework.py, on uvicorn, with all that it needs."""
+"""The service of app.py or framework.py on uvicorn, or connection_task.py, with all that it needs."""
 
 import pathlib
 import sys
@@ -40,9 +40,11 @@ class Loop:
         self.port = free_port()
         self.truth = stack.directory / f"truth-{self.port}.jsonl"
         self.transports = stack.directory / f"transports-{self.port}.jsonl" if transports else ""
-        self.process = stack.start(f"uvicorn-{self.port}",
-                                   [*wrapper, python, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", self.port,
-                                    "--loop", loop, "--http", http, "--log-level", "warning", "--no-access-log", "--lifespan", "on", f"{application}:app"],
+        server = [python, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", self.port,
+                  "--loop", loop, "--http", http, "--log-level", "warning", "--no-access-log", "--lifespan", "on", f"{application}:app"]
+        if application == "connection_task":
+            server = [python, HERE / "connection_task.py", self.port, loop]
+        self.process = stack.start(f"loop-{self.port}", [*wrapper, *server],
                                    environment={"LOOP_POSTGRES": stores.url, "LOOP_REDIS": stores.redis.port, "LOOP_AUTHORITY": stores.authority,
                                                 "LOOP_PROVIDER": stores.http2_port if http_client == "http2" else stores.provider_port,
                                                 "LOOP_DRIVER": driver, "LOOP_HTTP": http_client,

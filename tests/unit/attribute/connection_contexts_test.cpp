@@ -20,15 +20,17 @@ ContextRef context(std::int64_t made, ContextRef parent = nullptr) {
 
 class ConnectionContextsTest : public ::testing::Test {
 protected:
-    static request::Unit unit(std::uint64_t socket) {
+    static request::Unit unit(std::uint64_t socket, const std::string& route = "/a") {
         request::Unit made;
+        made.route = route;
+        made.end = us(65);
         made.process = kProcess;
         made.socket = SocketId{socket};
         return made;
     }
-    bool serve(std::uint64_t socket, const ContextRef& writer) {
-        contexts_.began(unit(socket));
-        return contexts_.ended(unit(socket), writer);
+    bool serve(std::uint64_t socket, const ContextRef& writer, const std::string& route = "/a") {
+        contexts_.began(unit(socket, route));
+        return contexts_.ended(unit(socket, route), writer);
     }
 
     ConnectionContexts contexts_;
@@ -95,6 +97,25 @@ TEST_F(ConnectionContextsTest, UnitsSideBySideOnAConnectionAreNotToldApart) {
     contexts_.began(unit(1));
     EXPECT_FALSE(contexts_.ended(unit(1), first_));
     EXPECT_FALSE(contexts_.ended(unit(1), first_));
+    EXPECT_TRUE(serve(1, first_));
+}
+
+TEST_F(ConnectionContextsTest, ATaskThatGoesOnAfterItsAnswerMayDoSoInTheNextUnit) {
+    for (int i = 0; i < 4; ++i) {
+        serve(1, first_);
+        serve(2, second_);
+    }
+    contexts_.began(unit(1));
+    contexts_.sent(kProcess, first_);
+    EXPECT_TRUE(contexts_.ended(unit(1), first_)) << "it was in flight";
+    EXPECT_TRUE(serve(1, first_, "/left"));
+    contexts_.sent(kProcess, context(60, first_));
+    EXPECT_TRUE(serve(1, first_, "/after")) << "a task of its own is left";
+    contexts_.sent(kProcess, context(70, first_));
+    EXPECT_FALSE(serve(1, first_));
+    EXPECT_TRUE(serve(2, second_));
+    EXPECT_TRUE(serve(2, second_, "/after"));
+    EXPECT_FALSE(serve(2, second_)) << "its connection's task may have gone on, too";
     EXPECT_TRUE(serve(1, first_));
 }
 

@@ -11,6 +11,7 @@ namespace timesink::net {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 Instant us(std::int64_t at) {
     return Instant(std::chrono::microseconds(at));
@@ -132,6 +133,17 @@ TEST_F(ConnectionTest, AResetWithNothingToReadIsTheEnd) {
     connection.on(event::SocketState{.at = us(20), .socket = SocketId{1}, .old_state = 8, .new_state = 7});
     EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "closed"));
     EXPECT_FALSE(connection.summary().open);
+}
+
+TEST_F(ConnectionTest, APairByWhichALoopIsWokenAsksNobody) {
+    constexpr std::uint8_t kUnknown = 2;
+    constexpr std::uint16_t kUnix = 1;
+    Connection connection(socket(kUnknown, TS_SOCKET_SEEN, kUnix), false, diary_);
+    for (int at = 0; at < 20; ++at) {
+        transfer(connection, TS_OPERATION_READ, static_cast<std::uint64_t>(at), std::string_view("\0", 1), at, at + 1);
+    }
+    EXPECT_THAT(diary_.lines, IsEmpty());
+    EXPECT_EQ(connection.summary().bytes_read, 20U);
 }
 
 TEST_F(ConnectionTest, ARequestThatComesInPartsIsRecognisedAllTheSame) {
