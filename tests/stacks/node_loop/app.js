@@ -1,7 +1,7 @@
 // Requests that share Node's event loop and a pool of connections, with the service's own account of who sent what.
 //
-// Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER (pg,
-// postgres.js), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_MODULES (packages).
+// Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_MYSQL, LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER
+// (pg, postgres.js, mysql2, mysql2-execute: prepared statements), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_MODULES (packages).
 //
 // The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at, and nothing of it goes over the
 // wire. Of every use of a connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC); a use ends in the
@@ -20,6 +20,7 @@ const STATEMENTS = {
   purchase: 'SELECT id, placed FROM purchase WHERE customer_id = $1 LIMIT 5',
   product: 'SELECT price::float FROM product WHERE id = $1',
 };
+const inMysql = (text) => text.replace('$1', '?').replace('::float', '');
 const now = () => Number(process.hrtime.bigint());
 
 class Work {
@@ -100,7 +101,48 @@ class PostgresJs {
   }
 }
 
-const database = env.LOOP_DRIVER === 'postgres.js' ? new PostgresJs() : new Pg();
+// As mysql2's own pool.query and pool.execute: the connection is given back when the command has ended, which is behind its callback. Preparing a
+// statement is part of the use that needs it.
+class Mysql2 {
+  async open() {
+    this.ask = env.LOOP_DRIVER === 'mysql2-execute' ? 'execute' : 'query';
+    this.pool = load('mysql2').createPool({ host: '127.0.0.1', port: Number(env.LOOP_MYSQL), user: 'root', database: 'shop', connectionLimit: POOL });
+    const all = await Promise.all(Array.from({ length: POOL }, () => this.take()));
+    all.forEach((connection) => connection.release());
+  }
+
+  take() {
+    return new Promise((resolve, reject) => this.pool.getConnection((failure, connection) => (failure ? reject(failure) : resolve(connection))));
+  }
+
+  query(work, name, number) {
+    return new Promise((resolve, reject) => this.pool.getConnection((failure, connection) => {
+      if (failure) return reject(failure);
+      const noted = work.call('statement', connection.stream.localPort);
+      return connection[this.ask](inMysql(STATEMENTS[name]), [number], (error, rows) => {
+        noted.end = now();
+        return error ? reject(error) : resolve(rows);
+      }).once('end', () => connection.release());
+    }));
+  }
+
+  async held(work, use) {
+    const connection = await this.take();
+    const noted = work.call('held', connection.stream.localPort);
+    try {
+      return await use((text, values) => new Promise((resolve, reject) => {
+        const ask = values ? this.ask : 'query';
+        connection[ask](inMysql(text), values, (error, rows) => (error ? reject(error) : resolve(rows)));
+      }));
+    } finally {
+      noted.end = now();
+      connection.release();
+    }
+  }
+}
+
+const DRIVERS = { pg: Pg, 'postgres.js': PostgresJs, mysql2: Mysql2, 'mysql2-execute': Mysql2 };
+const database = new DRIVERS[env.LOOP_DRIVER]();
 const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS) });
 const undici = load('undici');
 const agent = new http.Agent({ keepAlive: true });
