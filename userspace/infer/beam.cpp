@@ -139,6 +139,15 @@ void Simulation::learn_manner(const Hypothesis::Note& note) {
     }
 }
 
+/// What it is taken for fits everybody: until its name is known, whoever sent it is not.
+void Simulation::learn_name(Hypothesis::Note& note) {
+    constexpr double kFitsAll = 0.85;
+    if (note.probability >= kLearnable && !in_doubt_) {
+        names_.learn(note.name, note.meant);
+    }
+    note.probability *= kFitsAll;
+}
+
 /// What is further back than `keep` notes of the best hypothesis stands.
 void Simulation::commit(std::size_t keep) {
     const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
@@ -155,6 +164,9 @@ void Simulation::commit(std::size_t keep) {
         }
         if (hypotheses_.size() > 1) {
             weigh(note);
+        }
+        if (note.name != Shape{}) {
+            learn_name(note);
         }
         chains_.on(note);
         if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {

@@ -70,7 +70,15 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                statement(segment, act);
+                if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
+                    meaning != Shape{}) {
+                    Act named = act;
+                    named.shape = meaning;
+                    named.nameless = false;
+                    statement(segment, named);
+                } else {
+                    statement(segment, act);
+                }
                 sent(act);
                 break;
             case Act::Kind::connect:
@@ -137,7 +145,7 @@ void Simulation::note_facts(const Segment& segment) {
         }
         const bool was_busy = known->in_flight > 0 || known->transaction;
         known->in_flight -= std::min<std::uint32_t>(known->in_flight, 1);
-        known->transaction = stimulus.transaction;
+        known->transaction = stimulus.transaction || stimulus.prepared != Shape{};
         const bool is_busy = known->in_flight > 0 || known->transaction;
         pool(known->pool).busy -= was_busy && !is_busy && pool(known->pool).busy > 0 ? 1 : 0;
     }
@@ -209,11 +217,12 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
             }
             hypothesis.unhold(stimulus.connection);
             const Connection* const freed = connections_.find(stimulus.connection);
-            if (freed != nullptr && !stimulus.transaction && freed->in_flight == 0 && pool(freed->pool).late) {
+            const bool stays = stimulus.transaction || stimulus.prepared != Shape{};
+            if (freed != nullptr && !stays && freed->in_flight == 0 && pool(freed->pool).late) {
                 give(hypothesis, freed->pool);
             }
-            if (stimulus.transaction && slot != kNobody) {
-                hypothesis.held.push_back({stimulus.connection, slot, false});
+            if (stays && slot != kNobody) {
+                hypothesis.held.push_back({stimulus.connection, slot, false, stimulus.prepared});
             }
         }
         hypothesis.stimulated.push_back(slot);
@@ -332,7 +341,7 @@ void Simulation::connect(const Act& act) {
             std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot slot) { return slot != kNobody; });
         if (owner != hypothesis.stimulated.end()) {
             ++hypothesis.tokens[*owner].outstanding;
-            hypothesis.held.push_back({act.connection, *owner, true});
+            hypothesis.held.push_back({act.connection, *owner, true, {}});
         }
     }
 }

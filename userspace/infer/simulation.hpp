@@ -9,6 +9,7 @@
 #include "infer/chains.hpp"
 #include "infer/hypothesis.hpp"
 #include "infer/model.hpp"
+#include "infer/names.hpp"
 #include "infer/segment.hpp"
 
 namespace timesink::infer {
@@ -129,11 +130,14 @@ private:
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
     void learn_manner(const Hypothesis::Note& note);
+    void learn_name(Hypothesis::Note& note);
     void learn(std::uint32_t path, double weight);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
+    [[nodiscard]] Shape meant(const Token& token, const Act& act) const;
+    [[nodiscard]] double begins(const Token& token, const Act& act) const;
     [[nodiscard]] bool idle(PoolId pool) const;
     [[nodiscard]] bool idle(const Hypothesis& hypothesis, PoolId pool) const;
     void give(Hypothesis& hypothesis, PoolId pool) const;
@@ -153,6 +157,7 @@ private:
     std::vector<Shape> prefix_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
     std::uint32_t next_path_ = 0;
+    Names names_;
     std::vector<UnitId> unseen_;  // in flight when events were lost, not ended yet
     bool in_doubt_ = true;        // until it has been quiet: who was in flight at the attach is not known
     bool derailed_ = false;

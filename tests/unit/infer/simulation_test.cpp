@@ -136,6 +136,48 @@ TEST_F(SimulationTest, EqualShapesAreToldApartByTheOrderOfWaiting) {
     expect_owner(1006, 102, Reason::waited);
 }
 
+TEST_F(SimulationTest, WhatWasPreparedIsExecutedByWhoeverPreparedItThoughOthersWait) {
+    learn(1, {11});
+    learn(2, {11, 12});
+    Stimulus prepared = reply(1001, 1);
+    prepared.prepared = Shape{11};
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {});
+    segment(at_ + 3, {prepared}, {sends(1002, 1, 11)});
+    segment(at_ + 4, {reply(1002, 1)}, {sends(1003, 1, 11), responds(101)});
+    segment(at_ + 5, {reply(1003, 1)}, {sends(1004, 1, 12)});
+    segment(at_ + 6, {reply(1004, 1)}, {responds(102)});
+    expect_owner(1002, 101, Reason::transaction);
+    expect_owner(1003, 102, Reason::waited);
+    expect_owner(1004, 102, Reason::reply);
+}
+
+TEST_F(SimulationTest, AStatementOfWhichOnlyTheNameIsKnownIsNobodysUntilItIsKnownWhatItMeans) {
+    learn(1, {11, 12});
+    learn(2, {21, 22});
+    const auto nameless = [](Act act) {
+        act.nameless = true;
+        return act;
+    };
+    // Two requests at once on connections 2 and 3, on which names 7 and 8 stand for 11 and 12, or for 21 and 22.
+    for (std::uint64_t round = 0; round < 8; ++round) {
+        const std::uint64_t unit = 201 + 2 * round;
+        const std::uint64_t first = 2001 + 4 * round;
+        at_ += 10;
+        segment(at_ + 1, {request(unit, 1)}, {nameless(sends(first, 2, 7))});
+        segment(at_ + 2, {request(unit + 1, 2)}, {nameless(sends(first + 1, 3, 7))});
+        segment(at_ + 3, {reply(first, 2)}, {nameless(sends(first + 2, 2, 8))});
+        segment(at_ + 4, {reply(first + 1, 3)}, {nameless(sends(first + 3, 3, 8))});
+        segment(at_ + 5, {reply(first + 2, 2)}, {responds(unit)});
+        segment(at_ + 6, {reply(first + 3, 3)}, {responds(unit + 1)});
+        simulation_.quiet();
+        collect();
+    }
+    expect_unknown(2003);
+    expect_owner(2031, 215, Reason::reply);
+    expect_owner(2032, 216, Reason::reply);
+}
+
 TEST_F(SimulationTest, AConnectionInsideATransactionStaysWithItsOwner) {
     learn(1, {11, 12});
     learn(2, {11});
