@@ -10,7 +10,9 @@ import collections
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 import owners
@@ -158,6 +160,14 @@ def keep(directory, name, service, recording, since):
     (directory / f"{name}.since").write_text(str(since))
 
 
+def dropping(recording, directory, options):
+    """The recording without a share of its events."""
+    without = directory / recording.name
+    program = recorder.program().parent / "tests" / "bench" / "drop_events"
+    subprocess.run([program, recording, without, "--share", str(options.drop), "--seed", str(options.seed)], check=True, stdout=subprocess.DEVNULL)
+    return without
+
+
 def print_line(label, verdicts, complaints, calibration, options):
     count, inferred = verdicts["all"] or 1, verdicts["inferred"] or 1
     print(f"{label:<36} {verdicts['all']:>6} {100 * verdicts['right'] / count:>7.2f} % {100 * verdicts['wrong'] / count:>6.2f} % {verdicts['missing']:>7} "
@@ -188,6 +198,7 @@ def read_options(arguments):
     parser.add_argument("--calibration", action="store_true")
     parser.add_argument("--keep", type=pathlib.Path, help="directory for the recordings and their truth")
     parser.add_argument("--again", type=pathlib.Path, help="judges what is in such a directory")
+    parser.add_argument("--drop", type=float, default=0, help="with --again: this share of the events, as if they had been lost; --seed says which")
     parser.add_argument("--least", type=float, default=0, help="per cent that must be right")
     return parser.parse_args(arguments)
 
@@ -219,7 +230,9 @@ def main(arguments):
     if options.again:
         for recording in sorted(options.again.glob("*.tsr")):
             base = recording.with_suffix("")
-            found = judge(score.read_lines(base.with_name(base.name + ".truth")), recorder.export(recording), int(base.with_name(base.name + ".since").read_text()))
+            with tempfile.TemporaryDirectory() as directory:
+                export = recorder.export(dropping(recording, pathlib.Path(directory), options) if options.drop else recording)
+            found = judge(score.read_lines(base.with_name(base.name + ".truth")), export, int(base.with_name(base.name + ".since").read_text()))
             print_line(base.name, *found, options)
             failed = failed or not good(found[0], options)
         return 1 if failed else 0
