@@ -69,6 +69,7 @@ Result<Counts> copy(const Options& options) {
 }  // namespace
 }  // namespace timesink
 
+// NOLINTNEXTLINE(bugprone-exception-escape): a tool that cannot allocate may end
 int main(int argc, char** argv) {
     timesink::Options options;
     CLI::App app("Copies a recording without some of its events.");

@@ -39,6 +39,17 @@ class Work {
   }
 }
 
+// Of a connection that is held: when each thing was asked, and when its answer was there.
+async function asked(use, answer) {
+  const noted = [now(), null];
+  (use.asked ??= []).push(noted);
+  try {
+    return await answer;
+  } finally {
+    noted[1] = now();
+  }
+}
+
 // As pg's own pool.query: the connection is given back in the callback of the reply, before the caller goes on.
 class Pg {
   async open() {
@@ -63,7 +74,7 @@ class Pg {
     const client = await this.pool.connect();
     const noted = work.call('held', client.connection.stream.localPort);
     try {
-      return await use((text, values) => client.query(text, values));
+      return await use((text, values) => asked(noted, client.query(text, values)));
     } finally {
       noted.end = now();
       client.release();
@@ -130,10 +141,10 @@ class Mysql2 {
     const connection = await this.take();
     const noted = work.call('held', connection.stream.localPort);
     try {
-      return await use((text, values) => new Promise((resolve, reject) => {
+      return await use((text, values) => asked(noted, new Promise((resolve, reject) => {
         const ask = values ? this.ask : 'query';
         connection[ask](inMysql(text), values, (error, rows) => (error ? reject(error) : resolve(rows)));
-      }));
+      })));
     } finally {
       noted.end = now();
       connection.release();
@@ -171,9 +182,9 @@ async function provider(work, number) {
     });
   } else {
     asking = noted;
-    const asked = undici.request(url);
+    const answer = undici.request(url);
     asking = null;
-    await (await asked).body.text();
+    await (await answer).body.text();
   }
   noted.end = now();
 }
