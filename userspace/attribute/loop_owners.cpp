@@ -230,6 +230,7 @@ void LoopOwners::collect(Loop& loop) {
         owner.evidence = certain ? Evidence::inferred : Evidence::ambiguous;
         owner.margin = verdict.margin;
         owner.grounds = {verdict.unit, verdict.runner_up, verdict.runner_up_margin, verdict.reason, verdict.cause};
+        owner.candidates = verdict.candidates;
         const auto waiting = std::lower_bound(loop.waiting.begin(), loop.waiting.end(), verdict.exchange,
                                               [](const Waiting& each, ExchangeId id) { return each.exchange < id; });
         if (waiting != loop.waiting.end() && waiting->exchange == verdict.exchange) {

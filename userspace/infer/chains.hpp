@@ -65,7 +65,16 @@ private:
         Record* record = nullptr;
     };
 
-    void decide(Record& record, UnitId unit, double link, UnitId runner_up, double runner_up_link);
+    /// To whom it is linked, and how surely.
+    struct Link {
+        UnitId unit{};
+        double share = 0;
+        UnitId runner_up{};
+        double runner_up_share = 0;
+        bool exhaustive = false;         // nobody else can be meant
+        std::vector<UnitId> candidates;  // besides these two
+    };
+    void decide(Record& record, const Link& link);
     void respond(const Hypothesis::Note& note);
     void match(std::uint64_t kind, std::size_t keep);
     void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,

@@ -92,7 +92,8 @@ struct Verdict {
     UnitId runner_up{};  ///< zero: none
     double runner_up_margin = 0;
     Reason reason = Reason::unexplained;
-    ExchangeId cause{};  ///< the exchange whose reply was read in the segment that sent it; zero: none
+    ExchangeId cause{};              ///< the exchange whose reply was read in the segment that sent it; zero: none
+    std::vector<UnitId> candidates;  ///< as good as certainly one of these; empty: that is not known
 };
 
 }  // namespace timesink::infer
