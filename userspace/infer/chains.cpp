@@ -30,7 +30,7 @@ void Chains::began(UnitId unit) {
 
 double Chains::trust() const {
     const double rate = std::popcount(responses_ & kRemembered) / static_cast<double>(std::popcount(kRemembered));
-    return rate >= kTrusted ? 1 - kDoubtOfTrusted * (1 - rate) : rate;
+    return rate >= kTrusted && !names_are_learned_ ? 1 - kDoubtOfTrusted * (1 - rate) : rate;
 }
 
 void Chains::foresaw(bool right) {

@@ -19,6 +19,8 @@ public:
     void on(const Hypothesis::Note& note);
     /// A response was, or was not, the one that the simulation expected, at the time when it was written.
     void foresaw(bool right);
+    /// What some statements are is not seen but learned: a response that is not foreseen may tell of one that was learned wrong.
+    void names_are_learned() { names_are_learned_ = true; }
     /// Ended without a response.
     void abandoned(UnitId unit);
     /// What is known is doubtful: for a while nothing is certain enough to be told.
@@ -87,6 +89,7 @@ private:
     std::vector<Verdict> verdicts_;
     std::uint32_t responses_ = ~std::uint32_t{0};  // of the latest, a bit each: foreseen
     bool in_doubt_ = true;
+    bool names_are_learned_ = false;
 };
 
 }  // namespace timesink::infer

@@ -70,6 +70,9 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
+                if (act.nameless) {
+                    chains_.names_are_learned();
+                }
                 if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
                     meaning != Shape{}) {
                     Act named = act;
@@ -233,31 +236,32 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
 template <typename Options, typename Apply>
 void Simulation::fork(Options options, Apply apply) {
     constexpr double kWorthTrying = 1e-5;
-    forked_.clear();
-    for (Hypothesis& hypothesis : hypotheses_) {
+    const std::size_t before = hypotheses_.size();
+    for (std::size_t at = 0; at < before; ++at) {
         options_.clear();
-        options(hypothesis);
+        options(hypotheses_[at]);
         double best = 0;
         for (const Option& option : options_) {
             best = std::max(best, option.probability);
         }
         std::erase_if(options_, [&](const Option& option) { return option.probability < best * kWorthTrying; });
         for (std::size_t i = 1; i < options_.size(); ++i) {
-            Hypothesis& copy = forked_.emplace_back(hypothesis);
+            Hypothesis copy;
+            if (!spare_.empty()) {
+                copy = std::move(spare_.back());
+                spare_.pop_back();
+            }
+            copy = hypotheses_[at];
             copy.weight *= options_[i].probability;
             apply(copy, options_[i]);
+            hypotheses_.push_back(std::move(copy));
         }
         if (!options_.empty()) {
-            hypothesis.weight *= options_.front().probability;
-            apply(hypothesis, options_.front());
+            hypotheses_[at].weight *= options_.front().probability;
+            apply(hypotheses_[at], options_.front());
         }
     }
-    if (forked_.empty()) {
-        return;
-    }
-    std::move(forked_.begin(), forked_.end(), std::back_inserter(hypotheses_));
-    forked_.clear();
-    if (hypotheses_.size() > 4 * kMostHypotheses) {
+    if (hypotheses_.size() > before && hypotheses_.size() > 4 * kMostHypotheses) {
         prune();
     }
 }

@@ -126,6 +126,7 @@ private:
     template <typename Options, typename Apply>
     void fork(Options options, Apply apply);
     void prune();
+    void give_up_last();
     void merge_equal();
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
@@ -152,7 +153,7 @@ private:
     IdMap<SocketId, Connection> connections_;
     std::vector<Pool> pools_;
     std::vector<Hypothesis> hypotheses_ = std::vector<Hypothesis>(1);
-    std::vector<Hypothesis> forked_;
+    std::vector<Hypothesis> spare_;  // given up: their memory is used again
     std::vector<Option> options_;
     std::vector<Shape> prefix_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace timesink::infer {
@@ -258,6 +259,33 @@ TEST_F(SimulationTest, OfEqualSleepersTheResponseSaysWhoWoke) {
     collect();
     expect_owner(1003, 102, Reason::woke);
     expect_owner(1004, 101, Reason::woke);
+}
+
+TEST_F(SimulationTest, WhoeverCannotHaveSentWhatIsAmbiguousIsNoCandidate) {
+    learn(1, {11, 12, 13}, 5);
+    learn(2, {21});
+    segment(at_ + 0.5, {request(103, 2)}, {sends(1000, 3, 21)});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 1.1, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 2, {reply(1001, 1)}, {}, false);
+    segment(at_ + 2.1, {reply(1002, 2)}, {});
+    segment(at_ + 7, {}, {sends(1003, 1, 12), sends(1004, 2, 12)});
+    segment(at_ + 8, {reply(1003, 1)}, {}, false);
+    segment(at_ + 8.1, {reply(1004, 2)}, {});
+    segment(at_ + 13, {}, {sends(1005, 1, 13), sends(1006, 2, 13)});
+    segment(at_ + 14, {reply(1005, 1)}, {responds(102)});
+    segment(at_ + 15, {reply(1006, 2)}, {responds(101)});
+    segment(at_ + 16, {reply(1000, 3)}, {responds(103)});
+    simulation_.finish();
+    collect();
+    for (const std::uint64_t middle : {1003U, 1004U}) {
+        expect_unknown(middle);
+        std::vector<UnitId> candidates = verdicts_[middle].candidates;
+        std::sort(candidates.begin(), candidates.end());
+        candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+        EXPECT_EQ(candidates, (std::vector{UnitId{101}, UnitId{102}})) << middle;
+    }
+    expect_owner(1005, 102, Reason::woke);
 }
 
 /// Two turns that differ in nothing but what is told of timers: a sleeper is due, and the reply of another was read.
