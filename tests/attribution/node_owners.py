@@ -113,7 +113,8 @@ def mix_of(options, driver):
 def start(stack, options, framework, driver, pool):
     if driver.startswith("vertx"):
         return vertx.VertxLoop(stack, pool=pool, prepared=driver == "vertx-cached")
-    return NodeLoop(stack, framework=framework, driver=driver, pool=pool, client=options.client, node=options.node, prepare=options.prepare)
+    return NodeLoop(stack, framework=framework, driver=driver, pool=pool, client=options.client, node=options.node, prepare=options.prepare,
+                    workers=options.workers)
 
 
 def record(stack, service, options, clients, mix_file):
@@ -193,6 +194,7 @@ def read_options(arguments):
     parser.add_argument("--client", choices=("undici", "agent"), default="undici")
     parser.add_argument("--node", help="the program that serves")
     parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
+    parser.add_argument("--workers", type=int, default=0, help="of a cluster, each with a loop and a pool of its own")
     parser.add_argument("--warm-up", type=int, default=60)
     parser.add_argument("--mid-flight", action="store_true", help="attach when the load is under way")
     parser.add_argument("--calibration", action="store_true")

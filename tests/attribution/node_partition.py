@@ -145,7 +145,8 @@ def run(options, driver, pool, clients):
 
 def print_line(label, result, options):
     print(f"{label:<28} {len(result.l1):>8} {result.counts['ambiguous']:>9} {result.counts['left out'] + result.counts['unknown']:>8} "
-          f"{100 * score.median(result.l1):>7.2f} % {100 * score.percentile(result.l1, 99):>6.2f} % {100 * result.share('dominant'):>12.2f} % {100 * result.share('dominant, clear', 'clear'):>11.2f} % "
+          f"{100 * score.median(result.l1):>7.2f} % {100 * score.percentile(result.l1, 99):>6.2f} % {100 * result.share('dominant'):>12.2f} % "
+          f"{100 * result.share('dominant, clear', 'clear'):>11.2f} % "
           f"{'exact' if not result.counts['inexact'] else result.counts['inexact']:>6}{'' if result.met() else '  NOT MET'}", flush=True)
     for distance, path, unit, wall, told_wall, truth, told in sorted(result.worst, key=lambda entry: entry[0], reverse=True)[:options.worst]:
         print(f"  {distance:7.1%} {path} unit {unit} {wall / 1e6:.3f} ms (told {told_wall / 1e6:.3f}) truth "
@@ -164,7 +165,8 @@ def main(arguments):
     options = parser.parse_args(arguments)
     exit_on_sigterm()
     met = True
-    print(f"{'service':<28} {'requests':>8} {'ambiguous':>9} {'left out':>8} {'L1 median':>9} {'p99':>8} {'dominant right':>14} {'where clear':>13} {'sums':>6}")
+    print(f"{'service':<28} {'requests':>8} {'ambiguous':>9} {'left out':>8} {'L1 median':>9} {'p99':>8} "
+          f"{'dominant right':>14} {'where clear':>13} {'sums':>6}")
     for driver in options.drivers.split(","):
         for pool in map(int, options.pools.split(",")):
             for clients in map(int, options.clients.split(",")):

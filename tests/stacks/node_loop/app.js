@@ -1,11 +1,13 @@
 // Requests that share Node's event loop and a pool of connections, with the service's own account of who sent what.
 //
 // Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_MYSQL, LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER
-// (pg, postgres.js, mysql2, mysql2-execute: prepared statements), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_MODULES (packages).
+// (pg, postgres.js, mysql2, mysql2-execute: prepared statements), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at
+// the end), LOOP_MODULES (packages), LOOP_WORKERS (of a cluster; 0: none).
 //
 // The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at, and nothing of it goes over the
 // wire. Of every use of a connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC); a use ends in the
 // callback of its reply, before anyone else can have the connection's next one.
+import cluster from 'node:cluster';
 import fs from 'node:fs';
 import http from 'node:http';
 import diagnostics from 'node:diagnostics_channel';
@@ -154,7 +156,7 @@ class Mysql2 {
 
 const DRIVERS = { pg: Pg, 'postgres.js': PostgresJs, mysql2: Mysql2, 'mysql2-execute': Mysql2 };
 const database = new DRIVERS[env.LOOP_DRIVER]();
-const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS) });
+const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS), lazyConnect: cluster.isPrimary && Number(env.LOOP_WORKERS) > 0 });
 const undici = load('undici');
 const agent = new http.Agent({ keepAlive: true });
 const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
@@ -243,7 +245,7 @@ async function answer(request, socket) {
 }
 
 function finish() {
-  fs.writeFileSync(env.LOOP_TRUTH, truth.map((work) => JSON.stringify(work) + '\n').join(''));
+  fs.writeFileSync(env.LOOP_TRUTH + (cluster.isWorker ? `.${cluster.worker.id}` : ''), truth.map((work) => JSON.stringify(work) + '\n').join(''));
   process.exit(0);
 }
 
@@ -284,6 +286,22 @@ async function listen() {
   server.listen(where);
 }
 
-await database.open();
-process.on('SIGTERM', finish);
-await listen();
+// The primary accepts and hands the connections out; each worker has a loop and a pool of its own.
+function lead(count) {
+  const workers = Array.from({ length: count }, () => cluster.fork());
+  process.on('SIGTERM', async () => {
+    const ended = workers.map((worker) => new Promise((resolve) => { worker.on('exit', resolve); }));
+    workers.forEach((worker) => worker.process.kill('SIGTERM'));
+    await Promise.all(ended);
+    fs.writeFileSync(env.LOOP_TRUTH, workers.map((worker) => fs.readFileSync(`${env.LOOP_TRUTH}.${worker.id}`)).join(''));
+    process.exit(0);
+  });
+}
+
+async function serve() {
+  await database.open();
+  process.on('SIGTERM', finish);
+  await listen();
+}
+
+await (cluster.isPrimary && Number(env.LOOP_WORKERS) > 0 ? lead(Number(env.LOOP_WORKERS)) : serve());
