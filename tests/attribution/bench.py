@@ -7,6 +7,7 @@ import sys
 import go_owners
 import loop_partition
 import node_owners
+import node_partition
 import owners
 import runs
 import score
@@ -34,7 +35,14 @@ def main(arguments):
     else:
         failed |= go_owners.main(["--pools", "4", "--clients", "1,8,64", "--requests", "2000", "--complaints", "0"])
     print()
-    return failed | node_owners.main(["--pools", "4", "--clients", "1,8,64", "--complaints", "0"])
+    drivers = "pg,mysql2"
+    if reason := node_owners.vertx.why_not():
+        print(f"Vert.x is left out: {reason}")
+    else:
+        drivers += ",vertx"
+    failed |= node_owners.main(["--drivers", drivers, "--pools", "4", "--clients", "1,8,64", "--complaints", "0"])
+    print()
+    return failed | node_partition.main(["--drivers", "pg,mysql2", "--pools", "4"])
 
 
 def score_servers(options):

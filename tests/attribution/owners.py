@@ -2,6 +2,7 @@
 
     owners.py --runtime go …        the service in Go: see go_owners.py
     owners.py --runtime node [--frameworks http] [--drivers pg] …      Node, see node_owners.py
+    owners.py --runtime node-partition …      see node_partition.py
     owners.py [--pythons own,3.8,…] [--loops asyncio,uvloop] [--apps app,framework,connection_task] [--drivers asyncpg,psycopg,sqlalchemy] [--http-clients httpx,aiohttp]
               [--pools 4] [--clients 1,8,64] [--mix all|NAME] [--tls] [--uvloop VERSION] [--options=…]
 
@@ -239,6 +240,9 @@ def main(arguments):
     if arguments[:2] == ["--runtime", "node"]:
         import node_owners
         return node_owners.main(arguments[2:])
+    if arguments[:2] == ["--runtime", "node-partition"]:
+        import node_partition
+        return node_partition.main(arguments[2:])
     options = read_options(arguments)
     exit_on_sigterm()
     lists = (options.pythons.replace("all", ",".join(pythons.VERSIONS)), options.loops, options.apps, options.drivers, options.http_clients, options.pools)

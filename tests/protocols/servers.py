@@ -93,25 +93,14 @@ def owned_by(user, directory, *files):
 
 def mysql(stack, tls=False):
     need("pymysql")
-    server, install = program("mariadbd", "/usr/sbin/mariadbd"), program("mariadb-install-db")
-    port = free_port()
-    data = stack.directory / "mysql"
-    data.mkdir()
-    user = "mysql" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(data, user, user)
-    common = ["--no-defaults", f"--datadir={data}"]
-    made = subprocess.run([install, *common, "--auth-root-authentication-method=normal", "--skip-test-db", *([f"--user={user}"] if user else [])],
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if made.returncode != 0:
-        raise StackError(f"mariadb-install-db failed:\n{made.stdout}{made.stderr}")
-    secure, authority = [], ""
-    if tls:
-        authority, *pair = certify(stack.directory)
-        secure = [f"--ssl-{option}={file}" for option, file in zip(("cert", "key"), owned_by(user, data, *pair))]
-    process = stack.start("mariadbd", [server, *common, *secure, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={data}/s", "--local-infile=1",
-                                       "--innodb-flush-log-at-trx-commit=0"], user=user).wait_for_port(port)
-    return Started(process, port, authority=authority)
+    program("mariadbd", "/usr/sbin/mariadbd"), program("mariadb-install-db")
+    authority, *pair = certify(stack.directory) if tls else [""]
+
+    def secured(server):
+        return [f"--ssl-{option}={file}" for option, file in zip(("cert", "key"), owned_by(server.user, server.data, *pair))]
+
+    server = stores.MariaDb(stack, options=secured)
+    return Started(server.process, server.port, authority=authority)
 
 
 def mysql_tls(stack):

@@ -309,7 +309,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
         backgrounds_.answered(known.unit, owned.exchange);
     }
     if (owned.evidence == Evidence::ambiguous) {
-        doubt(owned.exchange);
+        doubt(owned.exchange, known.candidates);
     }
     if (owner == nullptr) {
         inside_.forget(owned.exchange.callee);
@@ -323,11 +323,13 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     list.insert(place, std::move(owned));
 }
 
-/// It may be any unit's that was in flight in the process. If one of these was touched by a loss, it might be known whose this is
-/// had nothing been lost: then they are left out rather than shown without it.
-void Attribution::doubt(const request::Exchange& exchange) {
+/// It may be any unit's that was in flight in the process, unless it is known to be one of the candidates'. If one of these was
+/// touched by a loss, it might be known whose this is had nothing been lost: then they are left out rather than shown without it.
+void Attribution::doubt(const request::Exchange& exchange, const std::vector<UnitId>& candidates) {
     const auto in_flight = [&](const LiveUnit& live) {
-        return live.unit.process == exchange.process && live.unit.read_begin <= exchange.sent &&
+        const bool may_be =
+            candidates.empty() || std::find(candidates.begin(), candidates.end(), live.unit.id) != candidates.end();
+        return may_be && live.unit.process == exchange.process && live.unit.read_begin <= exchange.sent &&
                (!live.ended || live.unit.end >= exchange.sent);
     };
     const bool for_a_loss = std::any_of(

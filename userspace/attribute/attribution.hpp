@@ -85,7 +85,7 @@ private:
     [[nodiscard]] bool trusts(Evidence evidence) const { return trusted_.test(static_cast<std::size_t>(evidence)); }
     [[nodiscard]] Owner weigh(const Pending& pending, OwnedExchange& owned) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
-    void doubt(const request::Exchange& exchange);
+    void doubt(const request::Exchange& exchange, const std::vector<UnitId>& candidates);
     void carry_out();
     void carry_out_hand_offs();
     void release(Pending& pending);

@@ -22,9 +22,14 @@ bool waits_for_events(std::int16_t syscall) {
     return syscall == 232 || syscall == 281 || syscall == 441;
 }
 
+/// Its execution follows: the two are one thing that was asked.
+bool prepares(const request::Exchange& exchange) {
+    return exchange.housekeeping && exchange.operation == "PREPARE" && exchange.fingerprint != 0;
+}
+
 infer::Shape shape_of(const request::Exchange& exchange, infer::PoolId pool) {
     const std::uint64_t known = exchange.fingerprint != 0 ? exchange.fingerprint : 0x756e6e616d6564;
-    const std::uint64_t fingerprint = known + (exchange.housekeeping ? 1 : 0);  // preparing is not executing
+    const std::uint64_t fingerprint = known + (exchange.housekeeping && !prepares(exchange) ? 1 : 0);
     return static_cast<infer::Shape>((fingerprint ^ (static_cast<std::uint64_t>(pool) + 1)) * 0x9e3779b97f4a7c15);
 }
 
@@ -225,6 +230,7 @@ void LoopOwners::collect(Loop& loop) {
         owner.evidence = certain ? Evidence::inferred : Evidence::ambiguous;
         owner.margin = verdict.margin;
         owner.grounds = {verdict.unit, verdict.runner_up, verdict.runner_up_margin, verdict.reason, verdict.cause};
+        owner.candidates = verdict.candidates;
         const auto waiting = std::lower_bound(loop.waiting.begin(), loop.waiting.end(), verdict.exchange,
                                               [](const Waiting& each, ExchangeId id) { return each.exchange < id; });
         if (waiting != loop.waiting.end() && waiting->exchange == verdict.exchange) {
@@ -299,6 +305,7 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     act.pool = pool_of(loop, exchange);
     act.shape = shape_of(exchange, act.pool);
     act.may_wait = may_wait(exchange);
+    act.nameless = exchange.statement.starts_with("EXECUTE ");
     act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
     act.at = exchange.sent;
     loop.segment.acts.push_back(act);
@@ -321,7 +328,11 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     Loop& loop = **found;
     sent_on_.erase(exchange.id);
     loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
-    loop.segment.stimuli.push_back({.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)});
+    infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
+    if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
+        stimulus.prepared = shape_of(exchange, pool_of(loop, exchange));
+    }
+    loop.segment.stimuli.push_back(stimulus);
 }
 
 void LoopOwners::lost() {

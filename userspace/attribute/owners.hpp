@@ -15,6 +15,7 @@ struct Owner {
     double margin = 0;
     Grounds grounds{};
     AnsweredRef after{};  ///< `unit`, where it had been answered by then: this is its background work. Null: it was in flight
+    std::vector<UnitId> candidates{};  ///< of an ambiguous one: it is one of theirs; empty: it may be anybody's
 };
 
 /// Whose an exchange is, decided when its first byte is sent: by what is then in flight on the sending thread.

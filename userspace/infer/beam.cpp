@@ -53,14 +53,20 @@ void unite(Hypothesis& into, const Hypothesis& other) {
 }  // namespace
 
 void Simulation::prune() {
+    // Equal ones are mostly equal for a while: looking for them costs more than carrying them along.
+    constexpr std::uint64_t kMergeEvery = 4;
     if (hypotheses_.size() > 1) {
-        merge_equal();
-        std::stable_sort(hypotheses_.begin(), hypotheses_.end(),
-                         [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; });
+        if (hypotheses_.size() > kMostHypotheses / 2 || serial_ % kMergeEvery == 0) {
+            merge_equal();
+        }
+        const auto heavier = [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; };
+        if (!std::is_sorted(hypotheses_.begin(), hypotheses_.end(), heavier)) {
+            std::stable_sort(hypotheses_.begin(), hypotheses_.end(), heavier);
+        }
         const double best = hypotheses_.front().weight;
         while (hypotheses_.size() > kMostHypotheses ||
                hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? kLeastWeight : kLeastOfFew)) {
-            hypotheses_.pop_back();
+            give_up_last();
         }
     }
     double sum = 0;
@@ -71,6 +77,13 @@ void Simulation::prune() {
         hypothesis.weight = sum > 0 ? hypothesis.weight / sum : 1.0 / static_cast<double>(hypotheses_.size());
     }
     commit(hypotheses_.size() > 1 ? kLag : 0);
+}
+
+void Simulation::give_up_last() {
+    if (spare_.size() < kMostHypotheses) {
+        spare_.push_back(std::move(hypotheses_.back()));
+    }
+    hypotheses_.pop_back();
 }
 
 /// Hypotheses that expect the same of the future are one.
@@ -95,7 +108,11 @@ void Simulation::merge_equal() {
         into->weight += hypotheses_[i].weight;
         hypotheses_[i].weight = -1;
     }
-    std::erase_if(hypotheses_, [](const Hypothesis& each) { return each.weight < 0; });
+    const auto merged =
+        std::stable_partition(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& each) { return each.weight >= 0; });
+    for (auto left = hypotheses_.end() - merged; left > 0; --left) {
+        give_up_last();
+    }
 }
 
 /// The probability of what the best hypothesis says, over all of them.
@@ -139,6 +156,15 @@ void Simulation::learn_manner(const Hypothesis::Note& note) {
     }
 }
 
+/// What it is taken for fits everybody: until its name is known, whoever sent it is not.
+void Simulation::learn_name(Hypothesis::Note& note) {
+    constexpr double kFitsAll = 0.85;
+    if (note.probability >= kLearnable && !in_doubt_) {
+        names_.learn(note.name, note.meant);
+    }
+    note.probability *= kFitsAll;
+}
+
 /// What is further back than `keep` notes of the best hypothesis stands.
 void Simulation::commit(std::size_t keep) {
     const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
@@ -155,6 +181,9 @@ void Simulation::commit(std::size_t keep) {
         }
         if (hypotheses_.size() > 1) {
             weigh(note);
+        }
+        if (note.name != Shape{}) {
+            learn_name(note);
         }
         chains_.on(note);
         if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {

@@ -30,7 +30,7 @@ void Chains::began(UnitId unit) {
 
 double Chains::trust() const {
     const double rate = std::popcount(responses_ & kRemembered) / static_cast<double>(std::popcount(kRemembered));
-    return rate >= kTrusted ? 1 - kDoubtOfTrusted * (1 - rate) : rate;
+    return rate >= kTrusted && !names_are_learned_ ? 1 - kDoubtOfTrusted * (1 - rate) : rate;
 }
 
 void Chains::foresaw(bool right) {
@@ -44,7 +44,10 @@ void Chains::on(const Hypothesis::Note& note) {
         return;
     }
     if (note.kind == Kind::statement && note.reason == Reason::unexplained) {
-        verdicts_.push_back({note.exchange, {}, 0, {}, 0, note.reason, note.cause});
+        Verdict& unknown = verdicts_.emplace_back();
+        unknown.exchange = note.exchange;
+        unknown.reason = note.reason;
+        unknown.cause = note.cause;
         return;
     }
     Record& record = records_[note.chain];
@@ -65,19 +68,33 @@ void Chains::on(const Hypothesis::Note& note) {
     }
 }
 
-void Chains::decide(Record& record, UnitId unit, double link, UnitId runner_up, double runner_up_link) {
+void Chains::decide(Record& record, const Link& link) {
+    constexpr double kAll = 0.97;  // what is beyond may be anybody's
     const double trusted = in_doubt_ ? 0 : trust();
     for (const Statement& statement : record.statements) {
-        Verdict verdict{statement.exchange, unit,           statement.probability * link * trusted, {}, 0,
-                        statement.reason,   statement.cause};
-        if (runner_up != UnitId{} && runner_up_link >= statement.runner_up_probability) {
-            verdict.runner_up = runner_up;
-            verdict.runner_up_margin = runner_up_link;
-        } else if (statement.runner_up_probability > 0 && static_cast<std::uint64_t>(statement.runner_up) % 2 == 0) {
+        Verdict verdict;
+        verdict.exchange = statement.exchange;
+        verdict.unit = link.unit;
+        verdict.margin = statement.probability * link.share * trusted;
+        verdict.reason = statement.reason;
+        verdict.cause = statement.cause;
+        const bool other_unit = statement.runner_up_probability > 0 && static_cast<std::uint64_t>(statement.runner_up) % 2 == 0;
+        if (link.runner_up != UnitId{} && link.runner_up_share >= statement.runner_up_probability) {
+            verdict.runner_up = link.runner_up;
+            verdict.runner_up_margin = link.runner_up_share;
+        } else if (other_unit) {
             verdict.runner_up = UnitId{static_cast<std::uint64_t>(statement.runner_up) / 2};
             verdict.runner_up_margin = statement.runner_up_probability;
         }
-        verdicts_.push_back(verdict);
+        const double told = statement.probability + (other_unit ? statement.runner_up_probability : 0);
+        if (link.exhaustive && told >= kAll && trusted >= kAll) {
+            verdict.candidates = link.candidates;
+            verdict.candidates.push_back(link.unit);
+            if (other_unit) {
+                verdict.candidates.push_back(UnitId{static_cast<std::uint64_t>(statement.runner_up) / 2});
+            }
+        }
+        verdicts_.push_back(std::move(verdict));
     }
     record.statements.clear();
 }
@@ -86,17 +103,19 @@ void Chains::respond(const Hypothesis::Note& note) {
     const Chain first = chain_of(note.unit);
     Record& last = records_[note.chain];
     if (!note.agrees) {
-        decide(last, {}, 0, {}, 0);
-        decide(records_[first], {}, 0, {}, 0);
+        decide(last, {});
+        decide(records_[first], {});
         return;
     }
-    decide(last, note.unit, note.probability, {}, 0);
+    constexpr double kCertain = 0.97;
+    const Link link{note.unit, note.probability, {}, 0, note.probability >= kCertain, {}};
+    decide(last, link);
     if (note.chain == first) {
         records_.erase(first);
         return;
     }
     Record& begun = records_[first];
-    decide(begun, note.unit, note.probability, {}, 0);
+    decide(begun, link);
     const Open open{note.unit, begun.sleeps, last.woke};
     records_.erase(first);
     records_.erase(note.chain);
@@ -196,19 +215,21 @@ void Chains::settle(const std::vector<Row>& rows, std::vector<Column>& columns, 
         if (best == columns.size() || share[r * columns.size() + best] <= 0) {
             continue;
         }
-        double link = share[r * columns.size() + best];
-        UnitId runner_up{};
-        double runner_up_link = 0;
+        constexpr double kMaybe = 1e-3;
+        Link link{rows[r].unit, share[r * columns.size() + best], {}, 0, true, {}};
         for (std::size_t other = 0; other < rows.size(); ++other) {
             const double theirs = share[other * columns.size() + best];
-            if (other != r && theirs > runner_up_link) {
-                runner_up = rows[other].unit;
-                runner_up_link = theirs;
+            if (other != r && theirs > kMaybe) {
+                link.candidates.push_back(rows[other].unit);
+            }
+            if (other != r && theirs > link.runner_up_share) {
+                link.runner_up = rows[other].unit;
+                link.runner_up_share = theirs;
             }
         }
-        link = std::min(link, 1 - runner_up_link);
+        link.share = std::max(std::min(link.share, 1 - link.runner_up_share), 0.0);
         Record& record = *columns[best].record;
-        decide(record, rows[r].unit, std::max(link, 0.0), runner_up, runner_up_link);
+        decide(record, link);
         if (rows[r].woke->kind != record.sleeps.kind && record.sleeps.kind != 0) {
             open_[record.sleeps.kind].push_back({rows[r].unit, record.sleeps, *rows[r].woke});
         }
@@ -220,7 +241,7 @@ void Chains::settle(const std::vector<Row>& rows, std::vector<Column>& columns, 
 void Chains::abandoned(UnitId unit) {
     const auto found = records_.find(chain_of(unit));
     if (found != records_.end()) {
-        decide(found->second, {}, 0, {}, 0);
+        decide(found->second, {});
         records_.erase(found);
     }
 }
@@ -231,7 +252,7 @@ void Chains::give_up() {
     }
     open_.clear();
     for (auto& [chain, record] : records_) {
-        decide(record, {}, 0, {}, 0);
+        decide(record, {});
     }
     records_.clear();
 }

@@ -19,6 +19,8 @@ public:
     void on(const Hypothesis::Note& note);
     /// A response was, or was not, the one that the simulation expected, at the time when it was written.
     void foresaw(bool right);
+    /// What some statements are is not seen but learned: a response that is not foreseen may tell of one that was learned wrong.
+    void names_are_learned() { names_are_learned_ = true; }
     /// Ended without a response.
     void abandoned(UnitId unit);
     /// What is known is doubtful: for a while nothing is certain enough to be told.
@@ -65,7 +67,16 @@ private:
         Record* record = nullptr;
     };
 
-    void decide(Record& record, UnitId unit, double link, UnitId runner_up, double runner_up_link);
+    /// To whom it is linked, and how surely.
+    struct Link {
+        UnitId unit{};
+        double share = 0;
+        UnitId runner_up{};
+        double runner_up_share = 0;
+        bool exhaustive = false;         // nobody else can be meant
+        std::vector<UnitId> candidates;  // besides these two
+    };
+    void decide(Record& record, const Link& link);
     void respond(const Hypothesis::Note& note);
     void match(std::uint64_t kind, std::size_t keep);
     void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,
@@ -78,6 +89,7 @@ private:
     std::vector<Verdict> verdicts_;
     std::uint32_t responses_ = ~std::uint32_t{0};  // of the latest, a bit each: foreseen
     bool in_doubt_ = true;
+    bool names_are_learned_ = false;
 };
 
 }  // namespace timesink::infer

@@ -97,7 +97,7 @@ void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const S
     if (token.state != Token::State::running) {
         return;
     }
-    if (token.issued != Step::respond ||
+    if (token.issued != Step::respond || token.carried_on ||
         hypothesis.held.end() != std::find_if(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& held) {
             return held.slot == slot && held.connecting;
         })) {
@@ -198,6 +198,7 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
 /// What it wrote in this segment was a list; what the pool had no connection for waits.
 void Simulation::close_list(Hypothesis& hypothesis, Slot slot, Instant at) {
     Token& token = hypothesis.tokens[slot];
+    token.carried_on = false;
     if (token.issued == Step::respond) {
         return;
     }

@@ -99,21 +99,20 @@ void Hypothesis::sleep(Slot slot, Instant at) {
 
 std::uint64_t Hypothesis::state() const {
     std::uint64_t sum = 0;
-    const auto identity = [&](Slot slot) {
-        if (slot == kNobody) {
-            return std::uint64_t{1};
+    std::vector<std::uint64_t> identities(tokens.size());
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const Token& token = tokens[i];
+        if (token.state == Token::State::free) {
+            continue;
         }
-        const Token& token = tokens[slot];
         // Who of equal sleepers it is does not matter for what comes.
         const std::uint64_t who =
             token.state == Token::State::sleeping && token.blurred ? 7 : static_cast<std::uint64_t>(token.chain);
-        return scramble(who * 31 + static_cast<std::uint64_t>(token.state)) ^ scramble(token.history.all + token.outstanding);
-    };
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        if (tokens[i].state != Token::State::free) {
-            sum += scramble(identity(static_cast<Slot>(i)));
-        }
+        const std::uint64_t what = token.history.all + token.outstanding * 0x9e3779b97f4a7c15;
+        identities[i] = scramble(scramble(who * 31 + static_cast<std::uint64_t>(token.state)) + what);
+        sum += identities[i];
     }
+    const auto identity = [&](Slot slot) { return slot == kNobody ? std::uint64_t{1} : identities[slot]; };
     for (const Waiting& waiting : queue) {
         sum = scramble(sum + identity(waiting.slot) + static_cast<std::uint64_t>(waiting.shape));
     }

@@ -28,9 +28,10 @@ constexpr RouteId kUnknownRoute{0xffffffff};
 struct Token {
     enum class State : std::uint8_t { free, running, waiting, deferred, sleeping };
     State state = State::free;
-    bool virtually = false;  ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
-    bool blurred = false;    ///< an equal sleeper has woken: ditto
-    bool doubted = false;    ///< a statement that nobody explains may have been its
+    bool virtually = false;   ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
+    bool blurred = false;     ///< an equal sleeper has woken: ditto
+    bool doubted = false;     ///< a statement that nobody explains may have been its
+    bool carried_on = false;  ///< executed in this segment what was prepared: that is no step
     Chain chain{};
     UnitId unit{};
     History history;
@@ -62,6 +63,7 @@ struct Hypothesis {
         SocketId connection{};
         Slot slot = kNobody;
         bool connecting = false;
+        Shape prepared{};  ///< what will be executed on it; zero: anything
     };
     /// What units of a route did with connections for which others waited, when they had more to ask.
     struct Habit {
@@ -92,6 +94,8 @@ struct Hypothesis {
         ExchangeId cause{};
         UnitId unit{};
         std::uint32_t path = 0;
+        Shape name{};                ///< statement: nameless, on its connection
+        Shape meant{};               ///< ditto: for what it is taken
         History history;             ///< statement: of whom `hold` tells
         History sender;              ///< statement: its sender's ahead of it, where `defer` tells
         std::uint64_t sleepers = 0;  ///< sleep, wake: which sleepers are equal

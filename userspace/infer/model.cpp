@@ -315,6 +315,29 @@ Step Model::likeliest(const History& history, std::span<const Shape> prefix) {
     return list(prefix);
 }
 
+Shape Model::next(const History& history, std::span<const Shape> prefix, PoolId pool) const {
+    constexpr float kLikely = 0.3F;
+    for (const std::uint64_t key : keys_of(history)) {
+        const Context* const at = context(key);
+        Shape best{};
+        float most = at != nullptr ? kLikely * at->total : 0;
+        for (std::size_t i = 0; at != nullptr && i < at->steps.size(); ++i) {
+            const Count& count = at->steps[i];
+            const std::span<const Shape> list = shapes(count.step);
+            const bool fits = list.size() > prefix.size() && std::equal(prefix.begin(), prefix.end(), list.begin());
+            const auto placed = fits ? pools_.find(list[prefix.size()]) : pools_.end();
+            if (placed != pools_.end() && placed->second == pool && count.weight > most) {
+                best = list[prefix.size()];
+                most = count.weight;
+            }
+        }
+        if (best != Shape{}) {
+            return best;
+        }
+    }
+    return {};
+}
+
 bool Model::knows(RouteId route) const {
     return context(keys_of(History::begin(route))[2]) != nullptr;
 }

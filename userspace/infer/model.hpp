@@ -75,6 +75,8 @@ public:
     [[nodiscard]] double issues(const History& history, PoolId pool) const;
     /// The likeliest list with this prefix; where none is known, the prefix itself.
     [[nodiscard]] Step likeliest(const History& history, std::span<const Shape> prefix);
+    /// The shape that most likely follows this prefix, in this pool; zero: none is likely.
+    [[nodiscard]] Shape next(const History& history, std::span<const Shape> prefix, PoolId pool) const;
     /// P(the connection whose reply was read stays with its owner | history).
     [[nodiscard]] double holds(const History& history) const;
     /// P(what it writes next comes at the end of the turn only, by an immediate | history).

@@ -22,6 +22,7 @@ struct Stimulus {
     ExchangeId exchange{};     ///< of a reply
     SocketId connection{};     ///< ditto
     bool transaction = false;  ///< ditto: the connection stays with its owner
+    Shape prepared{};          ///< ditto: was prepared, and is executed next, by the same owner; zero: nothing was
 };
 
 /// What a segment did that is seen from outside, in order.
@@ -40,6 +41,8 @@ struct Act {
     Shape shape{};          ///< statement
     bool may_wait = false;  ///< connect, statement: callers may queue for a connection of this pool
     bool late = false;      ///< statement: this pool's driver writes at the end of turns only, in the order in which it was asked
+    bool nameless = false;  ///< statement: prepared before we could see. Its shape is that of its name, of which connections may
+                            ///< have one each
     UnitId certain{};       ///< statement: the owner, where it is known otherwise
     Instant at{};
 };
@@ -89,7 +92,8 @@ struct Verdict {
     UnitId runner_up{};  ///< zero: none
     double runner_up_margin = 0;
     Reason reason = Reason::unexplained;
-    ExchangeId cause{};  ///< the exchange whose reply was read in the segment that sent it; zero: none
+    ExchangeId cause{};              ///< the exchange whose reply was read in the segment that sent it; zero: none
+    std::vector<UnitId> candidates;  ///< as good as certainly one of these; empty: that is not known
 };
 
 }  // namespace timesink::infer

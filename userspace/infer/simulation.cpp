@@ -70,7 +70,18 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                statement(segment, act);
+                if (act.nameless) {
+                    chains_.names_are_learned();
+                }
+                if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
+                    meaning != Shape{}) {
+                    Act named = act;
+                    named.shape = meaning;
+                    named.nameless = false;
+                    statement(segment, named);
+                } else {
+                    statement(segment, act);
+                }
                 sent(act);
                 break;
             case Act::Kind::connect:
@@ -137,7 +148,7 @@ void Simulation::note_facts(const Segment& segment) {
         }
         const bool was_busy = known->in_flight > 0 || known->transaction;
         known->in_flight -= std::min<std::uint32_t>(known->in_flight, 1);
-        known->transaction = stimulus.transaction;
+        known->transaction = stimulus.transaction || stimulus.prepared != Shape{};
         const bool is_busy = known->in_flight > 0 || known->transaction;
         pool(known->pool).busy -= was_busy && !is_busy && pool(known->pool).busy > 0 ? 1 : 0;
     }
@@ -209,11 +220,12 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
             }
             hypothesis.unhold(stimulus.connection);
             const Connection* const freed = connections_.find(stimulus.connection);
-            if (freed != nullptr && !stimulus.transaction && freed->in_flight == 0 && pool(freed->pool).late) {
+            const bool stays = stimulus.transaction || stimulus.prepared != Shape{};
+            if (freed != nullptr && !stays && freed->in_flight == 0 && pool(freed->pool).late) {
                 give(hypothesis, freed->pool);
             }
-            if (stimulus.transaction && slot != kNobody) {
-                hypothesis.held.push_back({stimulus.connection, slot, false});
+            if (stays && slot != kNobody) {
+                hypothesis.held.push_back({stimulus.connection, slot, false, stimulus.prepared});
             }
         }
         hypothesis.stimulated.push_back(slot);
@@ -224,31 +236,32 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
 template <typename Options, typename Apply>
 void Simulation::fork(Options options, Apply apply) {
     constexpr double kWorthTrying = 1e-5;
-    forked_.clear();
-    for (Hypothesis& hypothesis : hypotheses_) {
+    const std::size_t before = hypotheses_.size();
+    for (std::size_t at = 0; at < before; ++at) {
         options_.clear();
-        options(hypothesis);
+        options(hypotheses_[at]);
         double best = 0;
         for (const Option& option : options_) {
             best = std::max(best, option.probability);
         }
         std::erase_if(options_, [&](const Option& option) { return option.probability < best * kWorthTrying; });
         for (std::size_t i = 1; i < options_.size(); ++i) {
-            Hypothesis& copy = forked_.emplace_back(hypothesis);
+            Hypothesis copy;
+            if (!spare_.empty()) {
+                copy = std::move(spare_.back());
+                spare_.pop_back();
+            }
+            copy = hypotheses_[at];
             copy.weight *= options_[i].probability;
             apply(copy, options_[i]);
+            hypotheses_.push_back(std::move(copy));
         }
         if (!options_.empty()) {
-            hypothesis.weight *= options_.front().probability;
-            apply(hypothesis, options_.front());
+            hypotheses_[at].weight *= options_.front().probability;
+            apply(hypotheses_[at], options_.front());
         }
     }
-    if (forked_.empty()) {
-        return;
-    }
-    std::move(forked_.begin(), forked_.end(), std::back_inserter(hypotheses_));
-    forked_.clear();
-    if (hypotheses_.size() > 4 * kMostHypotheses) {
+    if (hypotheses_.size() > before && hypotheses_.size() > 4 * kMostHypotheses) {
         prune();
     }
 }
@@ -332,7 +345,7 @@ void Simulation::connect(const Act& act) {
             std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot slot) { return slot != kNobody; });
         if (owner != hypothesis.stimulated.end()) {
             ++hypothesis.tokens[*owner].outstanding;
-            hypothesis.held.push_back({act.connection, *owner, true});
+            hypothesis.held.push_back({act.connection, *owner, true, {}});
         }
     }
 }

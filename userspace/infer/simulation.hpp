@@ -9,6 +9,7 @@
 #include "infer/chains.hpp"
 #include "infer/hypothesis.hpp"
 #include "infer/model.hpp"
+#include "infer/names.hpp"
 #include "infer/segment.hpp"
 
 namespace timesink::infer {
@@ -125,15 +126,19 @@ private:
     template <typename Options, typename Apply>
     void fork(Options options, Apply apply);
     void prune();
+    void give_up_last();
     void merge_equal();
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
     void learn_manner(const Hypothesis::Note& note);
+    void learn_name(Hypothesis::Note& note);
     void learn(std::uint32_t path, double weight);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
+    [[nodiscard]] Shape meant(const Token& token, const Act& act) const;
+    [[nodiscard]] double begins(const Token& token, const Act& act) const;
     [[nodiscard]] bool idle(PoolId pool) const;
     [[nodiscard]] bool idle(const Hypothesis& hypothesis, PoolId pool) const;
     void give(Hypothesis& hypothesis, PoolId pool) const;
@@ -148,11 +153,12 @@ private:
     IdMap<SocketId, Connection> connections_;
     std::vector<Pool> pools_;
     std::vector<Hypothesis> hypotheses_ = std::vector<Hypothesis>(1);
-    std::vector<Hypothesis> forked_;
+    std::vector<Hypothesis> spare_;  // given up: their memory is used again
     std::vector<Option> options_;
     std::vector<Shape> prefix_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
     std::uint32_t next_path_ = 0;
+    Names names_;
     std::vector<UnitId> unseen_;  // in flight when events were lost, not ended yet
     bool in_doubt_ = true;        // until it has been quiet: who was in flight at the attach is not known
     bool derailed_ = false;

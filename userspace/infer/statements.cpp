@@ -35,6 +35,22 @@ double Simulation::extends(const Token& token, Shape shape) {
     return std::clamp(after / std::max(before, kLeast), kLeast, 1.0);
 }
 
+/// What a statement is, if this token sent it: one that has only a name is what the token would ask next.
+Shape Simulation::meant(const Token& token, const Act& act) const {
+    if (!act.nameless) {
+        return act.shape;
+    }
+    const std::span<const Shape> written = token.issued != Step::respond ? model_.shapes(token.issued) : std::span<const Shape>{};
+    const Shape next = model_.next(token.history, written, act.pool);
+    return next != Shape{} ? next : act.shape;
+}
+
+/// P(the next list of this token begins with it).
+double Simulation::begins(const Token& token, const Act& act) const {
+    const std::array<Shape, 1> first{meant(token, act)};
+    return model_.begins(token.history, first);
+}
+
 /// Who read the reply that freed this connection in this segment.
 Slot Simulation::freed_by(const Hypothesis& hypothesis, const Segment& segment, SocketId connection) const {
     for (std::size_t i = 0; i < segment.stimuli.size(); ++i) {
@@ -64,10 +80,11 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
     }
     const auto held = std::find_if(hypothesis.held.begin(), hypothesis.held.end(),
                                    [&](const Hypothesis::Held& each) { return each.connection == act.connection; });
-    if (held != hypothesis.held.end() && held->slot != kNobody) {
+    const bool other = held != hypothesis.held.end() && held->prepared != Shape{} && held->prepared != act.shape;
+    if (held != hypothesis.held.end() && held->slot != kNobody && !other) {
         const Token& token = hypothesis.tokens[held->slot];
         Option option{.slot = held->slot, .reason = held->connecting ? Reason::connected : Reason::transaction};
-        option.probability = std::max(extends(token, act.shape), kOutOfTurn);
+        option.probability = held->prepared == act.shape ? 1 : std::max(extends(token, meant(token, act)), kOutOfTurn);
         option.woken = token.state == Token::State::sleeping;
         option.from = wakes_since(segment);
         option.to = now_ + Duration(1);
@@ -91,7 +108,7 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         const double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
         // With nothing left to ask for, nobody keeps it.
         given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
-        options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, act.shape)});
+        options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(owner, act))});
     }
     const bool late = pool(act.pool).late;
     std::size_t head = hypothesis.head(act.pool);
@@ -103,13 +120,11 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         const Hypothesis::Waiting& waiting = hypothesis.queue[head];
         given_back *= late ? asked_before(hypothesis, act.pool, given) : 1;
         const Token& token = hypothesis.tokens[waiting.slot];
-        const std::array<Shape, 1> first{act.shape};
         double expected = 0;
         if (waiting.shape != Shape{}) {
-            expected = waiting.shape == act.shape ? 1 : kOutOfTurn;
+            expected = act.nameless || waiting.shape == act.shape ? 1 : kOutOfTurn;
         } else {
-            expected =
-                std::min(1.0, model_.begins(token.history, first) / std::max(model_.issues(token.history, act.pool), kLeast));
+            expected = std::min(1.0, begins(token, act) / std::max(model_.issues(token.history, act.pool), kLeast));
         }
         // Whoever woke before the longest waiter began to wait, waits longer.
         const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), waiting.position, given_back);
@@ -134,7 +149,7 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
         if (token.state == Token::State::running && token.issued != Step::respond && !listed) {
             options_.push_back(
-                {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, act.shape)});
+                {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, meant(token, act))});
         }
     }
 }
@@ -157,9 +172,10 @@ bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act
         any = true;
         const Token& token = hypothesis.tokens[slot];
         const bool own_request = token.history.all == History::begin(token.history.route).all;
-        options_.push_back({.slot = slot,
-                            .reason = own_request ? Reason::request : Reason::reply,
-                            .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * extends(token, act.shape)});
+        options_.push_back(
+            {.slot = slot,
+             .reason = own_request ? Reason::request : Reason::reply,
+             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * extends(token, meant(token, act))});
         if (i >= acted && token.issued == Step::respond) {
             passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
         }
@@ -180,13 +196,10 @@ double Simulation::asked_before(const Hypothesis& hypothesis, PoolId pool, Insta
 /// In the last segment of a turn: whoever put off what it had to write, in order. Returns the probability that none of them has
 /// anything left for this pool.
 double Simulation::deferred_options(const Hypothesis& hypothesis, const Act& act, double factor) {
-    const std::array<Shape, 1> first{act.shape};
     double passed_over = 1;
     for (const Slot slot : hypothesis.deferred) {
         const Token& token = hypothesis.tokens[slot];
-        options_.push_back({.slot = slot,
-                            .reason = Reason::deferred,
-                            .probability = factor * passed_over * model_.begins(token.history, first)});
+        options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = factor * passed_over * begins(token, act)});
         passed_over *= std::max(kOutOfTurn, 1 - issues_now(token, act.pool));
     }
     return passed_over;
@@ -234,9 +247,8 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
     double none = 1;
     for (const Kind& kind : kinds) {
         none *= std::max(kind.none, 0.01);
-        const std::array<Shape, 1> first{act.shape};
         Option option{.slot = kind.best, .reason = Reason::woke};
-        option.probability = factor * (1 - kind.none) * model_.begins(hypothesis.tokens[kind.best].history, first);
+        option.probability = factor * (1 - kind.none) * begins(hypothesis.tokens[kind.best], act);
         option.woken = true;
         option.from = from;
         option.to = to;
@@ -303,9 +315,8 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
     // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show
     // it.
     constexpr double kMight = 0.05;
-    const std::array<Shape, 1> shape{act.shape};
     for (Token& token : hypothesis.tokens) {
-        token.doubted = token.doubted || (token.state != Token::State::free && model_.begins(token.history, shape) > kMight);
+        token.doubted = token.doubted || (token.state != Token::State::free && begins(token, act) > kMight);
     }
     Token unknown;
     unknown.state = Token::State::running;
@@ -336,7 +347,7 @@ bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot
     if (waiting.shape != Shape{}) {
         return true;
     }
-    const std::array<Shape, 1> first{act.shape};
+    const std::array<Shape, 1> first{note.meant != Shape{} ? note.meant : act.shape};
     const Step list = model_.likeliest(token.history, first);
     const std::span<const Shape> shapes = model_.shapes(list);
     std::vector<Hypothesis::Waiting> more;
@@ -397,6 +408,10 @@ void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, con
 
 void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment) {
     const Slot slot = option.slot;
+    const bool carries_on =
+        slot != kNobody && std::any_of(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& each) {
+            return each.connection == act.connection && each.slot == slot && each.prepared == act.shape;
+        });
     hypothesis.unhold(act.connection);
     Hypothesis::Note note;
     note.serial = serial_;
@@ -416,11 +431,17 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
         std::erase(hypothesis.deferred, slot);
         hypothesis.tokens[slot].state = Token::State::running;
     }
+    if (act.nameless) {
+        note.name = Names::name(act.shape, act.connection);
+        note.meant = meant(hypothesis.tokens[slot], act);
+    }
     bool counted = option.reason == Reason::connected;
-    if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
+    if (carries_on) {
+        hypothesis.tokens[slot].carried_on = true;
+    } else if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
         counted = serve(hypothesis, note, slot, act);
     } else {
-        extend(hypothesis.tokens[slot], act.shape);
+        extend(hypothesis.tokens[slot], note.meant != Shape{} ? note.meant : act.shape);
     }
     note_manner(hypothesis, note, option, act, segment);
     Token& token = hypothesis.tokens[slot];

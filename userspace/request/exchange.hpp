@@ -56,7 +56,7 @@ struct Exchange {
     bool complete = false;      ///< the whole response was seen
     bool touched_by_loss = false;
     bool shared = false;  ///< whoever writes next writes what others have queued as well: Listener::carried tells who sent it
-    bool in_transaction = false;  ///< PostgreSQL: the connection was inside a transaction block after it
+    bool in_transaction = false;  ///< the connection was inside a transaction after it
     proto::Attributes attributes;
     std::shared_ptr<const StreamFigures> stream;  ///< null: the response was no stream of events
     std::shared_ptr<const GenAiCall> genai;       ///< null: no call of a language model

@@ -388,7 +388,8 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
         exchange.error = end.error;
     }
     for (const auto& [key, value] : exchange.attributes) {
-        exchange.in_transaction = exchange.in_transaction || (key == "postgresql.transaction" && value != "I");
+        const bool told = key == "postgresql.transaction" || key == "mysql.transaction";
+        exchange.in_transaction = exchange.in_transaction || (told && value != "I");
     }
     conclude(at, end.end);
     open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);

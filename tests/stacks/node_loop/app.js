@@ -1,11 +1,13 @@
 // Requests that share Node's event loop and a pool of connections, with the service's own account of who sent what.
 //
-// Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER (pg,
-// postgres.js), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at the end), LOOP_MODULES (packages).
+// Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_MYSQL, LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER
+// (pg, postgres.js, mysql2, mysql2-execute: prepared statements), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at
+// the end), LOOP_MODULES (packages), LOOP_WORKERS (of a cluster; 0: none).
 //
 // The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at, and nothing of it goes over the
 // wire. Of every use of a connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC); a use ends in the
 // callback of its reply, before anyone else can have the connection's next one.
+import cluster from 'node:cluster';
 import fs from 'node:fs';
 import http from 'node:http';
 import diagnostics from 'node:diagnostics_channel';
@@ -20,6 +22,7 @@ const STATEMENTS = {
   purchase: 'SELECT id, placed FROM purchase WHERE customer_id = $1 LIMIT 5',
   product: 'SELECT price::float FROM product WHERE id = $1',
 };
+const inMysql = (text) => text.replace('$1', '?').replace('::float', '');
 const now = () => Number(process.hrtime.bigint());
 
 class Work {
@@ -35,6 +38,17 @@ class Work {
     const noted = { kind, port, begin: now(), end: null, background: this.end !== null };
     this.calls.push(noted);
     return noted;
+  }
+}
+
+// Of a connection that is held: when each thing was asked, and when its answer was there.
+async function asked(use, answer) {
+  const noted = [now(), null];
+  (use.asked ??= []).push(noted);
+  try {
+    return await answer;
+  } finally {
+    noted[1] = now();
   }
 }
 
@@ -62,7 +76,7 @@ class Pg {
     const client = await this.pool.connect();
     const noted = work.call('held', client.connection.stream.localPort);
     try {
-      return await use((text, values) => client.query(text, values));
+      return await use((text, values) => asked(noted, client.query(text, values)));
     } finally {
       noted.end = now();
       client.release();
@@ -100,8 +114,49 @@ class PostgresJs {
   }
 }
 
-const database = env.LOOP_DRIVER === 'postgres.js' ? new PostgresJs() : new Pg();
-const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS) });
+// As mysql2's own pool.query and pool.execute: the connection is given back when the command has ended, which is behind its callback. Preparing a
+// statement is part of the use that needs it.
+class Mysql2 {
+  async open() {
+    this.ask = env.LOOP_DRIVER === 'mysql2-execute' ? 'execute' : 'query';
+    this.pool = load('mysql2').createPool({ host: '127.0.0.1', port: Number(env.LOOP_MYSQL), user: 'root', database: 'shop', connectionLimit: POOL });
+    const all = await Promise.all(Array.from({ length: POOL }, () => this.take()));
+    all.forEach((connection) => connection.release());
+  }
+
+  take() {
+    return new Promise((resolve, reject) => this.pool.getConnection((failure, connection) => (failure ? reject(failure) : resolve(connection))));
+  }
+
+  query(work, name, number) {
+    return new Promise((resolve, reject) => this.pool.getConnection((failure, connection) => {
+      if (failure) return reject(failure);
+      const noted = work.call('statement', connection.stream.localPort);
+      return connection[this.ask](inMysql(STATEMENTS[name]), [number], (error, rows) => {
+        noted.end = now();
+        return error ? reject(error) : resolve(rows);
+      }).once('end', () => connection.release());
+    }));
+  }
+
+  async held(work, use) {
+    const connection = await this.take();
+    const noted = work.call('held', connection.stream.localPort);
+    try {
+      return await use((text, values) => asked(noted, new Promise((resolve, reject) => {
+        const ask = values ? this.ask : 'query';
+        connection[ask](inMysql(text), values, (error, rows) => (error ? reject(error) : resolve(rows)));
+      })));
+    } finally {
+      noted.end = now();
+      connection.release();
+    }
+  }
+}
+
+const DRIVERS = { pg: Pg, 'postgres.js': PostgresJs, mysql2: Mysql2, 'mysql2-execute': Mysql2 };
+const database = new DRIVERS[env.LOOP_DRIVER]();
+const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS), lazyConnect: cluster.isPrimary && Number(env.LOOP_WORKERS) > 0 });
 const undici = load('undici');
 const agent = new http.Agent({ keepAlive: true });
 const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
@@ -129,9 +184,9 @@ async function provider(work, number) {
     });
   } else {
     asking = noted;
-    const asked = undici.request(url);
+    const answer = undici.request(url);
     asking = null;
-    await (await asked).body.text();
+    await (await answer).body.text();
   }
   noted.end = now();
 }
@@ -190,7 +245,7 @@ async function answer(request, socket) {
 }
 
 function finish() {
-  fs.writeFileSync(env.LOOP_TRUTH, truth.map((work) => JSON.stringify(work) + '\n').join(''));
+  fs.writeFileSync(env.LOOP_TRUTH + (cluster.isWorker ? `.${cluster.worker.id}` : ''), truth.map((work) => JSON.stringify(work) + '\n').join(''));
   process.exit(0);
 }
 
@@ -231,6 +286,22 @@ async function listen() {
   server.listen(where);
 }
 
-await database.open();
-process.on('SIGTERM', finish);
-await listen();
+// The primary accepts and hands the connections out; each worker has a loop and a pool of its own.
+function lead(count) {
+  const workers = Array.from({ length: count }, () => cluster.fork());
+  process.on('SIGTERM', async () => {
+    const ended = workers.map((worker) => new Promise((resolve) => { worker.on('exit', resolve); }));
+    workers.forEach((worker) => worker.process.kill('SIGTERM'));
+    await Promise.all(ended);
+    fs.writeFileSync(env.LOOP_TRUTH, workers.map((worker) => fs.readFileSync(`${env.LOOP_TRUTH}.${worker.id}`)).join(''));
+    process.exit(0);
+  });
+}
+
+async function serve() {
+  await database.open();
+  process.on('SIGTERM', finish);
+  await listen();
+}
+
+await (cluster.isPrimary && Number(env.LOOP_WORKERS) > 0 ? lead(Number(env.LOOP_WORKERS)) : serve());

@@ -1,4 +1,4 @@
-"""Throw-away stores: a PostgreSQL cluster and a Redis server in the stack's directory, on free ports of loopback."""
+"""Throw-away stores: a PostgreSQL cluster, a MariaDB and a Redis server in the stack's directory, on free ports of loopback."""
 
 import os
 import pathlib
@@ -75,6 +75,42 @@ class Postgres:
     @property
     def url(self):
         return f"postgresql://shop@127.0.0.1:{self.port}/postgres"
+
+
+class MariaDb:
+    """Root has no password. `options`: of this, further ones of the server; asked once its directory is there."""
+
+    def __init__(self, stack, options=lambda server: ()):
+        self.port = free_port()
+        self.data = stack.directory / "mysql"
+        self.data.mkdir()
+        # mariadbd refuses to run as root unless told to.
+        self.user = "mysql" if os.geteuid() == 0 else None
+        if self.user:
+            shutil.chown(self.data, self.user, self.user)
+        common = ["--no-defaults", f"--datadir={self.data}"]
+        made = subprocess.run([self.program("mariadb-install-db"), *common, "--auth-root-authentication-method=normal", "--skip-test-db",
+                               *([f"--user={self.user}"] if self.user else [])], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if made.returncode != 0:
+            raise StackError(f"mariadb-install-db failed:\n{made.stdout}{made.stderr}")
+        self.process = stack.start("mariadbd", [self.program("mariadbd"), *common, *options(self), f"--port={self.port}", "--bind-address=127.0.0.1",
+                                                f"--socket={self.data}/s", "--local-infile=1", "--innodb-flush-log-at-trx-commit=0"],
+                                   user=self.user).wait_for_port(self.port)
+
+    @staticmethod
+    def program(name):
+        found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+        if found is None:
+            raise StackError(f"{name} is not installed (apt install mariadb-server)")
+        return found
+
+    def load(self, sql_file):
+        """Runs a file of SQL; any error is fatal."""
+        with open(sql_file, encoding="utf-8") as sql:
+            ran = subprocess.run([self.program("mariadb"), "--no-defaults", "-h", "127.0.0.1", "-P", str(self.port), "-u", "root"], stdin=sql,
+                                 capture_output=True, text=True)
+        if ran.returncode != 0:
+            raise StackError(f"{sql_file}: {ran.stderr}")
 
 
 class Redis:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace timesink::infer {
@@ -136,6 +137,48 @@ TEST_F(SimulationTest, EqualShapesAreToldApartByTheOrderOfWaiting) {
     expect_owner(1006, 102, Reason::waited);
 }
 
+TEST_F(SimulationTest, WhatWasPreparedIsExecutedByWhoeverPreparedItThoughOthersWait) {
+    learn(1, {11});
+    learn(2, {11, 12});
+    Stimulus prepared = reply(1001, 1);
+    prepared.prepared = Shape{11};
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 2, {request(102, 2)}, {});
+    segment(at_ + 3, {prepared}, {sends(1002, 1, 11)});
+    segment(at_ + 4, {reply(1002, 1)}, {sends(1003, 1, 11), responds(101)});
+    segment(at_ + 5, {reply(1003, 1)}, {sends(1004, 1, 12)});
+    segment(at_ + 6, {reply(1004, 1)}, {responds(102)});
+    expect_owner(1002, 101, Reason::transaction);
+    expect_owner(1003, 102, Reason::waited);
+    expect_owner(1004, 102, Reason::reply);
+}
+
+TEST_F(SimulationTest, AStatementOfWhichOnlyTheNameIsKnownIsNobodysUntilItIsKnownWhatItMeans) {
+    learn(1, {11, 12});
+    learn(2, {21, 22});
+    const auto nameless = [](Act act) {
+        act.nameless = true;
+        return act;
+    };
+    // Two requests at once on connections 2 and 3, on which names 7 and 8 stand for 11 and 12, or for 21 and 22.
+    for (std::uint64_t round = 0; round < 8; ++round) {
+        const std::uint64_t unit = 201 + 2 * round;
+        const std::uint64_t first = 2001 + 4 * round;
+        at_ += 10;
+        segment(at_ + 1, {request(unit, 1)}, {nameless(sends(first, 2, 7))});
+        segment(at_ + 2, {request(unit + 1, 2)}, {nameless(sends(first + 1, 3, 7))});
+        segment(at_ + 3, {reply(first, 2)}, {nameless(sends(first + 2, 2, 8))});
+        segment(at_ + 4, {reply(first + 1, 3)}, {nameless(sends(first + 3, 3, 8))});
+        segment(at_ + 5, {reply(first + 2, 2)}, {responds(unit)});
+        segment(at_ + 6, {reply(first + 3, 3)}, {responds(unit + 1)});
+        simulation_.quiet();
+        collect();
+    }
+    expect_unknown(2003);
+    expect_owner(2031, 215, Reason::reply);
+    expect_owner(2032, 216, Reason::reply);
+}
+
 TEST_F(SimulationTest, AConnectionInsideATransactionStaysWithItsOwner) {
     learn(1, {11, 12});
     learn(2, {11});
@@ -216,6 +259,33 @@ TEST_F(SimulationTest, OfEqualSleepersTheResponseSaysWhoWoke) {
     collect();
     expect_owner(1003, 102, Reason::woke);
     expect_owner(1004, 101, Reason::woke);
+}
+
+TEST_F(SimulationTest, WhoeverCannotHaveSentWhatIsAmbiguousIsNoCandidate) {
+    learn(1, {11, 12, 13}, 5);
+    learn(2, {21});
+    segment(at_ + 0.5, {request(103, 2)}, {sends(1000, 3, 21)});
+    segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
+    segment(at_ + 1.1, {request(102, 1)}, {sends(1002, 2, 11)});
+    segment(at_ + 2, {reply(1001, 1)}, {}, false);
+    segment(at_ + 2.1, {reply(1002, 2)}, {});
+    segment(at_ + 7, {}, {sends(1003, 1, 12), sends(1004, 2, 12)});
+    segment(at_ + 8, {reply(1003, 1)}, {}, false);
+    segment(at_ + 8.1, {reply(1004, 2)}, {});
+    segment(at_ + 13, {}, {sends(1005, 1, 13), sends(1006, 2, 13)});
+    segment(at_ + 14, {reply(1005, 1)}, {responds(102)});
+    segment(at_ + 15, {reply(1006, 2)}, {responds(101)});
+    segment(at_ + 16, {reply(1000, 3)}, {responds(103)});
+    simulation_.finish();
+    collect();
+    for (const std::uint64_t middle : {1003U, 1004U}) {
+        expect_unknown(middle);
+        std::vector<UnitId> candidates = verdicts_[middle].candidates;
+        std::sort(candidates.begin(), candidates.end());
+        candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+        EXPECT_EQ(candidates, (std::vector{UnitId{101}, UnitId{102}})) << middle;
+    }
+    expect_owner(1005, 102, Reason::woke);
 }
 
 /// Two turns that differ in nothing but what is told of timers: a sleeper is due, and the reply of another was read.

@@ -52,6 +52,7 @@ inline constexpr std::uint32_t kAuthenticationLength = 1U << 21;
 inline constexpr std::uint32_t kNoEof = 1U << 24;  ///< CLIENT_DEPRECATE_EOF: result sets end with an OK
 
 // Of a server's status.
+inline constexpr std::uint16_t kInTransaction = 0x0001;
 inline constexpr std::uint16_t kMoreResults = 0x0008;
 inline constexpr std::uint16_t kCursor = 0x0040;
 

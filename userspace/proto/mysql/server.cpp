@@ -176,6 +176,9 @@ void Mysql::completed(const Completion& done) {
     if ((done.status & kMoreResults) != 0) {
         phase_ = Phase::first;
     } else {
+        if ((done.status & kInTransaction) != 0) {
+            answer_.attributes.emplace_back("mysql.transaction", "T");
+        }
         over_ = true;
     }
 }
