@@ -213,7 +213,9 @@ static __always_inline enum ts_standing ts_context_standing(const struct ts_thre
 /*
  * A worker that waited for work when its queue was probed returns from there unseen, this once. Who put an item into
  * the queue and woke a waiting worker gave it that item: unless another took it, which is seen (it is not in work_items
- * any more), or is in the same case. So while the offers of several are open, none of them counts.
+ * any more), or is in the same case. So while the offers of several are open, none of them counts. Nor does one that
+ * was made while an older item was in a queue: put() wakes nobody while a worker that it woke has not come to the queue
+ * yet, and the next that is woken takes the oldest.
  */
 static __always_inline void ts_python_offer(struct ts_thread *waker, struct ts_thread *thread, __u32 tid)
 {
@@ -236,8 +238,19 @@ static __always_inline void ts_python_offer(struct ts_thread *waker, struct ts_t
 		__sync_fetch_and_add(&python->offer_epoch, 1);
 		offered.epoch = TS_OFFER_VOID;
 	}
+	if (python->waiting_items > 1)
+		offered.epoch = TS_OFFER_VOID;
 	thread->python_offered = 1;
 	bpf_map_update_elem(&offered_items, &tid, &offered, BPF_ANY);
+}
+
+/* The item is out of its queue. Taken once: another object at this address is never taken for it. */
+static __always_inline bool ts_python_take_item(struct ts_python *python, const struct ts_context_key *key)
+{
+	if (bpf_map_delete_elem(&work_items, key))
+		return false;
+	__sync_fetch_and_add(&python->waiting_items, -1);
+	return true;
 }
 
 /* It took work, or is working on what it was offered. */
@@ -259,7 +272,7 @@ static __always_inline void ts_python_claim(struct ts_thread *thread, struct ts_
 	if (!offered || python->offers != 1 || offered->epoch != python->offer_epoch)
 		return;
 	key.context = offered->item;
-	if (bpf_map_delete_elem(&work_items, &key))
+	if (!ts_python_take_item(python, &key))
 		return;
 	ts_python_settle_offer(thread, python);
 	thread->python_work = key.context;

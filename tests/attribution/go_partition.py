@@ -3,10 +3,13 @@
     go_partition.py [--versions installed,1.21.13] [--kinds plain,stripped] [--pools 4,10] [--clients 1,8,16,64] [--mix all|NAME+NAME] [--worst N] [--short]
 
 The truth is drawn as in loop_partition.py: the path goes back from the response, over the exchange whose reply was read last before. A request ends with
-the last write to its client before the next request is read there. Ends with 1 when a criterion is not met."""
+the last write to its client before the next request is read there. Requests in which a connection was opened, or a write was preempted for more than 3 % of
+the time, are left out: of these the notes do not say enough. Ends with 1 when a criterion is not met."""
 
 import argparse
 import bisect
+import collections
+import itertools
 import json
 import sys
 import time
@@ -23,35 +26,88 @@ SKIPPED = 77
 NAMES = tuple(name for name in go_owners.NAMES if name not in ("background", "after"))
 
 
-class Transports(loop_partition.Transports):
-    """Replies are read by other goroutines than those that asked, at times when these have noted their call as over: so pairs are made of all that
-    went over a connection, and a call has those that it sent."""
-
-    def __init__(self, lines, server_port):
-        super().__init__(lines, server_port)
-        self.made = {port: super(Transports, self).exchanges(port, 0, sys.maxsize) for port in self.events}
-
-    def exchanges(self, port, begin, end):
-        made = self.made.get(port, [])
-        return made[bisect.bisect_left(made, (begin,)):bisect.bisect_right(made, (end, sys.maxsize))]
+# Writes of the service take some 10 µs. One that is noted to take more than so many times the usual one was preempted, before the system call, in it or
+# after: when it was sent is not known.
+PREEMPTED = 5
+DOUBT_MOST = 0.03  # of the wall time; so buckets that differ by less are as large as each other
 
 
-def truth_of(request, transports):
-    """(begin, end, {bucket: ns}); None where the notes do not say."""
-    events = transports.events.get(request["client"][1], [])
-    at = bisect.bisect_right(events, request["begin"], key=lambda event: event[2])
+def place(event):
+    """Where it stands on its connection: a write that was preempted on its way back may be noted as over after its reply was read."""
+    return event[1] if event[0] == "write" else event[2]
+
+
+class Notes:
+    """What went over the service's connections (transports.go)."""
+
+    def __init__(self, lines, server_port, requests):
+        self.opened, self.accepted, events = collections.defaultdict(list), collections.defaultdict(list), collections.defaultdict(list)
+        for transport in lines:
+            if transport["local"] == server_port:
+                self.accepted[transport["remote"]] += transport["events"]
+            else:
+                self.opened[transport["local"]].append(transport["opened"])
+                events[transport["local"]] += transport["events"]
+        for of_port in (*self.accepted.values(), *events.values()):
+            of_port.sort(key=place)
+        usual = score.median([later - earlier for of_port in events.values() for kind, earlier, later in of_port if kind == "write"])
+        self.quick = PREEMPTED * usual
+        self.made = {port: self.exchanges(of_port) for port, of_port in events.items()}
+        self.by_request = collections.defaultdict(list)
+        self.deal_out(requests)
+
+    def exchanges(self, events):
+        """[(read, sent, arrived, doubt)]: writes until the first read, reads until the next write."""
+        found, sent, doubt, reply = [], None, 0, None
+        for kind, earlier, later in events:
+            if kind == "write":
+                if reply is not None:
+                    found.append((reply[1], sent, reply[0], doubt))
+                    sent, doubt, reply = None, 0, None
+                sent = earlier if sent is None else sent
+                doubt += self.doubt(earlier, later)
+            elif sent is not None:
+                reply = (earlier, later)
+        if reply is not None:
+            found.append((reply[1], sent, reply[0], doubt))
+        return found
+
+    def doubt(self, earlier, later):
+        return later - earlier if later - earlier > self.quick else 0
+
+    def deal_out(self, requests):
+        """To whose call each was sent in. Replies are read by other goroutines than those that asked, so a call may be noted as over before. What is sent
+        in no call the pool sends before it gives a connection away (pgx asks one that was idle for a second whether it lives): to whom it then gives it."""
+        calls = collections.defaultdict(list)
+        for request in requests:
+            for call in request["calls"]:
+                calls[call["port"]].append((call["begin"], call["end"], call, request))
+        for port, of_port in calls.items():
+            of_port.sort(key=lambda use: use[:2])
+            for read, sent, arrived, doubt in self.made.get(port, []):
+                at = bisect.bisect_right(of_port, sent, key=lambda use: use[0]) - 1
+                if at < 0 or sent > of_port[at][1]:
+                    at += 1
+                if at < len(of_port) and sent >= of_port[at][3]["begin"]:
+                    self.by_request[id(of_port[at][3])].append((read, sent, arrived, doubt, of_port[at][2]))
+
+
+def truth_of(request, notes):
+    """(begin, end, {bucket: ns}); None where the notes do not say, or are in doubt."""
+    events = notes.accepted.get(request["client"][1], [])
+    at = bisect.bisect_right(events, request["begin"], key=place)
     reads = [event for event in events[:at] if event[0] == "read"]
-    writes = []
-    for kind, earlier, later in events[at:]:
-        if kind == "read":
-            break
-        if earlier >= request["begin"]:
-            writes.append(later)
+    writes = list(itertools.takewhile(lambda event: event[0] == "write", events[at:]))
     if not reads or not writes:
         return None
-    made = [(read, sent, arrived, "provider" if call["kind"] == "provider" else "db") for call in request["calls"] if not call["background"]
-            for sent, arrived, read in transports.exchanges(call["port"], call["begin"], call["end"])]
-    return loop_partition.path_back(reads[-1][1], writes[-1], made)
+    begin, (_, earlier, end) = reads[-1][1], writes[-1]
+    mine = [exchange for exchange in notes.by_request[id(request)] if not exchange[-1]["background"]]
+    doubt = notes.doubt(earlier, end) + sum(exchange[3] for exchange in mine)
+    fresh = any(begin <= opened <= end for call in request["calls"] for opened in notes.opened.get(call["port"], []))
+    if fresh or doubt > DOUBT_MOST * (end - begin):
+        return None
+    return loop_partition.path_back(begin, end, [(read, sent, arrived, "provider" if call["kind"] == "provider" else "db")
+                                                 for read, sent, arrived, _, call in mine])
 
 
 def run(options, program, pool, clients):
@@ -68,11 +124,12 @@ def run(options, program, pool, clients):
             raise runs.StackError(recording.messages())
         if service.process.stop() != 0:
             raise runs.StackError(f"the service failed:\n{service.process.tail()}")
-        requests = [request for request in score.read_lines(service.truth) if request["begin"] > attached]
-        for request in requests:
+        everything = score.read_lines(service.truth)
+        for request in everything:
             request["waits"] = []  # database/sql and go-redis do not say when a connection was had
-        transports = Transports(score.read_lines(service.transports), service.port)
-        return loop_partition.judge(requests, transports, recorder.export(recording.file), truth_of)
+        notes = Notes(score.read_lines(service.transports), service.port, everything)
+        return loop_partition.judge([request for request in everything if request["begin"] > attached], notes, recorder.export(recording.file), truth_of,
+                                    tie=DOUBT_MOST)
 
 
 def why_not():

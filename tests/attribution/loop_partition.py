@@ -86,7 +86,10 @@ def path_back(begin, end, made):
 
 
 class Result:
-    def __init__(self):
+    """`tie`: the share of the wall time up to which two buckets are as large as each other, and either is right as the dominant one."""
+
+    def __init__(self, tie=0.0):
+        self.tie = tie
         self.l1, self.worst, self.unattributed = [], [], []
         self.pool_truth = self.pool_told = 0
         self.dominant = self.unknown = self.inexact = self.left_out = 0
@@ -101,7 +104,8 @@ class Result:
             self.pool_truth += sum(had - asked for asked, had in request["waits"])
             self.pool_told += unit["causes"].get("overhead.pool_wait", 0)
         self.unattributed.append(unit["causes"].get("overhead.unattributed", 0) / (end - begin))
-        self.dominant += max(score.BUCKETS, key=buckets.get) == max(score.BUCKETS, key=lambda bucket: told.get(bucket, 0))
+        dominant = max(score.BUCKETS, key=lambda bucket: told.get(bucket, 0))
+        self.dominant += buckets[dominant] >= max(buckets.values()) - self.tie * (end - begin)
         self.worst.append((distance, request["path"], unit["id"], end - begin, buckets, told, unit["causes"]))
 
     def failed(self, l1_p99):
@@ -125,8 +129,8 @@ class Result:
 HEAD = f"{'pool':>4} {'clients':>7} {'requests':>8} {'left out':>8} {'L1 median':>9} {'p99':>8} {'dominant right':>14} {'unattributed':>12} {'sums':>6} {'pool wait, true':>15} {'told':>9}"
 
 
-def judge(requests, transports, export, truth_of=truth_of):
-    units, result = owners.units_of(export), Result()
+def judge(requests, transports, export, truth_of=truth_of, tie=0.0):
+    units, result = owners.units_of(export), Result(tie)
     for request in requests:
         truth, unit = truth_of(request, transports), owners.unit_of(units, request)
         if truth is None:

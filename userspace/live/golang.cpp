@@ -18,7 +18,7 @@ ts_go config_of(const runtime::Go& go) {
             .prepared = go.prepared,
             .births = 0,
             .strange = 0,
-            .reserved = 0};
+            .served = 0};
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ var (
 type passed struct {
 	Local  int      `json:"local"`
 	Remote int      `json:"remote"`
+	Opened int64    `json:"opened"` // when it was first heard of
 	Events [][3]any `json:"events"` // "write", begin, end or "read", arrived, read (CLOCK_MONOTONIC, ns)
 	lock   sync.Mutex
 }
@@ -87,7 +88,7 @@ func watch(connection net.Conn) net.Conn {
 	if err != nil {
 		panic(err)
 	}
-	seen := &passed{Local: portOf(connection), Remote: connection.RemoteAddr().(*net.TCPAddr).Port}
+	seen := &passed{Local: portOf(connection), Remote: connection.RemoteAddr().(*net.TCPAddr).Port, Opened: now()}
 	transports.Lock()
 	defer transports.Unlock()
 	transports.all = append(transports.all, seen)
