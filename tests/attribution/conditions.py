@@ -7,22 +7,32 @@ the load; scored is what is not left out. Of each recording the export and the r
 the service's /proc, without /sys and with nothing in the environment: they must be the same, byte for byte. Ends with 1 when an owner is wrong, fewer than
 --least per cent are right, nothing was lost that should have been, or an output differs."""
 
-import argparse
-import json
-import subprocess
+import os
+import pathlib
 import sys
-import time
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PYTHON = ROOT / "build" / "python" / "bin" / "python"
 SKIPPED = 77
+if pathlib.Path(sys.prefix) != ROOT / "build" / "python":
+    if not PYTHON.exists():
+        print("SKIPPED: the services' Python packages are not installed (scripts/setup)", file=sys.stderr)
+        sys.exit(SKIPPED)
+    os.execv(PYTHON, [str(PYTHON), *sys.argv])
 
-import go_owners
-import owners
-import runs
-import score
-from go_loop import stack as go_loop
-from loop.stack import Loop, Stores
-from testbed import recorder
-from testbed.processes import Stack, exit_on_sigterm, progress
+import argparse  # noqa: E402
+import json  # noqa: E402
+import subprocess  # noqa: E402
+import time  # noqa: E402
+
+import go_owners  # noqa: E402
+import owners  # noqa: E402
+import runs  # noqa: E402
+import score  # noqa: E402
+from go_loop import stack as go_loop  # noqa: E402
+from loop.stack import Loop, Stores  # noqa: E402
+from testbed import recorder  # noqa: E402
+from testbed.processes import Stack, exit_on_sigterm, progress  # noqa: E402
 
 OUTPUTS = (("export", "--format", "jsonl"), ("report",), ("report", "--format", "json"), ("report", "--slowest", "3"))
 ELSEWHERE = """

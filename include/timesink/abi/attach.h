@@ -54,7 +54,7 @@ struct ts_python {
 	__u32 offer_epoch;	     /* grows when several were open at once */
 	__u32 waiting_items;	     /* put into queues, and not seen to be taken */
 	__u32 buffers;		     /* its transports send what they are given later (uvloop before 0.22) */
-	__u32 reserved;
+	__u32 data_stack;	     /* PyThreadState: the memory of its frames; 0: not known, or before 3.11 */
 };
 TS_ASSERT_SIZE(struct ts_python, 72);
 /* From PyThreadState.thread_id to the end of .context: they are read at once. 64 to 80 bytes in 3.8 to 3.14. */
