@@ -177,7 +177,11 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
             return true;
         }
         if (waiting.fallback.unit == unit || waiting.sent < oldest) {
-            decisions.push_back({waiting.exchange, without_claim(waiting, unit, known)});
+            // The only unit in flight had it made: likely its own, even if it is not known yet whether what it runs goes on.
+            const bool likely = server != nullptr && waiting.fallback.unit == unit &&
+                                waiting.fallback.evidence == Evidence::inferred && !waiting.between &&
+                                goroutines::descends_from(waiting.sent_in, waiting.sent, *server, live);
+            decisions.push_back({waiting.exchange, likely ? waiting.fallback : without_claim(waiting, unit, known)});
             return true;
         }
         return false;

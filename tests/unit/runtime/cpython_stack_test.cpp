@@ -38,7 +38,7 @@ void draw_threads(Drawn& memory) {
 
 void draw_chunk(Drawn& memory, std::uint64_t state, std::uint64_t offset, std::uint64_t chunk, std::uint64_t size = kChunkBytes) {
     memory.word(state + offset, chunk);
-    memory.word(state + offset + 8, chunk + 100 * 8);
+    memory.word(state + offset + 8, chunk + 800);
     memory.word(state + offset + 16, chunk + kChunkBytes);
     memory.word(chunk, 0);
     memory.word(chunk + 8, size);
