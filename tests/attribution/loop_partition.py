@@ -95,7 +95,11 @@ class Result:
         self.dominant = self.unknown = self.inexact = self.left_out = 0
 
     def add(self, request, unit, truth):
-        begin, end, buckets = truth
+        begin, end, buckets, *earliest = truth
+        if earliest:  # it ended between the two; nobody in the service can say when
+            later = end - min(max(unit["end_ns"], earliest[0]), end)
+            end -= later
+            buckets["overhead"] -= later
         told = unit["buckets"]
         self.inexact += not score.sums_exactly(unit)
         distance = score.distance(buckets, told, end - begin)
