@@ -90,7 +90,7 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	struct ts_context_key key = {};
-	const struct ts_python *python;
+	struct ts_python *python;
 	__u32 pid, tid = (__u32)bpf_get_current_pid_tgid();
 	__u64 nothing = 0;
 
@@ -105,7 +105,8 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 	if (thread->python_fresh)
 		ts_python_settle(thread);
 	ts_tell_lineage(pid, key.context, ts_python_context(thread));
-	bpf_map_update_elem(&work_items, &key, &nothing, BPF_ANY);
+	if (!bpf_map_update_elem(&work_items, &key, &nothing, BPF_NOEXIST))
+		__sync_fetch_and_add(&python->waiting_items, 1);
 	thread->python_puts = !bpf_map_update_elem(&put_items, &tid, &key.context, BPF_ANY);
 	return 0;
 }
@@ -136,10 +137,9 @@ static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 		return 0;
 	thread->python_takes = 1;
 	ts_python_settle_offer(thread, python);
-	/* Taken once: another object at this address is never taken for it. */
-	if (key.context && bpf_map_delete_elem(&work_items, &key)) {
+	if (key.context && !ts_python_take_item(python, &key)) {
 		key.context = future_in(python, key.context);
-		if (key.context && bpf_map_delete_elem(&work_items, &key))
+		if (key.context && !ts_python_take_item(python, &key))
 			key.context = 0;
 	}
 	thread->python_work = key.context;

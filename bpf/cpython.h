@@ -42,40 +42,6 @@ struct ts_known_contexts {
 };
 struct ts_known_contexts known_contexts SEC(".maps") __weak;
 
-/* Work items of executors, from when they are put into the queue until a worker takes them. Their value means nothing.
- */
-struct ts_work_items {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct ts_context_key);
-	__type(value, __u64);
-};
-struct ts_work_items work_items SEC(".maps") __weak;
-
-/* By thread: the item that it is putting. Valid while ts_thread.python_puts is set. */
-struct ts_put_items {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u32);
-	__type(value, __u64);
-};
-struct ts_put_items put_items SEC(".maps") __weak;
-
-/* By thread: the item for which it was woken, before it was ever seen to take one. */
-struct ts_offered_item {
-	__u64 item;
-	__u32 epoch;
-	__u32 reserved;
-};
-#define TS_OFFER_VOID 0xffffffff
-struct ts_offered_items {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u32);
-	__type(value, struct ts_offered_item);
-};
-struct ts_offered_items offered_items SEC(".maps") __weak;
-
 /*
  * A loop's thread makes a task for the first request that it reads; one that sends more than once without is a worker.
  * A worker of an executor that took its work before the attach does so for a while; one that goes on is none of those.
@@ -210,60 +176,7 @@ static __always_inline enum ts_standing ts_context_standing(const struct ts_thre
 	return TS_COPIED;
 }
 
-/*
- * A worker that waited for work when its queue was probed returns from there unseen, this once. Who put an item into
- * the queue and woke a waiting worker gave it that item: unless another took it, which is seen (it is not in work_items
- * any more), or is in the same case. So while the offers of several are open, none of them counts.
- */
-static __always_inline void ts_python_offer(struct ts_thread *waker, struct ts_thread *thread, __u32 tid)
-{
-	__u32 waker_tid = (__u32)bpf_get_current_pid_tgid(), pid = thread->pid;
-	struct ts_offered_item offered = {};
-	struct ts_python *python;
-	const __u64 *item;
-
-	if (thread->python_takes || pid != waker->pid)
-		return;
-	python = bpf_map_lookup_elem(&python_processes, &pid);
-	item = bpf_map_lookup_elem(&put_items, &waker_tid);
-	if (!python || !item)
-		return;
-	if (!thread->python_offered)
-		__sync_fetch_and_add(&python->offers, 1);
-	offered.item = *item;
-	offered.epoch = python->offer_epoch;
-	if (python->offers > 1) {
-		__sync_fetch_and_add(&python->offer_epoch, 1);
-		offered.epoch = TS_OFFER_VOID;
-	}
-	thread->python_offered = 1;
-	bpf_map_update_elem(&offered_items, &tid, &offered, BPF_ANY);
-}
-
-/* It took work, or is working on what it was offered. */
-static __always_inline void ts_python_settle_offer(struct ts_thread *thread, struct ts_python *python)
-{
-	if (!thread->python_offered)
-		return;
-	thread->python_offered = 0;
-	__sync_fetch_and_add(&python->offers, -1);
-}
-
-/* The thread makes a call: it has taken something by now. */
-static __always_inline void ts_python_claim(struct ts_thread *thread, struct ts_python *python)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	const struct ts_offered_item *offered = bpf_map_lookup_elem(&offered_items, &tid);
-	struct ts_context_key key = {.pid = thread->pid};
-
-	if (!offered || python->offers != 1 || offered->epoch != python->offer_epoch)
-		return;
-	key.context = offered->item;
-	if (bpf_map_delete_elem(&work_items, &key))
-		return;
-	ts_python_settle_offer(thread, python);
-	thread->python_work = key.context;
-}
+#include "executor.h"
 
 /*
  * The name of the context current on the running thread; 0: none, or not known. For a worker of an executor it is the
@@ -278,7 +191,7 @@ static __always_inline __u64 ts_python_context_with(struct ts_thread *thread, st
 	standing = context ? ts_context_standing(thread, python, context) : TS_UNSURE;
 	if (standing == TS_OF_TASK)
 		return context;
-	if (thread->python_offered && !thread->python_work)
+	if (ts_python_may_hold(thread, python))
 		ts_python_claim(thread, python);
 	if (thread->python_work)
 		return thread->python_work;

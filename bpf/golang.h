@@ -39,7 +39,7 @@ struct ts_go_births {
 };
 struct ts_go_births go_births SEC(".maps") __weak;
 
-/* By number: goroutines that read from accepted connections. Kept only until births are told. */
+/* By number: goroutines that read from accepted connections. Kept only until others were seen to send. */
 struct ts_go_serving {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -175,13 +175,13 @@ static __always_inline void ts_go_notice(__u32 pid, __u64 name, const struct ts_
 	struct ts_go *go = bpf_map_lookup_elem(&go_processes, &pid);
 	__u8 yes = 1;
 
-	if (!go || go->births)
+	if (!go || go->strange >= TS_GO_STRANGE)
 		return;
 	if (call->serves) {
+		__sync_fetch_and_add(&go->served, 1);
 		if (call->operation == TS_OPERATION_READ && !bpf_map_lookup_elem(&go_serving, &key))
 			bpf_map_update_elem(&go_serving, &key, &yes, BPF_ANY);
-	} else if (call->operation == TS_OPERATION_WRITE && go->strange < TS_GO_STRANGE &&
-		   !bpf_map_lookup_elem(&go_serving, &key)) {
+	} else if (call->operation == TS_OPERATION_WRITE && !bpf_map_lookup_elem(&go_serving, &key)) {
 		__sync_fetch_and_add(&go->strange, 1);
 	}
 }

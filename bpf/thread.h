@@ -28,6 +28,7 @@ struct ts_thread {
 	__u8 python_puts;    /* puts work into an executor's queue at this moment: it is in put_items */
 	__u8 python_takes;   /* took work, seen to do so */
 	__u8 python_offered; /* was woken for work that it was not seen to take: it is in offered_items */
+	__u8 python_looked;  /* so often for an item that it holds, before it was seen to take one */
 	__u8 go_checked;     /* Go's runtime takes this thread for the one that it is */
 	__u64 python_state;  /* this thread's PyThreadState when last looked for; 0: none found */
 	__u64 python_task;   /* the asyncio task made last, and the context that it was made in */

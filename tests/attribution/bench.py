@@ -1,10 +1,12 @@
 """scripts/bench attribution: prints the score's matrix over concurrency and kinds of server, that of owners on event loops, in Go and on Node.js, and
-that of the partition on an event loop."""
+that of the partition on an event loop and in Go, and of owners with the attach in mid-run and with a loss."""
 
 import argparse
 import sys
 
+import conditions
 import go_owners
+import go_partition
 import loop_partition
 import node_owners
 import node_partition
@@ -26,14 +28,18 @@ def main(arguments):
     exit_on_sigterm()
     failed = 0 if options.loops_only else score_servers(options)
     everything = ["--pythons", "all", "--apps", "app,framework", "--drivers", "asyncpg,psycopg,sqlalchemy", "--http-clients", "httpx,aiohttp"]
-    failed |= owners.main(["--least", "99", "--complaints", "0", *(everything if options.all else [])])
+    failed |= owners.main(["--least", "99", "--clients", "1,8,16,64", "--complaints", "0", *(everything if options.all else [])])
     print()
     failed |= loop_partition.main(["--pools", "4"])
     print()
     if reason := go_owners.why_not():
         print(f"Go is left out: {reason}")
     else:
-        failed |= go_owners.main(["--pools", "4", "--clients", "1,8,64", "--requests", "2000", "--complaints", "0"])
+        failed |= go_owners.main(["--pools", "4", "--clients", "1,8,16,64", "--requests", "2000", "--complaints", "0"])
+        print()
+        failed |= go_partition.main(["--pools", "4"])
+    print()
+    failed |= conditions.main(["--complaints", "0"])
     print()
     drivers = "pg,mysql2"
     if reason := node_owners.vertx.why_not():

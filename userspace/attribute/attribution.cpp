@@ -64,7 +64,7 @@ void Attribution::on(const event::OffCpu& off) {
     hand_offs_.on(off, owners_);
     loops_.on(off);
     if (off.woken > off.off) {
-        owners_.idle(off.process, off.thread);
+        owners_.waited(off.process, off.thread, off.syscall);
     }
 }
 

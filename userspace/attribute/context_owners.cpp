@@ -209,8 +209,13 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
             return true;
         }
         if (waiting.fallback.unit == unit || waiting.sent < oldest) {
-            const bool others = known || !may_serve(waiting.sent_in, writer, live.activated);
-            decisions.push_back({waiting.exchange, without_claim(waiting, unit, others)});
+            const bool others =
+                known || (waiting.evidence == Evidence::context && !may_serve(waiting.sent_in, writer, live.activated));
+            // The only unit in flight had it made: likely its own, even if it is not known yet whether what it runs goes on.
+            const bool likely = server != nullptr && waiting.fallback.unit == unit &&
+                                waiting.fallback.evidence == Evidence::inferred && !waiting.between &&
+                                goroutines::descends_from(waiting.sent_in, waiting.sent, *server, live);
+            decisions.push_back({waiting.exchange, likely ? waiting.fallback : without_claim(waiting, unit, others)});
             return true;
         }
         return false;

@@ -117,12 +117,22 @@ void answers_another(const ContextRef& writer) {
 }
 
 bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live, const Functions& functions) {
+    for (const Context* goroutine = sent_in.get(); goroutine != nullptr && goroutine != &server;
+         goroutine = goroutine->parent.get()) {
+        if (!functions.works_for_its_maker(goroutine->start)) {
+            return false;
+        }
+    }
+    return descends_from(sent_in, sent, server, live);
+}
+
+bool descends_from(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live) {
     Instant at = sent;
     for (const Context* goroutine = sent_in.get(); goroutine != nullptr; goroutine = goroutine->parent.get()) {
         if (goroutine == &server) {
             return at >= live.activated && at <= live.unit.end;
         }
-        if (goroutine->unit != UnitId{} || !functions.works_for_its_maker(goroutine->start)) {
+        if (goroutine->unit != UnitId{}) {
             return false;
         }
         at = goroutine->made;

@@ -65,6 +65,9 @@ void answers_another(const ContextRef& writer);
 /// Sent by the server itself or by a descendant, on behalf of the unit.
 bool works_for(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live, const Functions& functions);
 
+/// The same, whatever it is that the descendants run: likely, if no other unit is in flight.
+bool descends_from(const ContextRef& sent_in, Instant sent, const Context& server, const LiveUnit& live);
+
 /// What was sent when the unit was over in whose time the sender was made.
 struct LeftBehind {
     Evidence evidence = Evidence::none;  ///< ambiguous: what the sender runs is not believed to work for its maker

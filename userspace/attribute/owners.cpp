@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "attribute/system_calls.hpp"
+
 namespace timesink::attribute {
 
 namespace {
@@ -67,12 +69,23 @@ void Owners::give_up_stale(OnThread& thread) {
     }
 }
 
+/// It reads a request. A thread that waits for each of its replies has done then with what it did before, even if the request was
+/// there already and it did not wait in between: at the attach it was serving one whose begin had not been seen. An event loop
+/// reads requests whenever they come.
+void Owners::end_background(OnThread& thread) {
+    const bool one_at_a_time = thread.waits_for_one && !thread.waits_for_many && !thread.multiplexes;
+    if (one_at_a_time && thread.background == 0) {
+        thread.background_may_go_on = thread.background_in_doubt = false;
+    }
+}
+
 void Owners::activate(LiveUnit& live, Instant at) {
     live.activated = at;
     live.lane = lane(live.unit.process, live.unit.thread);
     OnThread& thread = threads_[live.lane];
     thread.multiplexes = thread.multiplexes || !threads_tell(live.unit.process);
     give_up_stale(thread);
+    end_background(thread);
     std::vector<LiveUnit*>& on_thread = thread.active;
     on_thread.push_back(&live);
     if (on_thread.size() > 1) {
@@ -207,10 +220,13 @@ void Owners::lost(Instant at) {
     background_ = {};
 }
 
-void Owners::idle(ProcessId process, ThreadId thread) {
-    OnThread* const found = threads_.find(lane(process, thread));
-    if (found != nullptr && found->background_may_go_on && found->background == 0) {
-        found->background_may_go_on = found->background_in_doubt = false;
+void Owners::waited(ProcessId process, ThreadId thread, std::int16_t syscall) {
+    OnThread& waiting = threads_[lane(process, thread)];
+    const WaitKind kind = wait_kind(syscall);
+    waiting.waits_for_many = waiting.waits_for_many || waits_in_epoll(syscall);
+    waiting.waits_for_one = waiting.waits_for_one || kind == WaitKind::socket || kind == WaitKind::poll;
+    if (waiting.background_may_go_on && waiting.background == 0) {
+        waiting.background_may_go_on = waiting.background_in_doubt = false;
     }
 }
 

@@ -24,6 +24,7 @@ struct Owner {
 ///  - none on the thread, one in the process, and the thread was woken by that unit's thread since it began: `thread` (a helper
 ///  thread);
 ///  - none anywhere: nobody's (a background job), and while such a job may go on, later ones on that thread are `ambiguous`.
+///  It is over when nothing of it is outstanding and the thread waits, or reads a request, if it does one thing at a time.
 /// After a loss, threads that multiplex are in doubt for as long as a unit may take: whose begin was lost is not known to be in
 /// flight. Units that wait behind another on the same connection (HTTP/1.1 pipelining) are not in flight yet: they are answered
 /// in order.
@@ -37,8 +38,9 @@ public:
     /// The process deals its work to its threads by itself, goroutine by goroutine: which thread it is tells nothing.
     void schedules_itself(ProcessId process) { lanes_.insert(process); }
     [[nodiscard]] bool threads_tell(ProcessId process) const { return !lanes_.contains(process); }
-    /// The thread went to wait: if nothing of a background job is outstanding, the job is taken as over.
-    void idle(ProcessId process, ThreadId thread);
+    /// The thread was blocked in that system call (-1: none): if nothing of a background job is outstanding, the job is taken as
+    /// over.
+    void waited(ProcessId process, ThreadId thread, std::int16_t syscall);
     /// Whether units are in flight on the thread, and which, where it is one.
     [[nodiscard]] bool serves(ThreadId thread) const;
     [[nodiscard]] UnitId alone_on(ThreadId thread) const;
@@ -54,6 +56,8 @@ private:
         bool background_may_go_on = false;
         bool background_in_doubt = false;  // it may be a unit's whose begin was lost
         bool multiplexes = false;          // has had several units in flight: an event loop
+        bool waits_for_one = false;        // was seen blocked in poll or a read: does one thing at a time, unless:
+        bool waits_for_many = false;       // was seen blocked in epoll, as event loops are
     };
     using InProcess = std::vector<LiveUnit*>;  // in flight
     /// Units of a connection in order.
@@ -69,6 +73,7 @@ private:
     void activate(LiveUnit& live, Instant at);
     static void advance(Line& line);
     void give_up_stale(OnThread& thread);
+    static void end_background(OnThread& thread);
     void leave(LiveUnit& live, Instant at);
     static void share(const std::vector<LiveUnit*>& active, Instant at);
     [[nodiscard]] bool handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const;

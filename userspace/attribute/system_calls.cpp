@@ -107,4 +107,8 @@ WaitKind wait_kind(std::int16_t syscall) {
     return row != std::end(kRows) && row->syscall == syscall ? row->kind : WaitKind::other;
 }
 
+bool waits_in_epoll(std::int16_t syscall) {
+    return syscall == kEpollWait || syscall == kEpollPwait || syscall == kEpollPwait2;
+}
+
 }  // namespace timesink::attribute

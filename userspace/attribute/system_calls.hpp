@@ -18,5 +18,7 @@ enum class WaitKind : std::uint8_t {
 
 /// `syscall`: the number on x86-64 (ts_off_cpu.syscall); -1: none.
 WaitKind wait_kind(std::int16_t syscall);
+/// epoll, by which event loops wait for whatever comes. Drivers that wait for one reply use poll, which is WaitKind::poll, too.
+bool waits_in_epoll(std::int16_t syscall);
 
 }  // namespace timesink::attribute

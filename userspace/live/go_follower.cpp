@@ -11,6 +11,10 @@ namespace {
 constexpr std::uint64_t kPause = 200'000'000;
 constexpr int kTriesMost = 25;  // a program is loaded within some milliseconds
 
+/// Whoever makes goroutines that send does so within seconds, and what they send before their making is told is nobody's.
+constexpr std::uint64_t kTrial = 10'000'000'000;
+constexpr std::uint32_t kServedLeast = 200;  // reads: else there was nothing to be seen
+
 }  // namespace
 
 void GoFollower::started(std::uint32_t pid, std::uint32_t local_pid) {
@@ -28,20 +32,29 @@ void GoFollower::look(std::uint64_t now) {
         if (process.stage == Stage::searching && process.next_ns <= now) {
             process.tries++;
             process.next_ns = now + kPause;
-            search(pid, process);
+            search(pid, process, now);
         }
-        if (process.stage == Stage::known) {
-            const auto seen = kernel_.followed_go(pid);
-            if (seen && seen->strange >= TS_GO_STRANGE) {
-                const auto status = watch_births(pid, process);
-                process.stage = Stage::over;
-                tell(pid, process, status);
-            }
-        }
+        judge(pid, process, now);
     }
 }
 
-void GoFollower::search(std::uint32_t pid, Process& process) {
+void GoFollower::judge(std::uint32_t pid, Process& process, std::uint64_t now) {
+    if (process.stage != Stage::trying && process.stage != Stage::known) {
+        return;
+    }
+    const auto seen = kernel_.followed_go(pid);
+    if (seen && seen->strange >= TS_GO_STRANGE) {
+        if (process.stage == Stage::known) {
+            tell(pid, process, watch_births(pid, process));
+        }
+        process.stage = Stage::over;
+    } else if (seen && process.stage == Stage::trying && now >= process.tried_until_ns && seen->served >= kServedLeast) {
+        process.stage = Stage::known;
+        tell(pid, process, forget_births(pid, process));
+    }
+}
+
+void GoFollower::search(std::uint32_t pid, Process& process, std::uint64_t now) {
     process.go = find_go(process.local_pid);
     const GoProcess& go = process.go;
     if (go.state == runtime::GoState::starting && process.tries < kTriesMost) {
@@ -57,10 +70,14 @@ void GoFollower::search(std::uint32_t pid, Process& process) {
     }
     auto status = kernel_.follow(pid, go.config);
     if (status) {
-        process.stage = Stage::known;
+        process.stage = Stage::trying;
+        process.tried_until_ns = now + kTrial;
         if (go.http_request) {
             status = kernel_.watch(pid, process.local_pid, *go.http_request, "on_http_request_made");
         }
+    }
+    if (status) {
+        status = watch_births(pid, process);
     }
     tell(pid, process, status);
 }
@@ -70,20 +87,33 @@ Status GoFollower::watch_births(std::uint32_t pid, Process& process) {
     if (!process.go.maker) {
         return Error{"the function that is entered for each new goroutine is not to be found"};
     }
+    constexpr auto kGroup = KernelSide::Probes::births;
     if (process.go.http_writer) {
-        if (auto status = kernel_.watch(pid, process.local_pid, *process.go.http_writer, "on_http_writer_made"); !status) {
+        if (auto status = kernel_.watch(pid, process.local_pid, *process.go.http_writer, "on_http_writer_made", 0, kGroup);
+            !status) {
             return status;
         }
     }
     // Before the first is told: a goroutine must not make calls under its number before its birth has been asked for.
-    process.go.config.births = 1;
-    process.go.config.strange = TS_GO_STRANGE;
-    if (auto status = kernel_.follow(pid, process.go.config); !status) {
+    if (auto status = tell_births(pid, process, true); !status) {
         return status;
     }
-    auto status = kernel_.watch(pid, process.local_pid, *process.go.maker, "on_goroutine_made");
+    auto status = kernel_.watch(pid, process.local_pid, *process.go.maker, "on_goroutine_made", 0, kGroup);
     process.births = status.ok();
     return status;
+}
+
+Status GoFollower::forget_births(std::uint32_t pid, Process& process) {
+    process.births = false;
+    kernel_.unwatch(pid, KernelSide::Probes::births);
+    return tell_births(pid, process, false);
+}
+
+/// What the kernel side has counted meanwhile stays, but for what it counts at this very moment.
+Status GoFollower::tell_births(std::uint32_t pid, Process& process, bool told) {
+    process.go.config = kernel_.followed_go(pid).value_or(process.go.config);
+    process.go.config.births = told ? 1 : 0;
+    return kernel_.follow(pid, process.go.config);
 }
 
 void GoFollower::tell(std::uint32_t pid, const Process& process, const Status& status) const {

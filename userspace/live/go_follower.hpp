@@ -16,9 +16,13 @@ namespace timesink::live {
 ///   state     | what is waited for                          | then
 ///   ----------+---------------------------------------------+--------------------------------------------------------
 ///   searching | a Go program that is loaded                 | calls carry goroutines, requests of net/http's client that
-///             |                                             | of who asked; fact
-///   known     | goroutines that serve no connection send    | the making of goroutines is told: a probe at each go
-///             | requests                                    | statement, which most servers need not pay; fact
+///             |                                             | of who asked, and the making of goroutines is told: a probe
+///             |                                             | at each go statement; fact
+///   trying    | goroutines that serve no connection send    | over: it stays
+///             | requests                                    |
+///             | kTrial, in which requests were served       | known: that probe goes, as most servers need not pay; fact
+///   known     | goroutines that serve no connection send    | over: it is put there again; fact
+///             | requests                                    |
 ///   over      | –                                           | –
 class GoFollower {
 public:
@@ -32,17 +36,21 @@ public:
     void look(std::uint64_t now);
 
 private:
-    enum class Stage : std::uint8_t { searching, known, over };
+    enum class Stage : std::uint8_t { searching, trying, known, over };
     struct Process {
         std::uint32_t local_pid = 0;
         Stage stage = Stage::searching;
         int tries = 0;
         std::uint64_t next_ns = 0;
+        std::uint64_t tried_until_ns = 0;
         bool births = false;  ///< the making of goroutines is told
         GoProcess go;
     };
-    void search(std::uint32_t pid, Process& process);
+    void search(std::uint32_t pid, Process& process, std::uint64_t now);
+    void judge(std::uint32_t pid, Process& process, std::uint64_t now);
     Status watch_births(std::uint32_t pid, Process& process);
+    Status forget_births(std::uint32_t pid, Process& process);
+    Status tell_births(std::uint32_t pid, Process& process, bool told);
     void tell(std::uint32_t pid, const Process& process, const Status& status) const;
 
     KernelSide& kernel_;

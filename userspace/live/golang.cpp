@@ -18,7 +18,7 @@ ts_go config_of(const runtime::Go& go) {
             .prepared = go.prepared,
             .births = 0,
             .strange = 0,
-            .reserved = 0};
+            .served = 0};
 }
 
 std::optional<MappedFunction> go_function_at(std::uint32_t pid, const std::vector<Mapping>& mappings, std::uint64_t address) {

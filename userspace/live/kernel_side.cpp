@@ -420,8 +420,8 @@ Status KernelSide::resume_sqlite(std::uint32_t pid) {
     return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
 }
 
-void KernelSide::unwatch_steps(std::uint32_t pid) {
-    state_->take_away(pid, Probes::steps);
+void KernelSide::unwatch(std::uint32_t pid, Probes group) {
+    state_->take_away(pid, group);
 }
 
 void KernelSide::State::take_away(std::uint32_t pid, Probes group) {
@@ -434,8 +434,9 @@ void KernelSide::State::take_away(std::uint32_t pid, Probes group) {
 }
 
 void KernelSide::unfollow(std::uint32_t pid) {
-    state_->take_away(pid, Probes::lasting);
-    state_->take_away(pid, Probes::steps);
+    for (const Probes group : {Probes::lasting, Probes::steps, Probes::births}) {
+        state_->take_away(pid, group);
+    }
     bpf_map__delete_elem(state_->skeleton->maps.sqlite_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), 0);

@@ -68,11 +68,11 @@ public:
     Status follow_sqlite(std::uint32_t pid);
     /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed, or at
     /// its return if it is a program for that. `cookie`: what the program finds with each hit, where the kernel has that; 0:
-    /// nothing. `group`: what unwatch_steps() takes away again.
-    enum class Probes : std::uint8_t { lasting, steps };
+    /// nothing. `group`: what unwatch() takes away again, with that group.
+    enum class Probes : std::uint8_t { lasting, steps, births };
     Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
                  std::uint64_t cookie = 0, Probes group = Probes::lasting);
-    void unwatch_steps(std::uint32_t pid);
+    void unwatch(std::uint32_t pid, Probes group);
     /// Steps of SQLite that were counted in the process.
     [[nodiscard]] std::uint64_t sqlite_steps(std::uint32_t pid) const;
     /// Before its steps are watched again: what was open when they went is over.

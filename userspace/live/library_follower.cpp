@@ -47,7 +47,7 @@ void LibraryFollower::keep_to_budget(std::uint32_t pid, Process& process, std::u
     const bool pauses = verdict == StepBudget::Verdict::pause;
     Json fact{{"fact", "sqlite"}, {"pid", pid}, {"steps", pauses ? "paused" : "resumed"}};
     if (pauses) {
-        kernel_.unwatch_steps(pid);
+        kernel_.unwatch(pid, KernelSide::Probes::steps);
     } else if (const auto status = kernel_.resume_sqlite(pid); !status) {
         return;  // it has ended
     }

@@ -62,7 +62,9 @@ ts_python config_of(const runtime::CPython& python) {
             .threads_have_contexts = 0,
             .offers = 0,
             .offer_epoch = 0,
-            .buffers = 0};
+            .waiting_items = 0,
+            .buffers = 0,
+            .data_stack = 0};
 }
 
 }  // namespace
@@ -109,6 +111,7 @@ PythonProcess find_python(std::uint32_t local_pid) {
         return process;
     }
     process.config = config_of(examination.found);
+    process.config.data_stack = runtime::find_data_stack(examination.found, ProcessMemory(local_pid));
     process.found = examination.found;
     find_python_task(local_pid, process);
     process.makers = functions_at(local_pid, mappings, examination.found.makers);

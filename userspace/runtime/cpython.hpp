@@ -71,6 +71,10 @@ struct CPythonExamination {
 /// should is unsupported, never guessed.
 CPythonExamination examine_cpython(const CPythonSymbols& symbols, const Memory& memory);
 
+/// Offset of PyThreadState.datastack_chunk, the memory of the thread's frames; 0: this version has none (before 3.11), or it is
+/// not to be found. Checked on the process: what the state says of the chunk must be what the chunk says of itself.
+std::uint32_t find_data_stack(const CPython& python, const Memory& memory);
+
 /// asyncio's own Task, the one written in C, which every event loop uses.
 struct CPythonTask {
     std::uint64_t initializer = 0;  ///< address of the function that Task.__init__ is

@@ -52,9 +52,11 @@ struct ts_python {
 	__u32 threads_have_contexts; /* enum ts_threads_have_contexts, set by the kernel side */
 	__u32 offers;		     /* made and not settled; by the kernel side, as the next */
 	__u32 offer_epoch;	     /* grows when several were open at once */
+	__u32 waiting_items;	     /* put into queues, and not seen to be taken */
 	__u32 buffers;		     /* its transports send what they are given later (uvloop before 0.22) */
+	__u32 data_stack;	     /* PyThreadState: the memory of its frames; 0: not known, or before 3.11 */
 };
-TS_ASSERT_SIZE(struct ts_python, 64);
+TS_ASSERT_SIZE(struct ts_python, 72);
 /* From PyThreadState.thread_id to the end of .context: they are read at once. 64 to 80 bytes in 3.8 to 3.14. */
 #define TS_PYTHON_STATE_MOST 96
 
@@ -75,7 +77,7 @@ struct ts_go {
 			     all */
 	__u32 births;	  /* set by live/: the making of goroutines is told */
 	__u32 strange;	  /* counted by the kernel side: requests sent by goroutines that serve no connection */
-	__u32 reserved;
+	__u32 served;	  /* ditto, until `strange` is TS_GO_STRANGE: reads of those that do */
 };
 TS_ASSERT_SIZE(struct ts_go, 48);
 /* So many, and the making of goroutines is worth a probe. */

@@ -1,13 +1,12 @@
 // Command go_loop is the service of tests/stacks/loop in Go: requests that share pools of connections, with its own account of who sent what.
 //
 // Configured by the environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_POOL (connections of each pool), LOOP_TRUTH
-// (file, written at the end). Ended by SIGTERM.
+// (file, written at the end), LOOP_TRANSPORTS (file, or nothing). Ended by SIGTERM.
 package main
 
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -55,7 +54,7 @@ func main() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
 	open(context.Background())
-	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("LOOP_PORT"))
+	listener, err := listen("127.0.0.1:" + os.Getenv("LOOP_PORT"))
 	if err != nil {
 		panic(err)
 	}
@@ -65,4 +64,5 @@ func main() {
 	_ = server.Shutdown(context.Background())
 	leftovers.Wait()
 	writeTruth(os.Getenv("LOOP_TRUTH"))
+	writeTransports()
 }

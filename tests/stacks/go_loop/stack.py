@@ -49,10 +49,11 @@ def build(version="", strip=False, mode="", service=""):
 
 
 class GoLoop:
-    """Started when made; owned and ended by `stack`."""
+    """Started when made; owned and ended by `stack`. `transports`: it notes what went through its connections, too (transports.go)."""
 
-    def __init__(self, stack, program, *, pool=4):
+    def __init__(self, stack, program, *, pool=4, transports=False):
         self.truth = stack.directory / "truth.jsonl"
+        self.transports = stack.directory / "transports.jsonl" if transports else ""
         self.postgres = Postgres(stack)
         self.postgres.load(HERE.parent / "shop" / "schema.sql")
         self.redis = Redis(stack)
@@ -61,4 +62,5 @@ class GoLoop:
                                  stack.directory / "provider.jsonl"]).wait_for_port(self.provider_port)
         self.process = stack.start("service", [program], environment={
             "LOOP_PORT": self.port, "LOOP_POSTGRES": self.postgres.url, "LOOP_REDIS": self.redis.port,
-            "LOOP_PROVIDER": self.provider_port, "LOOP_POOL": pool, "LOOP_TRUTH": self.truth}).wait_for_port(self.port)
+            "LOOP_PROVIDER": self.provider_port, "LOOP_POOL": pool, "LOOP_TRUTH": self.truth,
+            "LOOP_TRANSPORTS": self.transports}).wait_for_port(self.port)

@@ -37,6 +37,7 @@ func open(ctx context.Context) {
 	}
 	configuration.MaxConns = int32(size)
 	configuration.ConnConfig.Tracer = statements{}
+	configuration.ConnConfig.DialFunc = dialWatched
 	if pool, err = pgxpool.NewWithConfig(ctx, configuration); err != nil {
 		panic(err)
 	}
@@ -45,12 +46,13 @@ func open(ctx context.Context) {
 		panic(err)
 	}
 	standard.Tracer = statements{}
+	standard.DialFunc = dialWatched
 	database = stdlib.OpenDB(*standard)
 	database.SetMaxOpenConns(size)
 	database.SetMaxIdleConns(size)
 	cache = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + os.Getenv("LOOP_REDIS"), PoolSize: size, PoolTimeout: time.Minute,
 		Dialer: dialNoted})
-	client = &http.Client{Transport: &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64}}
+	client = &http.Client{Transport: &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64, DialContext: dialWatched}}
 	for i := 0; i < workers; i++ {
 		go worker(jobs)
 	}
@@ -63,7 +65,7 @@ type noted struct {
 }
 
 func dialNoted(ctx context.Context, network, address string) (net.Conn, error) {
-	connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	connection, err := dialWatched(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

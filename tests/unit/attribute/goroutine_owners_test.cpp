@@ -57,13 +57,12 @@ protected:
         live.unit.answered_in = goroutine(writer);
         known_ = owners_.ended(live, decisions_);
     }
-    void send(std::uint64_t id, std::int64_t at, std::uint64_t sender) {
+    void send(std::uint64_t id, std::int64_t at, std::uint64_t sender, Owner owner = {{}, Evidence::ambiguous, 0}) {
         request::Exchange exchange;
         exchange.id = ExchangeId{id};
         exchange.process = kProcess;
         exchange.sent_in = goroutine(sender);
         exchange.sent = us(at);
-        Owner owner{{}, Evidence::ambiguous, 0};
         if (!owners_.sent(exchange, owner, decisions_)) {
             decisions_.push_back({exchange.id, owner});
         }
@@ -75,7 +74,7 @@ protected:
                 return {number(decision.owner.unit), decision.owner.evidence};
             }
         }
-        return {0, Evidence::inferred};  // which nothing here gives
+        return {0, Evidence::propagated};  // which nothing here gives
     }
     /// Whose background work it is; 0: nobody's.
     std::uint64_t after(std::uint64_t exchange) {
@@ -183,6 +182,22 @@ TEST_F(GoroutineOwnersTest, AWorkerThatOutlivesItsMakersUnitIsNotBelieved) {
     end(2, 8, 8);
     end(1, 10, 7);
     EXPECT_EQ(owner(1), nobodys(Evidence::ambiguous));
+}
+
+TEST_F(GoroutineOwnersTest, WhatTheOnlyUnitInFlightHadMadeIsLikelyItsOwn) {
+    const Owner alone{UnitId{1}, Evidence::inferred, 0.9};
+    made(-10, 6, 5, kWorker);
+    begin(1, 0, 5);
+    made(10, 7, 5, kWorker);
+    named(20, 7);
+    named(20, 6);
+    send(1, 30, 7, alone);
+    send(2, 30, 6, alone);  // made for the unit before
+    send(3, 30, 7);         // another unit is in flight, or was
+    end(1, 40, 5);
+    EXPECT_EQ(owner(1), std::pair(std::uint64_t{1}, Evidence::inferred));
+    EXPECT_EQ(owner(2), std::pair(std::uint64_t{0}, Evidence::ambiguous));
+    EXPECT_EQ(owner(3), std::pair(std::uint64_t{0}, Evidence::ambiguous));
 }
 
 TEST_F(GoroutineOwnersTest, AFunctionWhoseGoroutinesGoOnIsBelievedNoLonger) {

@@ -11,6 +11,8 @@ constexpr ProcessId kProcess{10};
 constexpr ThreadId kLoop{11};
 constexpr ThreadId kHelper{12};
 constexpr ThreadId kOtherWorker{13};
+constexpr std::int16_t kPoll = 7;
+constexpr std::int16_t kEpollWait = 232;
 
 Instant us(std::int64_t at) {
     return Instant(std::chrono::microseconds(at));
@@ -126,12 +128,50 @@ TEST_F(OwnersTest, ABackgroundJobMakesLaterOnesAmbiguousUntilItIsOver) {
     const request::Exchange background = exchange(0);
     EXPECT_EQ(owners_.of(background, timelines_).evidence, Evidence::none);
     begin(1, 5, 100);
-    owners_.idle(kProcess, kLoop);  // waits, but for the background job's reply
+    owners_.waited(kProcess, kLoop, kEpollWait);  // waits, but for the background job's reply
     EXPECT_EQ(of(10).evidence, Evidence::ambiguous);
     owners_.answered(background);
     EXPECT_EQ(of(12).evidence, Evidence::ambiguous);  // it may send more in this very turn
-    owners_.idle(kProcess, kLoop);
+    owners_.waited(kProcess, kLoop, kEpollWait);
     EXPECT_EQ(of(20).unit, UnitId{1});
+}
+
+// At the attach it was serving a request whose begin had not been seen; the next is there when it has been answered.
+TEST_F(OwnersTest, AThreadThatWaitsForItsRepliesHasDoneWithOneRequestWhenItReadsTheNext) {
+    const request::Exchange before = exchange(0);
+    EXPECT_EQ(owners_.of(before, timelines_).evidence, Evidence::none);
+    owners_.waited(kProcess, kOtherWorker, kPoll);  // another thread's waits say nothing
+    owners_.waited(kProcess, kLoop, kPoll);
+    owners_.answered(before);
+    begin(1, 5, 100);
+    const Owner owner = of(10);
+    EXPECT_EQ(owner.unit, UnitId{1});
+    EXPECT_EQ(owner.evidence, Evidence::thread);
+}
+
+TEST_F(OwnersTest, WhatIsNotAnsweredYetMayGoOnOnAnyThread) {
+    EXPECT_EQ(of(0).evidence, Evidence::none);
+    owners_.waited(kProcess, kLoop, kPoll);
+    begin(1, 5, 100);
+    EXPECT_EQ(of(10).evidence, Evidence::ambiguous);
+}
+
+TEST_F(OwnersTest, AnEventLoopReadsRequestsInTheMiddleOfOtherWork) {
+    owners_.waited(kProcess, kLoop, kEpollWait);
+    const request::Exchange before = exchange(0);
+    EXPECT_EQ(owners_.of(before, timelines_).evidence, Evidence::none);
+    owners_.waited(kProcess, kLoop, kPoll);  // a driver's own wait, for a connection
+    owners_.answered(before);
+    begin(1, 5, 100);
+    EXPECT_EQ(of(10).evidence, Evidence::ambiguous);
+}
+
+TEST_F(OwnersTest, AThreadNeverSeenToWaitMayBeAnEventLoop) {
+    const request::Exchange before = exchange(0);
+    EXPECT_EQ(owners_.of(before, timelines_).evidence, Evidence::none);
+    owners_.answered(before);
+    begin(1, 5, 100);
+    EXPECT_EQ(of(10).evidence, Evidence::ambiguous);
 }
 
 TEST_F(OwnersTest, WhereThreadsTellNothingTheOnlyUnitInFlightIsLikely) {
