@@ -96,6 +96,42 @@ static __always_inline int ts_take_message(struct ts_scratch *scratch, __u64 mes
 	return ts_take_vector(scratch, header.segments, header.segment_count);
 }
 
+#define TS_MESSAGES 8 /* of one call are looked at */
+
+/*
+ * The first messages of recvmmsg or sendmmsg, one behind the other, up to one that is not in a single segment. glibc's
+ * resolver asks for both families of addresses in one call. Returns how many. Global: verified once.
+ */
+__noinline __u32 ts_take_messages(__u64 messages, __u32 count)
+{
+	struct ts_scratch *scratch = ts_scratch_of_cpu();
+	__u32 taken = 0, bytes = 0;
+
+	if (!scratch)
+		return 0;
+	for (__u32 i = 0; i < TS_MESSAGES; i++) {
+		const struct ts_message_of_many *from = (const struct ts_message_of_many *)messages + i;
+		struct ts_message_of_many message;
+		struct ts_segment segment;
+
+		if (i >= count || bpf_probe_read_user(&message, sizeof(message), from) ||
+		    message.message.segment_count != 1 ||
+		    bpf_probe_read_user(&segment, sizeof(segment), (void *)message.message.segments))
+			break;
+		if (segment.length > message.length)
+			segment.length = message.length; /* the buffer of one that was received may be longer */
+		scratch->segments[i] = segment;
+		bytes += segment.length;
+		taken = i + 1;
+	}
+	scratch->segment_count = taken;
+	scratch->capture = bytes;
+	/* The tail would be that of the last one. */
+	if (taken < count && bytes > ts_head_bytes)
+		scratch->capture = ts_head_bytes;
+	return taken;
+}
+
 /*
  * Copies bytes [from, to) of what was moved to record[at...]. Returns how many came; fewer: unreadable, or beyond
  * TS_SEGMENTS. Global and with numbers for arguments, so that the verifier looks at it once and not once for each way

@@ -131,8 +131,10 @@ static __always_inline bool gather(struct finished *call, struct ts_scratch *scr
 		call->flags |= TS_CALL_MULTI_MESSAGE;
 		if (call->result <= 0)
 			break;
-		failed = ts_take_message(scratch, call->arguments[1]);
-		scratch->capture = sum_messages(call->arguments[1], 1);
+		if (!ts_take_messages(call->arguments[1], call->result)) {
+			failed = ts_take_message(scratch, call->arguments[1]);
+			scratch->capture = sum_messages(call->arguments[1], 1);
+		}
 		call->result = sum_messages(call->arguments[1], call->result);
 		break;
 	default:

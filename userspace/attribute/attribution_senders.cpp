@@ -1,4 +1,5 @@
 #include "attribute/attribution.hpp"
+#include "attribute/rules.hpp"
 
 /// The part of the attribution that learns of what is sent, and, on connections that several use at once, waits until it is known
 /// who sent it.
@@ -6,7 +7,7 @@ namespace timesink::attribute {
 
 void Attribution::sent(const request::Exchange& exchange) {
     const bool by_socket = exchange.engine == nullptr;
-    if (by_socket) {
+    if (by_socket && !is_setup(exchange)) {  // nobody waits for these to be free
         pools_.sent(exchange);
         edges_.sent(exchange);
     }

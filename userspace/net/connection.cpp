@@ -17,7 +17,9 @@ constexpr std::size_t kEarlyCallsUndecided = 256;  // while a parser may still r
 constexpr std::size_t kEarlyBytes = std::size_t{32} * 1024;
 
 constexpr std::uint16_t kAfUnix = 1;
+constexpr std::uint8_t kDatagrams = 2;  // SOCK_DGRAM
 constexpr std::uint8_t kTcpEstablished = 1;
+constexpr std::uint8_t kTcpSynSent = 2;
 constexpr std::uint8_t kTcpClose = 7;
 constexpr std::uint8_t kTcpCloseWait = 8;
 
@@ -26,6 +28,11 @@ Role role_of(const event::Socket& socket) {
         return Role::server;
     }
     return socket.is_server == 0 || socket.origin == TS_SOCKET_CONNECT ? Role::client : Role::unknown;
+}
+
+/// Of TCP alone the kernel says how far a stream has come.
+bool has_positions(const event::Socket& socket) {
+    return socket.family != kAfUnix && socket.type != kDatagrams;
 }
 
 /// A name that outlives the connection, for protocols that begin in the clear and go on encrypted.
@@ -50,7 +57,7 @@ void note_tls(proto::Head& head, const ConnectionSummary& summary) {
 }  // namespace
 
 Connection::Connection(const event::Socket& socket, bool before_attach, MessageSink& sink)
-    : sink_(sink), arrivals_have_positions_(socket.family != kAfUnix) {
+    : sink_(sink), arrivals_have_positions_(has_positions(socket)), datagrams_(socket.type == kDatagrams) {
     summary_.socket = socket.socket;
     summary_.process = socket.process;
     summary_.role = role_of(socket);
@@ -83,7 +90,8 @@ void Connection::introduce(const event::Socket& socket) {
     summary_.local = socket.local;
     summary_.remote = socket.remote;
     summary_.role = summary_.role == Role::unknown ? role_of(socket) : summary_.role;
-    arrivals_have_positions_ = socket.family != kAfUnix;
+    arrivals_have_positions_ = has_positions(socket);
+    datagrams_ = socket.type == kDatagrams;
     for (const bool read : {true, false}) {
         if (stream(read).expected == kPositionUnknown) {
             stream(read).expected = stream(read).held_from = read ? socket.rx_position : socket.tx_position;
@@ -118,10 +126,16 @@ void Connection::on(const event::Arrival& arrival) {
 void Connection::on(const event::SocketState& state) {
     if (state.new_state == kTcpEstablished) {
         connected_ = state.at;
+    } else if (state.new_state == kTcpClose && state.old_state == kTcpSynSent) {
+        connecting_.failed = state.at;
+        if (state.error != 0) {
+            failure_ = std::strerror(state.error);
+        }
+        close(state.at);
     } else if (state.new_state == kTcpClose) {
         // By the other end, behind bytes that can still be read, as by a server that answers and closes while the request is on
-        // its way, or that answers a target which has shut its own way down: the target's own close is the end of it. A FIN counts
-        // as a byte that arrived.
+        // its way, or that answers a target which has shut its own way down: the target's own close is the end of it. A FIN
+        // counts as a byte that arrived.
         const bool not_by_target = state.old_state == kTcpEstablished || state.old_state == kTcpCloseWait || shut_down_;
         if (!not_by_target || arrived_end_ <= read_end_ + 1) {
             close(state.at);
@@ -137,13 +151,7 @@ void Connection::on(const event::Call& call) {
             transfer(call);
             break;
         case TS_OPERATION_CONNECT:
-            connect_began_ = call.entered;
-            summary_.process = call.process;
-            if (call.result == 0 && connected_ == Instant{}) {
-                connected_ = call.exited;
-            } else if (call.result < 0 && call.result != -EINPROGRESS) {
-                failure_ = std::strerror(static_cast<int>(-call.result));
-            }
+            connect(call);
             break;
         case TS_OPERATION_ACCEPT:
             accepted_ = call.exited;
@@ -160,6 +168,23 @@ void Connection::on(const event::Call& call) {
                 close(call.entered);
             }
             break;
+    }
+}
+
+/// Called again on one that is under way, it only asks how that stands.
+void Connection::connect(const event::Call& call) {
+    summary_.process = call.process;
+    const bool under_way =
+        call.result == -EINPROGRESS || call.result == -EALREADY || call.result == -EAGAIN || call.result == -EINTR;
+    if (connecting_.began == Instant{}) {
+        connecting_ = {call.thread, call.process, call.context, call.entered, call.exited, {}};
+        sink_.connecting(*this);
+    }
+    if (call.result == 0 && connected_ == Instant{}) {
+        connected_ = call.exited;
+    } else if (call.result < 0 && !under_way && call.result != -EISCONN) {
+        failure_ = std::strerror(static_cast<int>(-call.result));
+        connecting_.failed = call.exited;
     }
 }
 
