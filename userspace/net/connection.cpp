@@ -221,7 +221,10 @@ void Connection::transfer(const event::Call& call) {
     (read ? summary_.bytes_read : summary_.bytes_written) += length;
     way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process, call.context);
     if (read && !arrivals_have_positions_) {
-        way.times.settle_arrivals(begin, end, call.exited);
+        if (datagrams_ && begin > way.expected) {
+            way.times.forget_arrivals();
+        }
+        way.times.settle_arrivals(begin, end, call.exited, datagrams_ && (call.flags & TS_CALL_MULTI_MESSAGE) == 0);
     }
     if (way.expected == kPositionUnknown) {
         way.expected = way.held_from = begin;
