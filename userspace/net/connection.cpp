@@ -92,6 +92,7 @@ void Connection::introduce(const event::Socket& socket) {
     summary_.role = summary_.role == Role::unknown ? role_of(socket) : summary_.role;
     arrivals_have_positions_ = has_positions(socket);
     datagrams_ = socket.type == kDatagrams;
+    connecting_ = datagrams_ ? Connecting{} : connecting_;
     for (const bool read : {true, false}) {
         if (stream(read).expected == kPositionUnknown) {
             stream(read).expected = stream(read).held_from = read ? socket.rx_position : socket.tx_position;
@@ -174,6 +175,9 @@ void Connection::on(const event::Call& call) {
 /// Called again on one that is under way, it only asks how that stands.
 void Connection::connect(const event::Call& call) {
     summary_.process = call.process;
+    if (datagrams_) {
+        return;
+    }
     const bool under_way =
         call.result == -EINPROGRESS || call.result == -EALREADY || call.result == -EAGAIN || call.result == -EINTR;
     if (connecting_.began == Instant{}) {
