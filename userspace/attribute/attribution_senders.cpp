@@ -20,8 +20,8 @@ void Attribution::sent(const request::Exchange& exchange) {
     pending.undecided = pending.awaits_sender
                             ? await_sender(exchange, pending.owner)
                             : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                                  (by_socket && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
-                                   loops_.sent(exchange, pending.owner));
+                                  (by_socket && exchange.read_end == Instant{} && trusts(Evidence::inferred) &&
+                                   owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
