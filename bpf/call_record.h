@@ -70,7 +70,7 @@ static __always_inline void take_counts(struct ts_thread *thread, struct ts_scra
 static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *out, __u32 at)
 {
 	__u64 moved = scratch->capture;
-	__u32 head = ts_head_bytes, tail = ts_tail_bytes;
+	__u32 head = scratch->head, tail = ts_tail_bytes;
 
 	if (head > moved)
 		head = moved;

@@ -6,6 +6,7 @@
 #ifndef TIMESINK_PAYLOAD_H
 #define TIMESINK_PAYLOAD_H
 
+#include "bulk.h"
 #include "ring.h"
 
 #define TS_SEGMENTS 64
@@ -42,7 +43,7 @@ struct ts_scratch {
 	struct ts_segment segments[TS_SEGMENTS];
 	__u32 segment_count;
 	__u32 counts;
-	__u32 reserved;
+	__u32 head;    /* bytes of the begin that are wanted */
 	__u32 capture; /* bytes that may be captured: those moved, or fewer where the buffer was shorter (datagrams) */
 	__u8 record[TS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
 };
@@ -55,9 +56,6 @@ struct ts_scratches {
 	__type(value, struct ts_scratch);
 };
 struct ts_scratches scratches SEC(".maps");
-
-extern const volatile __u32 ts_head_bytes;
-extern const volatile __u32 ts_tail_bytes;
 
 static __always_inline struct ts_scratch *ts_scratch_of_cpu(void)
 {

@@ -194,6 +194,7 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 	call->serves = known->is_server == 1;
 	call->asks = known->is_server == 0;
 	gather(call, scratch, known->tcp);
+	scratch->head = ts_head_wanted(&known->run, reads, call->result > 0 ? call->result : 0);
 	begin = call->flags & TS_CALL_PEEK ? (known->rx) : advance(call, known, reads);
 	return emit_call(thread, scratch, call, known->id, begin);
 }
