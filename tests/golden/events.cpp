@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "event/merge.hpp"
 #include "golden/runner.hpp"
 #include "records/dump.hpp"

@@ -1,5 +1,6 @@
 #include "analyze/analysis.hpp"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "attribute/attribution.hpp"

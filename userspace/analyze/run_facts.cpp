@@ -1,6 +1,7 @@
 #include "analyze/run_facts.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace timesink::analyze {
 

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <ctime>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "live/discovery.hpp"

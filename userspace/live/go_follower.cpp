@@ -1,6 +1,7 @@
 #include "live/go_follower.hpp"
 
 #include <cerrno>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace timesink::live {

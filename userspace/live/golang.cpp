@@ -21,6 +21,14 @@ ts_go config_of(const runtime::Go& go) {
             .reserved = 0};
 }
 
+std::optional<MappedFunction> go_function_at(std::uint32_t pid, const std::vector<Mapping>& mappings, std::uint64_t address) {
+    auto function = function_at(pid, mappings, address);
+    if (function) {
+        function->convention = runtime::Convention::go;
+    }
+    return function;
+}
+
 }  // namespace
 
 GoProcess find_go(std::uint32_t local_pid) {
@@ -41,9 +49,9 @@ GoProcess find_go(std::uint32_t local_pid) {
     }
     const runtime::Go& found = examination.found;
     process.config = config_of(found);
-    process.maker = function_at(local_pid, mappings, found.maker);
-    process.http_request = function_at(local_pid, mappings, found.http_request);
-    process.http_writer = function_at(local_pid, mappings, found.http_writer);
+    process.maker = go_function_at(local_pid, mappings, found.maker);
+    process.http_request = go_function_at(local_pid, mappings, found.http_request);
+    process.http_writer = go_function_at(local_pid, mappings, found.http_writer);
     return process;
 }
 

@@ -354,9 +354,10 @@ Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_
     options.sz = sizeof(options);
     options.retprobe = std::string_view(bpf_program__section_name(program)) == "uretprobe";
     options.bpf_cookie = cookie;
+    const std::uint64_t place =
+        function.offset + runtime::cheap_place(code_of(function), function.convention, options.retprobe).value_or(0);
     const auto attach = [&] {
-        return bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(local_pid), function.path.c_str(), function.offset,
-                                               &options);
+        return bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(local_pid), function.path.c_str(), place, &options);
     };
     Link link(attach());
     if (!link && cookie != 0 && errno != ESRCH) {  // before 5.15

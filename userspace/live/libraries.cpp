@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "live/elf_image.hpp"
@@ -18,12 +19,15 @@ struct Watched {
     const char* program;
 };
 
+constexpr const char* kReadDone = "on_tls_read_done";
+constexpr const char* kReadWide = "on_tls_read_ex";
+
 /// Returns first: what is entered before its return is watched is not told, and so never told wrongly.
 constexpr std::array kWatched{
-    Watched{LibraryKind::tls, "SSL_read", "on_tls_read_done"},
-    Watched{LibraryKind::tls, "SSL_read_ex", "on_tls_read_done"},
+    Watched{LibraryKind::tls, "SSL_read", kReadDone},
+    Watched{LibraryKind::tls, "SSL_read_ex", kReadDone},
     Watched{LibraryKind::tls, "SSL_read", "on_tls_read"},
-    Watched{LibraryKind::tls, "SSL_read_ex", "on_tls_read_ex"},
+    Watched{LibraryKind::tls, "SSL_read_ex", kReadWide},
     Watched{LibraryKind::tls, "SSL_write", "on_tls_write"},
     Watched{LibraryKind::tls, "SSL_write_ex", "on_tls_write_ex"},
     // Not the UTF-16 forms, which hardly anyone uses, nor sqlite3_prepare(), whose statements are prepared again unseen.
@@ -46,6 +50,36 @@ constexpr std::size_t kMostFiles = 16384;
 std::uint64_t cookie_of(const ElfImage& image) {
     const auto place = runtime::client_random_place(image.symbol_bytes(kRandom));
     return place ? TS_TLS_RANDOM_KNOWN | std::uint64_t{place->through} << 16 | place->offset : 0;
+}
+
+/// Both ways to read lead to one function of OpenSSL, which takes what SSL_read_ex() does. It is probed in their place where that
+/// costs less: Debian's SSL_read_ex() has nothing ahead of the call that the kernel can do by itself and a return probe can use.
+void read_further_in(Library& library) {
+    const auto function_of = [&](std::string_view program) {
+        const auto found = std::find_if(library.probes.begin(), library.probes.end(),
+                                        [&](const auto& probe) { return probe.second == program; });
+        return found == library.probes.end() ? std::nullopt : std::optional(found->first);
+    };
+    const auto read = function_of("on_tls_read");
+    const auto wide = function_of(kReadWide);
+    if (!read || !wide) {
+        return;
+    }
+    const auto wide_code = code_of(*wide);
+    const auto by_read = runtime::first_callee(code_of(*read));
+    const auto by_wide = runtime::first_callee(wide_code);
+    MappedFunction inner = *wide;
+    inner.offset += static_cast<std::uint64_t>(by_wide ? by_wide->offset : 0);
+    const bool is_one = by_read && by_wide && by_wide->same_arguments &&
+                        inner.offset == read->offset + static_cast<std::uint64_t>(by_read->offset);
+    const auto is_cheap = [](std::span<const std::byte> code) {
+        return runtime::cheap_place(code, runtime::Convention::system_v, true).has_value();
+    };
+    if (!is_one || is_cheap(wide_code) || !is_cheap(code_of(inner))) {
+        return;
+    }
+    std::erase_if(library.probes, [&](const auto& probe) { return probe.first == *read || probe.first == *wide; });
+    library.probes.insert(library.probes.begin(), {{inner, kReadDone}, {inner, kReadWide}});
 }
 
 }  // namespace
@@ -112,6 +146,7 @@ std::vector<Library> LibraryFinder::find(std::uint32_t local_pid, std::set<std::
             library.kind = static_cast<LibraryKind>(kind);
             library.path = mapping.path;
             library.cookie = library.kind == LibraryKind::tls ? symbols->cookie : 0;
+            read_further_in(library);
             if (!library.probes.empty()) {
                 found.push_back(std::move(library));
             }

@@ -1,6 +1,7 @@
 #include "live/library_follower.hpp"
 
 #include <cerrno>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 

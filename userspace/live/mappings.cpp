@@ -1,5 +1,6 @@
 #include "live/mappings.hpp"
 
+#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -44,6 +45,17 @@ std::optional<MappedFunction> function_at(std::uint32_t pid, const std::vector<M
         return std::nullopt;
     }
     return MappedFunction{path_of(pid, *found), address - found->begin + found->offset};
+}
+
+std::vector<std::byte> code_of(const MappedFunction& function) {
+    std::vector<std::byte> code(runtime::kCodeLooked);
+    const int file = open(function.path.c_str(), O_RDONLY | O_CLOEXEC);
+    const ssize_t size = file < 0 ? -1 : pread(file, code.data(), code.size(), static_cast<off_t>(function.offset));
+    if (file >= 0) {
+        close(file);
+    }
+    code.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return code;
 }
 
 bool ProcessMemory::read(std::uint64_t address, std::span<std::byte> to) const {

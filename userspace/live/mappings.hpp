@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/memory.hpp"
+#include "runtime/probe_place.hpp"
 
 /// The files that a process maps, and its memory. Changes nothing and stops nothing; what is gone reads as empty. All ids are
 /// those of timesink's pid namespace.
@@ -25,6 +26,9 @@ struct Mapping {
 struct MappedFunction {
     std::string path;  ///< leads to the very file that is mapped, from wherever timesink runs
     std::uint64_t offset = 0;
+    runtime::Convention convention = runtime::Convention::system_v;
+
+    friend bool operator==(const MappedFunction&, const MappedFunction&) = default;
 };
 
 std::vector<Mapping> mappings_of(std::uint32_t pid);
@@ -33,6 +37,8 @@ std::vector<Mapping> mappings_of(std::uint32_t pid);
 std::string path_of(std::uint32_t pid, const Mapping& mapping);
 /// Empty: no file is mapped there.
 std::optional<MappedFunction> function_at(std::uint32_t pid, const std::vector<Mapping>& mappings, std::uint64_t address);
+/// From its entry on, up to runtime::kCodeLooked bytes, which may reach behind its end. Empty: the file cannot be read.
+std::vector<std::byte> code_of(const MappedFunction& function);
 
 class ProcessMemory final : public runtime::Memory {
 public:

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <utility>

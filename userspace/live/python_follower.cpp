@@ -1,6 +1,7 @@
 #include "live/python_follower.hpp"
 
 #include <cerrno>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace timesink::live {

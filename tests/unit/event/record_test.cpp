@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "event/merge.hpp"
 #include "records/dump.hpp"
