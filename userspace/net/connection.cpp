@@ -45,6 +45,15 @@ std::string_view registered_name(std::string_view name) {
     return {};
 }
 
+/// `call` read where arrivals tell no positions. `lost`: what was read before it is not known.
+void settle_arrivals(const event::Call& call, ByteTimes& times, bool datagrams, bool lost) {
+    if (datagrams && lost) {
+        times.forget_arrivals();
+    }
+    const bool one = datagrams && (call.flags & TS_CALL_MULTI_MESSAGE) == 0;
+    times.settle_arrivals(call.stream_begin, call.stream_begin + static_cast<std::uint64_t>(call.result), call.exited, one);
+}
+
 void note_tls(proto::Head& head, const ConnectionSummary& summary) {
     if (!summary.tls_version.empty()) {
         head.attributes.emplace_back("tls.protocol.version", summary.tls_version);
@@ -225,10 +234,7 @@ void Connection::transfer(const event::Call& call) {
     (read ? summary_.bytes_read : summary_.bytes_written) += length;
     way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process, call.context);
     if (read && !arrivals_have_positions_) {
-        if (datagrams_ && begin > way.expected) {
-            way.times.forget_arrivals();
-        }
-        way.times.settle_arrivals(begin, end, call.exited, datagrams_ && (call.flags & TS_CALL_MULTI_MESSAGE) == 0);
+        settle_arrivals(call, way.times, datagrams_, begin > way.expected);
     }
     if (way.expected == kPositionUnknown) {
         way.expected = way.held_from = begin;
