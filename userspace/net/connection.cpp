@@ -191,7 +191,9 @@ void Connection::connect(const event::Call& call) {
         call.result == -EINPROGRESS || call.result == -EALREADY || call.result == -EAGAIN || call.result == -EINTR;
     if (connecting_.began == Instant{}) {
         connecting_ = {call.thread, call.process, call.context, call.entered, call.exited, {}};
-        sink_.connecting(*this);
+        if (call.result != 0) {
+            sink_.connecting(*this);
+        }
     }
     if (call.result == 0 && connected_ == Instant{}) {
         connected_ = call.exited;

@@ -45,7 +45,7 @@ public:
     virtual void lost(Connection& connection, ThreadId finder) = 0;
     /// A call moved bytes that nobody can tell the meaning of, since what came before them was lost.
     virtual void not_understood(Connection& connection, ThreadId mover) = 0;
-    /// The target called connect().
+    /// The target called connect(), and was not connected when that returned.
     virtual void connecting(Connection& connection) { (void)connection; }
     /// The protocol changed or is detected anew: open messages end here, incomplete.
     virtual void abandoned(Connection& connection) = 0;
