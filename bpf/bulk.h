@@ -16,7 +16,7 @@ extern const volatile __u32 ts_tail_bytes;
  */
 #define TS_BULK_AFTER (256 * 1024)
 #define TS_BULK_CALL 8192 /* bytes; smaller calls are captured as ever */
-#define TS_BULK_HEAD 256
+#define TS_BULK_HEAD 64
 #define TS_BULK_ASIDE 32 /* bytes of a call the other way that say nothing new: HTTP/2's WINDOW_UPDATE, twice */
 
 struct ts_run {

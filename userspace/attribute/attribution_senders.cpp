@@ -6,8 +6,9 @@
 namespace timesink::attribute {
 
 void Attribution::sent(const request::Exchange& exchange) {
-    const bool by_socket = exchange.engine == nullptr;
-    if (by_socket && !is_setup(exchange)) {  // nobody waits for these to be free
+    // Nobody waits for the sockets of names and attempts to be free, and what comes by them is no part of an endpoint's sequence.
+    const bool takes_turns = exchange.engine == nullptr && !is_setup(exchange);
+    if (takes_turns) {
         pools_.sent(exchange);
         edges_.sent(exchange);
     }
@@ -20,8 +21,8 @@ void Attribution::sent(const request::Exchange& exchange) {
     pending.undecided = pending.awaits_sender
                             ? await_sender(exchange, pending.owner)
                             : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                                  (by_socket && exchange.read_end == Instant{} && trusts(Evidence::inferred) &&
-                                   owners_.threads_tell(exchange.process) && loops_.sent(exchange, pending.owner));
+                                  (takes_turns && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
+                                   loops_.sent(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
