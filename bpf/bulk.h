@@ -15,7 +15,7 @@ extern const volatile __u32 ts_tail_bytes;
  * Times, lengths and positions are told of all calls.
  */
 #define TS_BULK_AFTER (256 * 1024)
-#define TS_BULK_CALL 8192 /* bytes; smaller calls are captured as ever */
+#define TS_BULK_CALL 4096 /* bytes: of TLS records of servers; smaller calls are captured whole */
 #define TS_BULK_HEAD 64
 #define TS_BULK_ASIDE 32 /* bytes of a call the other way that say nothing new: HTTP/2's WINDOW_UPDATE, twice */
 
