@@ -71,7 +71,7 @@ def http2():
 
 
 def uvloop_that_buffers():
-    """uvloop before 0.22 sends at the end of the loop's turn, in no task's context."""
+    """uvloop before 0.23 sends at the end of the loop's turn, in no task's context."""
     try:
         expect_right("uvloop", run("uvloop", "--clients", "1,8,64", "--uvloop", "0.21.0"))
     except pythons.Unavailable as why:

@@ -25,6 +25,7 @@ void ContextOwners::lost(Instant at) {
 
 void ContextOwners::ended(ProcessId process) {
     contexts_.ended(process);
+    connections_.ended(process);
     functions_.erase(process);
 }
 
@@ -39,6 +40,7 @@ void ContextOwners::began(const LiveUnit& live) {
         }
     } else {
         serves_several(contexts_.find(unit.process, unit.read_in, unit.read_begin), unit.id);
+        connections_.began(unit);
     }
 }
 
@@ -164,14 +166,18 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     if (server == nullptr && event::is_goroutine(live.unit.answered_in)) {
         goroutines::answers_another(writer);
     }
-    const bool known = root != nullptr || server != nullptr;
+    const bool in_connections = !event::is_goroutine(live.unit.answered_in) && connections_.ended(live.unit, writer);
+    const bool known = root != nullptr || server != nullptr || in_connections;
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         const Context* claim = claimed(waiting.sent_in);
         const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
+        const bool in_connection = claim == nullptr && in_connections && waiting.sent >= live.activated && waiting.sent <= end &&
+                                   ConnectionContexts::is_of(waiting.sent_in, live.unit.socket, live.activated);
         // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
-        if (in_root || (server != nullptr && !waiting.between && waiting.sent <= end &&
-                        goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
+        if (in_root || in_connection ||
+            (server != nullptr && !waiting.between && waiting.sent <= end &&
+             goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
             const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
             decisions.push_back({waiting.exchange, {unit, agrees ? Evidence::thread : waiting.evidence, 1}});
             return true;

@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "attribute/connection_contexts.hpp"
 #include "attribute/contexts.hpp"
 #include "attribute/goroutines.hpp"
 #include "attribute/live_unit.hpp"
@@ -29,9 +30,9 @@ namespace timesink::attribute {
 /// goroutines send that were made for it, if what they run is believed to go on for its maker. Not if another unit was read or
 /// answered in that root: then it is a task of the connection or of the server, and what it sends between units is nobody's.
 ///
-/// A context that was made before the unit began (a connection's or a thread's own) is no root: it may be another's as well.
-/// Goroutines serve one unit after another on a connection, so a goroutine that is older than the unit, but read and answered it,
-/// is the unit's for that time: goroutines.hpp.
+/// A context that was made before the unit began (a thread's own, the loop's) is no root: it may be another's as well. Unless it
+/// is known to be a connection's: connection_contexts.hpp. Goroutines serve one unit after another on a connection, so a
+/// goroutine that is older than the unit, but read and answered it, is the unit's for that time: goroutines.hpp.
 ///
 /// Not decided when sent, by who read the request last in the parent context: servers that read ahead, or in a task of the
 /// connection, would be wrong; the response's writer cannot be.
@@ -98,6 +99,7 @@ private:
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool root_known);
 
     Contexts contexts_;
+    ConnectionContexts connections_;
     std::map<ProcessId, goroutines::Functions> functions_;
     std::map<ProcessId, InProcess> processes_;
     Instant lost_{};

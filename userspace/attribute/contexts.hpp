@@ -32,6 +32,12 @@ struct Context {
     Instant elsewhere{};   ///< it last sent something that nobody else can have sent; zero: never
     UnitId unit{};         ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
     AnsweredRef answered;  ///< that unit, if what it goes on doing here is its own; null: it is not known to be
+    // See ConnectionContexts
+    SocketId answers_for{};              ///< of the first unit that was answered in it or in a copy
+    std::uint32_t units_answered = 0;    ///< as far as they are counted: while they are of one connection
+    bool answers_for_several = false;    ///< they are of several
+    bool counts_as_connections = false;  ///< it is a connection's outermost own
+    bool is_connections = false;         ///< it is a connection's own
     // Goroutines
     std::uint32_t start = 0;                ///< what it runs; zero: not known
     bool strayed = false;                   ///< it sent something when the unit was over in whose time it was made

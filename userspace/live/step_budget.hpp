@@ -5,14 +5,14 @@
 
 namespace timesink::live {
 
-/// How many steps of SQLite a process may be watched at. Two hits of a probe cost 2 to 5 µs, a step alone 0.1 µs and more, so a
+/// How many steps of SQLite a process may be watched at. Two hits of a probe cost 2 µs, a step alone 0.1 µs and more, so a
 /// program that reads its rows by the million would pay for being watched with most of its CPU. A bucket that fills at kPerSecond
 /// and holds kMost: one query of some ten thousand rows is told like any other, and on the average the probes of a process take
-/// no more than about a tenth of a CPU. Once it is empty, steps go untold until it is half full again.
+/// no more than about an eighth of a CPU. Once it is empty, steps go untold until it is half full again.
 class StepBudget {
 public:
-    static constexpr std::uint64_t kPerSecond = 30'000;
-    static constexpr std::uint64_t kMost = 90'000;
+    static constexpr std::uint64_t kPerSecond = 60'000;
+    static constexpr std::uint64_t kMost = 240'000;
     enum class Verdict : std::uint8_t { go_on, pause, resume };
 
     /// `steps`: counted so far, never fewer than the last time.

@@ -106,7 +106,7 @@ struct CPythonTransport {
     std::vector<std::uint64_t> writes;
     std::vector<std::uint64_t> fast_writes;
 };
-/// uvloop's, before 0.22 or where its version cannot be read; empty: it is not imported, or sends at once.
+/// uvloop's, before 0.23 or where its version cannot be read; empty: it is not imported, or sends at once.
 CPythonTransport find_buffering_transport(const CPython& python, const Memory& memory);
 
 }  // namespace timesink::runtime

@@ -167,19 +167,17 @@ CPython python_with_uvloop(Objects& objects, const std::string& version) {
     return python_with(objects, {{objects.text_object("uvloop"), package}, {objects.text_object("uvloop.loop"), module}});
 }
 
-TEST(CPythonTransport, UvloopBuffersBeforeZeroTwentyTwo) {
-    for (const auto* const version : {"0.16.0", "0.21.0", "1.0.0", "a version that is too long"}) {
+TEST(CPythonTransport, UvloopBuffersBeforeZeroTwentyThree) {
+    for (const auto* const version : {"0.16.0", "0.21.0", "0.22.1", "1.0.0", "a version that is too long"}) {
         Objects objects;
         const CPythonTransport found = find_buffering_transport(python_with_uvloop(objects, version), objects);
         EXPECT_THAT(found.writes, ElementsAre(0x9000)) << version;
         EXPECT_THAT(found.fast_writes, ElementsAre(0x9100)) << version;
     }
-    for (const auto* const version : {"0.22.1", "0.23.0"}) {
-        Objects objects;
-        const CPythonTransport found = find_buffering_transport(python_with_uvloop(objects, version), objects);
-        EXPECT_THAT(found.writes, IsEmpty()) << version;
-        EXPECT_THAT(found.fast_writes, IsEmpty()) << version;
-    }
+    Objects objects;
+    const CPythonTransport found = find_buffering_transport(python_with_uvloop(objects, "0.23.0"), objects);
+    EXPECT_THAT(found.writes, IsEmpty());
+    EXPECT_THAT(found.fast_writes, IsEmpty());
 }
 
 TEST(CPythonTask, IsFoundInTheModuleOfTheInterpreter) {

@@ -1,0 +1,107 @@
+#include "attribute/connection_contexts.hpp"
+
+#include <gtest/gtest.h>
+
+namespace timesink::attribute {
+namespace {
+
+constexpr ProcessId kProcess{10};
+
+Instant us(std::int64_t at) {
+    return Instant(std::chrono::seconds(1) + std::chrono::microseconds(at));
+}
+
+ContextRef context(std::int64_t made, ContextRef parent = nullptr) {
+    auto fresh = std::make_shared<Context>();
+    fresh->made = us(made);
+    fresh->parent = std::move(parent);
+    return fresh;
+}
+
+class ConnectionContextsTest : public ::testing::Test {
+protected:
+    static request::Unit unit(std::uint64_t socket) {
+        request::Unit made;
+        made.process = kProcess;
+        made.socket = SocketId{socket};
+        return made;
+    }
+    bool serve(std::uint64_t socket, const ContextRef& writer) {
+        contexts_.began(unit(socket));
+        return contexts_.ended(unit(socket), writer);
+    }
+
+    ConnectionContexts contexts_;
+    ContextRef loop_ = context(-100);
+    ContextRef first_ = context(0, loop_);
+    ContextRef second_ = context(1, loop_);
+};
+
+TEST_F(ConnectionContextsTest, ATaskForEachConnectionIsKnownAfterSomeUnits) {
+    EXPECT_FALSE(serve(1, first_));
+    EXPECT_FALSE(serve(2, second_));
+    EXPECT_FALSE(serve(1, first_));
+    EXPECT_FALSE(serve(2, second_));
+    EXPECT_FALSE(serve(1, first_)) << "it may be the only one of its kind";
+    EXPECT_TRUE(serve(2, second_));
+    EXPECT_TRUE(serve(1, first_));
+    EXPECT_TRUE(ConnectionContexts::is_of(first_, SocketId{1}, us(50)));
+    EXPECT_FALSE(ConnectionContexts::is_of(first_, SocketId{2}, us(50)));
+    EXPECT_FALSE(ConnectionContexts::is_of(loop_, SocketId{1}, us(50)));
+    const ContextRef third = context(60, loop_);
+    EXPECT_TRUE(serve(3, third)) << "the loop's context is known by now";
+}
+
+TEST_F(ConnectionContextsTest, ACopyIsTheUnitsIfItWasMadeSinceTheUnitBegan) {
+    for (int i = 0; i < 3; ++i) {
+        serve(1, context(10 + i, first_));
+        serve(2, context(10 + i, second_));
+    }
+    EXPECT_TRUE(serve(1, context(50, first_)));
+    const ContextRef before = context(30, first_);
+    const ContextRef since = context(60, first_);
+    EXPECT_TRUE(ConnectionContexts::is_of(since, SocketId{1}, us(55)));
+    EXPECT_TRUE(ConnectionContexts::is_of(context(61, since), SocketId{1}, us(55)));
+    EXPECT_FALSE(ConnectionContexts::is_of(before, SocketId{1}, us(55)));
+    EXPECT_FALSE(ConnectionContexts::is_of(context(61, before), SocketId{1}, us(55)));
+}
+
+TEST_F(ConnectionContextsTest, ATaskThatAnswersForAllConnectionsIsNobodys) {
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_FALSE(serve(1, first_));
+        EXPECT_FALSE(serve(2, first_));
+    }
+    EXPECT_FALSE(ConnectionContexts::is_of(first_, SocketId{1}, us(50)));
+}
+
+TEST_F(ConnectionContextsTest, AContextThatTurnsOutToAnswerForSeveralIsNoConnectionsAnyMore) {
+    for (int i = 0; i < 4; ++i) {
+        serve(1, first_);
+        serve(2, second_);
+    }
+    EXPECT_TRUE(ConnectionContexts::is_of(first_, SocketId{1}, us(50)));
+    EXPECT_FALSE(serve(3, first_));
+    EXPECT_FALSE(serve(1, first_));
+    EXPECT_FALSE(ConnectionContexts::is_of(first_, SocketId{1}, us(50)));
+    EXPECT_FALSE(serve(2, second_)) << "it is the only one now";
+}
+
+TEST_F(ConnectionContextsTest, UnitsSideBySideOnAConnectionAreNotToldApart) {
+    for (int i = 0; i < 4; ++i) {
+        serve(1, first_);
+        serve(2, second_);
+    }
+    contexts_.began(unit(1));
+    contexts_.began(unit(1));
+    EXPECT_FALSE(contexts_.ended(unit(1), first_));
+    EXPECT_FALSE(contexts_.ended(unit(1), first_));
+    EXPECT_TRUE(serve(1, first_));
+}
+
+TEST_F(ConnectionContextsTest, WhoAnsweredMayBeUnknown) {
+    EXPECT_FALSE(serve(1, nullptr));
+    EXPECT_FALSE(contexts_.ended(unit(7), first_)) << "its begin was not seen";
+}
+
+}  // namespace
+}  // namespace timesink::attribute

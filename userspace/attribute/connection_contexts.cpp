@@ -1,0 +1,70 @@
+#include "attribute/connection_contexts.hpp"
+
+namespace timesink::attribute {
+
+namespace {
+
+constexpr std::uint32_t kRepeatedly = 2;  ///< units answered, before a context is taken for a connection's
+constexpr unsigned kSeveral = 2;          ///< such contexts, before that is taken for how the server does it
+
+}  // namespace
+
+void ConnectionContexts::began(const request::Unit& unit) {
+    Line& line = processes_[unit.process].lines[unit.socket];
+    line.side_by_side = line.side_by_side || line.in_flight > 0;
+    ++line.in_flight;
+}
+
+void ConnectionContexts::answers_for_several(Context& context, InProcess& process) {
+    process.own -= context.counts_as_connections ? 1 : 0;
+    context.counts_as_connections = false;
+    context.answers_for_several = true;
+    context.is_connections = false;
+}
+
+bool ConnectionContexts::ended(const request::Unit& unit, const ContextRef& writer) {
+    InProcess& process = processes_[unit.process];
+    bool alone = false;
+    if (Line* const line = process.lines.find(unit.socket)) {
+        alone = !line->side_by_side;
+        if (--line->in_flight == 0) {
+            process.lines.erase(unit.socket);
+        }
+    }
+    Context* outermost = nullptr;
+    for (Context* at = writer.get(); at != nullptr && !at->answers_for_several; at = at->parent.get()) {
+        at->answers_for = at->units_answered == 0 ? unit.socket : at->answers_for;
+        ++at->units_answered;
+        if (at->answers_for != unit.socket) {
+            answers_for_several(*at, process);  // and so does what it was copied from
+        } else {
+            outermost = at;
+        }
+    }
+    if (outermost == nullptr) {
+        return false;
+    }
+    const bool repeatedly = outermost->units_answered > kRepeatedly;
+    if (repeatedly && !outermost->counts_as_connections) {
+        outermost->counts_as_connections = true;
+        ++process.own;
+    }
+    const bool branches_off = outermost->parent != nullptr && outermost->parent->answers_for_several;
+    if (process.own < kSeveral || !(repeatedly || branches_off)) {
+        return false;
+    }
+    for (Context* at = writer.get(); at != outermost->parent.get(); at = at->parent.get()) {
+        at->is_connections = true;
+    }
+    return alone;
+}
+
+bool ConnectionContexts::is_of(const ContextRef& sent_in, SocketId connection, Instant since) {
+    const Context* at = sent_in.get();
+    while (at != nullptr && at->made >= since) {
+        at = at->parent.get();
+    }
+    return at != nullptr && at->is_connections && at->answers_for == connection;
+}
+
+}  // namespace timesink::attribute

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+
+#include "attribute/contexts.hpp"
+#include "base/id_map.hpp"
+#include "request/unit.hpp"
+
+namespace timesink::attribute {
+
+/// Contexts of connections. Some servers run one task for each connection, and in it one request after another: Sanic, Tornado's
+/// streams, whatever asyncio.start_server() calls, WebSocket handlers. Its context is older than the unit, and no child of it
+/// that the unit answered in need be where the unit's calls were sent.
+///
+/// Told by what is answered where: a context that has answered, itself or by its copies, several units and all of one connection,
+/// in a process where others do the same for other connections. That of the whole loop is none: it answers for all of them, and
+/// where it is known, a copy of it need have answered one unit only. What is sent in such a context, or in a copy that was made
+/// since the connection's unit began, while that is its only one in flight, is the unit's.
+///
+/// Not by its making when the connection was accepted: connections that are older than the attach have not shown theirs.
+class ConnectionContexts {
+public:
+    void began(const request::Unit& unit);
+    /// The unit has ended, and was answered in `writer` (null: not known). Returns whether that is a context of its connection,
+    /// and the unit was alone on it.
+    bool ended(const request::Unit& unit, const ContextRef& writer);
+    /// The process is gone.
+    void ended(ProcessId process) { processes_.erase(process); }
+
+    /// Sent in a context of the connection, or in a copy of it, or of a copy, that was made since.
+    static bool is_of(const ContextRef& sent_in, SocketId connection, Instant since);
+
+private:
+    struct Line {
+        unsigned in_flight = 0;
+        bool side_by_side = false;  ///< several were in flight at once since there was none
+    };
+    struct InProcess {
+        IdMap<SocketId, Line> lines;  ///< of connections that have units in flight
+        unsigned own = 0;             ///< contexts that have answered for one connection, more than once
+    };
+    static void answers_for_several(Context& context, InProcess& process);
+
+    std::map<ProcessId, InProcess> processes_;
+};
+
+}  // namespace timesink::attribute
