@@ -70,7 +70,7 @@ static __always_inline void take_counts(struct ts_thread *thread, struct ts_scra
 static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *out, __u32 at)
 {
 	__u64 moved = scratch->capture;
-	__u32 head = ts_head_bytes, tail = ts_tail_bytes;
+	__u32 head = scratch->head, tail = ts_tail_bytes;
 
 	if (head > moved)
 		head = moved;
@@ -151,6 +151,9 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	/* In whose context bytes are read tells nothing: an event loop reads in its own. */
 	if (ts_python_met && call->operation == TS_OPERATION_WRITE && !context)
 		context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
+	/* A connection that fails is nobody's else. */
+	if (ts_python_met && call->operation == TS_OPERATION_CONNECT && !context)
+		context = ts_python_context(thread);
 	if (call->operation == TS_OPERATION_CLOSE)
 		ts_python_closed(thread->pid, call->fd);
 	if (context) {

@@ -6,6 +6,7 @@
 #ifndef TIMESINK_PAYLOAD_H
 #define TIMESINK_PAYLOAD_H
 
+#include "bulk.h"
 #include "ring.h"
 
 #define TS_SEGMENTS 64
@@ -42,7 +43,7 @@ struct ts_scratch {
 	struct ts_segment segments[TS_SEGMENTS];
 	__u32 segment_count;
 	__u32 counts;
-	__u32 reserved;
+	__u32 head;    /* bytes of the begin that are wanted */
 	__u32 capture; /* bytes that may be captured: those moved, or fewer where the buffer was shorter (datagrams) */
 	__u8 record[TS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
 };
@@ -55,9 +56,6 @@ struct ts_scratches {
 	__type(value, struct ts_scratch);
 };
 struct ts_scratches scratches SEC(".maps");
-
-extern const volatile __u32 ts_head_bytes;
-extern const volatile __u32 ts_tail_bytes;
 
 static __always_inline struct ts_scratch *ts_scratch_of_cpu(void)
 {
@@ -94,6 +92,42 @@ static __always_inline int ts_take_message(struct ts_scratch *scratch, __u64 mes
 	if (bpf_probe_read_user(&header, sizeof(header), (void *)message))
 		return -1;
 	return ts_take_vector(scratch, header.segments, header.segment_count);
+}
+
+#define TS_MESSAGES 8 /* of one call are looked at */
+
+/*
+ * The first messages of recvmmsg or sendmmsg, one behind the other, up to one that is not in a single segment. glibc's
+ * resolver asks for both families of addresses in one call. Returns how many. Global: verified once.
+ */
+__noinline __u32 ts_take_messages(__u64 messages, __u32 count)
+{
+	struct ts_scratch *scratch = ts_scratch_of_cpu();
+	__u32 taken = 0, bytes = 0;
+
+	if (!scratch)
+		return 0;
+	for (__u32 i = 0; i < TS_MESSAGES; i++) {
+		const struct ts_message_of_many *from = (const struct ts_message_of_many *)messages + i;
+		struct ts_message_of_many message;
+		struct ts_segment segment;
+
+		if (i >= count || bpf_probe_read_user(&message, sizeof(message), from) ||
+		    message.message.segment_count != 1 ||
+		    bpf_probe_read_user(&segment, sizeof(segment), (void *)message.message.segments))
+			break;
+		if (segment.length > message.length)
+			segment.length = message.length; /* the buffer of one that was received may be longer */
+		scratch->segments[i] = segment;
+		bytes += segment.length;
+		taken = i + 1;
+	}
+	scratch->segment_count = taken;
+	scratch->capture = bytes;
+	/* The tail would be that of the last one. */
+	if (taken < count && bytes > ts_head_bytes)
+		scratch->capture = ts_head_bytes;
+	return taken;
 }
 
 /*

@@ -92,6 +92,7 @@ static __always_inline int on_state(const struct sock *sk, int old_state, int ne
 	out->socket = known->id;
 	out->old_state = old_state;
 	out->new_state = new_state;
+	out->error = new_state == TCP_CLOSE ? TS_LOAD(sk, sk_err) : 0;
 	__builtin_memset(out->reserved, 0, sizeof(out->reserved));
 	ts_submit(out);
 	return 0;

@@ -3,6 +3,7 @@
 #ifndef TIMESINK_SOCKET_H
 #define TIMESINK_SOCKET_H
 
+#include "bulk.h"
 #include "ring.h"
 
 #include <bpf/bpf_endian.h>
@@ -12,6 +13,7 @@ struct ts_known {
 	__u64 rx; /* position of the next byte to be read */
 	__u64 tx; /* of the next byte to be written */
 	__u64 since;
+	struct ts_run run;
 	__u64 inode; /* sockets without a destroy probe: tells a new socket at an old address; 0: not checked */
 	__u32 pid;
 	__u32 tid;

@@ -131,8 +131,10 @@ static __always_inline bool gather(struct finished *call, struct ts_scratch *scr
 		call->flags |= TS_CALL_MULTI_MESSAGE;
 		if (call->result <= 0)
 			break;
-		failed = ts_take_message(scratch, call->arguments[1]);
-		scratch->capture = sum_messages(call->arguments[1], 1);
+		if (!ts_take_messages(call->arguments[1], call->result)) {
+			failed = ts_take_message(scratch, call->arguments[1]);
+			scratch->capture = sum_messages(call->arguments[1], 1);
+		}
 		call->result = sum_messages(call->arguments[1], call->result);
 		break;
 	default:
@@ -192,6 +194,7 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 	call->serves = known->is_server == 1;
 	call->asks = known->is_server == 0;
 	gather(call, scratch, known->tcp);
+	scratch->head = ts_head_wanted(&known->run, reads, call->result > 0 ? call->result : 0);
 	begin = call->flags & TS_CALL_PEEK ? (known->rx) : advance(call, known, reads);
 	return emit_call(thread, scratch, call, known->id, begin);
 }

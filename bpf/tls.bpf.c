@@ -27,10 +27,35 @@ static __always_inline __u64 tls_connection(void *ctx, __u64 library)
 	return ts_read_word(library + (where & 0xffff));
 }
 
+/* Of connections on which large calls were made; the oldest give way. Key: the library's object. */
+struct ts_tls_runs {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct ts_run);
+};
+struct ts_tls_runs tls_runs SEC(".maps");
+
+static __always_inline __u32 tls_head_wanted(const struct ts_plaintext *out)
+{
+	bool reads = out->operation == TS_OPERATION_READ;
+	struct ts_run fresh = {.reads = reads};
+	__u64 key = (__u64)out->pid << 42 ^ out->library; /* forked processes have the same addresses */
+	struct ts_run *run = bpf_map_lookup_elem(&tls_runs, &key);
+
+	if (!run && out->length < TS_BULK_CALL)
+		return ts_head_bytes;
+	if (!run) {
+		bpf_map_update_elem(&tls_runs, &key, &fresh, BPF_ANY);
+		run = bpf_map_lookup_elem(&tls_runs, &key);
+	}
+	return run ? ts_head_wanted(run, reads, out->length) : ts_head_bytes;
+}
+
 /* Copies the begin and the end of the buffer behind the record's fixed part; returns the size of the whole record. */
 static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struct ts_plaintext *out)
 {
-	__u32 head = ts_head_bytes, tail = ts_tail_bytes, size = sizeof(*out);
+	__u32 head = tls_head_wanted(out), tail = ts_tail_bytes, size = sizeof(*out);
 
 	if (head > out->length)
 		head = out->length;

@@ -3,9 +3,11 @@ and the provider's.
 
     llm.py [--http2] [--tls] [--client python|node] [--loop asyncio|uvloop] [--clients N] [--rounds N]
 
+Over TLS Node's connections are new, and whose a request on one is cannot be told while others wait for theirs: there, owners are for --clients 1.
 Wanted: every call found once with its model and tokens right, and its owner: over HTTP/2, where requests share a connection, and on Node the owner of some may
 be told as not known, but none as another's; the first token between when the provider gave it away and when the service had
-it, and, for at least half, the time to it within 2 ms of one of theirs; retries counted. Exit status 0: passed; 1: failed; 77: cannot run here."""
+it, and, for 95 %, within 2 ms of one of these moments; the request sent between when the client's HTTP layer began with it (which then may have to connect) and when the
+provider had it; retries counted. Exit status 0: passed; 1: failed; 77: cannot run here."""
 
 import argparse
 import concurrent.futures
@@ -32,8 +34,9 @@ from testbed.processes import Stack, StackError, exit_on_sigterm  # noqa: E402
 
 TOLERANCE_NS = 1_000_000
 OWNERS_WANTED = {("python", False): 1, ("python", True): 0.5, ("node", False): 0.5, ("node", True): 0.5}  # by client, and whether over HTTP/2
+NOT_WARM = 0.9  # over TLS nothing is asked before the attach, and the first work of a thread that was given it then may be nobody's
 FIRST_TOKEN_TOLERANCE_NS = 2_000_000
-FIRST_TOKENS_WANTED = 0.5  # the rest tells of a busy machine: both marks are of processes that wait for a CPU
+FIRST_TOKENS_WANTED = 0.95  # the rest tells of a busy machine: both marks are of processes that wait for a CPU
 ROUND = ["ask/chat_stream/{}?first-ms=30&tokens=12", "ask/chat/{}?tokens=7", "thread/openai/{}?first-ms=15&tokens=9", "ask/messages_stream/{}?first-ms=40&tokens=8",
          "ask/messages/{}?tokens=6", "thread/anthropic/{}?tokens=4", "ask/responses_stream/{}?first-ms=25&tokens=10", "ask/responses/{}?tokens=5",
          "ask/completions/{}?tokens=3", "ask/embeddings/{}?first-ms=5", "ask/images/{}", "ask/chat/{}?encoding=gzip&tokens=11",
@@ -86,6 +89,8 @@ def faults(call, provider, found, owners):
         yield f"first token {said['first_token_ns']} instead of {call['first_ns']}"
     elif call["first_ns"] and not provider["first_ns"] - TOLERANCE_NS <= said["first_token_ns"] <= call["first_ns"] + TOLERANCE_NS:
         yield f"first token {said['first_token_ns']} outside of {provider['first_ns']}…{call['first_ns']}"
+    if not call["sent_ns"][-1] - TOLERANCE_NS <= last["sent_ns"] <= provider["asked_ns"] + TOLERANCE_NS:
+        yield f"sent {last['sent_ns']} outside of {call['sent_ns'][-1]}…{provider['asked_ns']}"
     # A client of a stream may hang up once it has read the last event: the chunk that ends the response is never read then.
     if not (last["complete"] or call["first_ns"]) or (len(found) > 1 and "retry-after-ms" not in found[0]["gen_ai"]["rate_limit"]):
         yield "incomplete, or its limits are not told"
@@ -105,11 +110,10 @@ def judge(truth, provider, export):
         owned += [(name, all(one["evidence"] != "ambiguous" for one in found))] if found else []
         for fault in said:
             print(f"  {call['kind']} {name}: {fault}", file=sys.stderr)
-        if call["first_ns"] and found and (took := found[-1]["gen_ai"]["time_to_first_token_ns"]):
+        if call["first_ns"] and found and (first := found[-1]["gen_ai"]["first_token_ns"]):
             # On a busy machine the service has to wait for its CPU before it sees what is there: then the provider's time is the nearer.
-            seen, given = (at - call["sent_ns"][-1] for at in (call["first_ns"], provider[name]["first_ns"]))
-            own.append(abs(took - seen))
-            off.append(min(abs(took - seen), abs(took - given)))
+            own.append(abs(first - call["first_ns"]))
+            off.append(min(own[-1], abs(first - provider[name]["first_ns"])))
     return wrong, dict(owned), sorted(off), sorted(own), len(by_model)
 
 
@@ -119,7 +123,7 @@ def run(options):
         wrong, owned, off, own, others = judge(truth, provider, recorder.export(file))
         known = sum(owned.values()) / max(1, len(owned))
         near = sum(one <= FIRST_TOKEN_TOLERANCE_NS for one in off) / max(1, len(off))
-        print(f"llm {options.client} {'TLS ' if options.tls else ''}{'HTTP/2' if options.http2 else 'HTTP/1.1'}: {len(truth) - wrong} of {len(truth)} calls right, owners of {100 * known:.1f} % known, {others} models not asked for; time to first token off "
+        print(f"llm {options.client} {'TLS ' if options.tls else ''}{'HTTP/2' if options.http2 else 'HTTP/1.1'}: {len(truth) - wrong} of {len(truth)} calls right, owners of {100 * known:.1f} % known, {others} models not asked for; first token off "
               f"the service's by {own[len(own) // 2] / 1e6:.2f} ms (median), {own[-1] / 1e6:.2f} ms (most); off the nearer of it and the provider's by "
               f"{off[len(off) // 2] / 1e6:.2f} and {off[-1] / 1e6:.2f} ms, {100 * near:.1f} % within 2 ms", file=sys.stderr)
         total = recorder.report(file)["total"]
@@ -130,7 +134,7 @@ def run(options):
         least, most = sum(count for name, count in again.items() if owned.get(name)), sum(again.values())
         if not least <= limited <= most or not least <= retries <= most:
             raise AssertionError(f"{limited} rate limited, {retries} retries instead of {least} to {most}")
-        if wrong or others or near < FIRST_TOKENS_WANTED or known < OWNERS_WANTED[options.client, options.http2]:
+        if wrong or others or near < FIRST_TOKENS_WANTED or known < OWNERS_WANTED[options.client, options.http2] * (NOT_WARM if options.tls else 1):
             print(recorder.run("report", file).stdout, file=sys.stderr)
             raise AssertionError("too few are right")
 

@@ -85,9 +85,7 @@ def run(kind, tls):
         truth, ready = stack.directory / "calls.jsonl", stack.directory / "connected"
         client = start_client(kind, stack, store, truth, ready)
         servers.wait_for(ready.exists, client, "the client did not begin")
-        # Over TLS a body is told twice, as ciphertext and in the clear, at the loopback's speed: that fits into larger rings only.
-        rings = ("--ring-size", "64mb") if tls else ()
-        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=client.child.pid, options=rings)
+        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=client.child.pid)
         pathlib.Path(f"{ready}.go").touch()
         client.child.wait(180)
         if client.child.returncode != 0:

@@ -427,6 +427,7 @@ void Attribution::draw(LiveUnit& live) {
     if (unit.exclusion == request::Exclusion::none) {
         measure_use(live);
         find_objects(live.exchanges, account.objects);  // which may make a small download transfer
+        charge_setup(live.exchanges);
         const bool on_loop = !live.shared.empty() || live.has_calls_side_by_side();
         if (!owners_.threads_tell(unit.process)) {
             GoroutineWalk(live, timelines_, account.pieces).run();

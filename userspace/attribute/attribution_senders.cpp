@@ -1,12 +1,14 @@
 #include "attribute/attribution.hpp"
+#include "attribute/rules.hpp"
 
 /// The part of the attribution that learns of what is sent, and, on connections that several use at once, waits until it is known
 /// who sent it.
 namespace timesink::attribute {
 
 void Attribution::sent(const request::Exchange& exchange) {
-    const bool by_socket = exchange.engine == nullptr;
-    if (by_socket) {
+    // Nobody waits for the sockets of names and attempts to be free, and what comes by them is no part of an endpoint's sequence.
+    const bool takes_turns = exchange.engine == nullptr && !is_setup(exchange);
+    if (takes_turns) {
         pools_.sent(exchange);
         edges_.sent(exchange);
     }
@@ -19,7 +21,7 @@ void Attribution::sent(const request::Exchange& exchange) {
     pending.undecided = pending.awaits_sender
                             ? await_sender(exchange, pending.owner)
                             : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                                  (by_socket && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
+                                  (takes_turns && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
                                    loops_.sent(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();

@@ -10,6 +10,9 @@ namespace timesink::attribute {
 
 namespace {
 
+/// Exchanges of one connection that may be answered in another order than asked, as far as a call's is looked for.
+constexpr std::size_t kMostBeside = 16;
+
 /// Why a thread that had work to do was blocked in the middle of it.
 Cause cause_of(const OffCpuSpan& span) {
     if (span.iowait) {
@@ -166,13 +169,20 @@ void LoopWalk::charge_running(const ThreadTimeline& timeline, Instant from, Caus
 /// The exchange of this unit that the call belongs to; null: none, it is another's.
 const OwnedExchange* LoopWalk::exchange_of(const SocketCall& call) const {
     const std::vector<OwnedExchange>& exchanges = trail_.live.exchanges;
-    // In order of sending: the latest that was sent by then on this socket.
+    // In order of sending: the latest that was sent by then on this socket, or one before it that was answered later.
+    std::size_t looked_at = 0;
     auto at = std::upper_bound(exchanges.begin(), exchanges.end(), call.entered,
                                [](Instant entered, const OwnedExchange& owned) { return entered < owned.exchange.sent; });
     while (at != exchanges.begin()) {
         --at;
-        if (at->exchange.socket == call.socket) {
-            return call.exited <= std::max(at->exchange.read_end, at->exchange.sent_end) ? &*at : nullptr;
+        if (at->exchange.socket != call.socket) {
+            continue;
+        }
+        if (call.exited <= std::max(at->exchange.read_end, at->exchange.sent_end)) {
+            return &*at;
+        }
+        if (++looked_at == kMostBeside) {
+            break;
         }
     }
     return nullptr;

@@ -141,6 +141,12 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     OnThread& thread = threads_[sender];
     const bool doubted = (in_doubt(exchange.sent) || thread.background_in_doubt) && !context_certain;
     const bool one = thread.active.size() == 1;
+    // Told of when it was over: who was in flight when it began may be gone, and others have come.
+    const bool afterwards = exchange.read_end != Instant{};
+    if (afterwards && (!one || thread.active.front()->activated > exchange.sent)) {
+        const InProcess* const others = processes_.find(exchange.process);
+        return others == nullptr || others->empty() ? Owner{} : Owner{{}, Evidence::ambiguous, 0};
+    }
     if (one && !thread.background_may_go_on && !(thread.multiplexes && doubted)) {
         const UnitId only = thread.active.front()->unit.id;
         return threads_tell(exchange.process) ? Owner{only, Evidence::thread, 1} : Owner{only, Evidence::inferred, kAloneMargin};

@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "request/connect_attempts.hpp"
+
 namespace timesink::attribute {
 
 namespace {
@@ -82,7 +84,8 @@ Bucket bucket_of(const request::Exchange& exchange) {
     if (is_database(exchange.protocol)) {
         return Bucket::db;
     }
-    if (is_database(value_of(exchange.attributes, "tls.over"))) {  // encrypted after the database's own greeting
+    // Encrypted after the database's own greeting; an attempt to reach it.
+    if (is_database(value_of(exchange.attributes, "tls.over")) || is_database(value_of(exchange.attributes, "connect.for"))) {
         return Bucket::db;
     }
     if (exchange.storage != nullptr) {
@@ -90,6 +93,38 @@ Bucket bucket_of(const request::Exchange& exchange) {
     }
     const bool speaks = exchange.genai != nullptr || exchange.stream != nullptr;
     return !speaks && is_bulk(exchange) ? Bucket::transfer : Bucket::provider;
+}
+
+bool is_setup(const request::Exchange& exchange) {
+    return exchange.protocol == "dns" ||
+           (exchange.operation == request::kConnect && (exchange.protocol == "tcp" || exchange.protocol == "unix"));
+}
+
+void charge_setup(std::vector<OwnedExchange>& exchanges) {
+    for (OwnedExchange& owned : exchanges) {
+        const request::Exchange& setup = owned.exchange;
+        if (!is_setup(setup) || owned.rule != 0 || owned.bucket == Bucket::db) {
+            continue;
+        }
+        const auto behind = [&](const OwnedExchange& other) {
+            return !is_setup(other.exchange) && other.exchange.sent >= setup.sent;
+        };
+        const auto names = [&](const OwnedExchange& other) {
+            const std::string_view host = other.exchange.host.empty() ? value_of(other.exchange.attributes, "server.address")
+                                                                      : without_port(other.exchange.host);
+            return behind(other) && !host.empty() && host == setup.statement;
+        };
+        const Instant known = setup.protocol == "dns" ? setup.arrived : setup.sent;
+        auto served = std::find_if(exchanges.begin(), exchanges.end(), names);
+        if (served == exchanges.end()) {
+            served = std::find_if(exchanges.begin(), exchanges.end(), [&](const OwnedExchange& other) {
+                return behind(other) && other.exchange.connect_began != Instant{} && other.exchange.connect_began >= known;
+            });
+        }
+        if (served != exchanges.end()) {
+            owned.bucket = served->bucket;
+        }
+    }
 }
 
 void classify(OwnedExchange& owned, const rules::RuleSet* rules) {
@@ -109,6 +144,12 @@ void classify(OwnedExchange& owned, const rules::RuleSet* rules) {
 ExchangeCauses causes_of(const OwnedExchange& owned) {
     if (owned.internal) {
         return {Cause::provider_internal, Cause::provider_internal, Cause::provider_internal, Cause::provider_internal};
+    }
+    if (is_setup(owned.exchange)) {
+        const Cause connect = owned.bucket == Bucket::db         ? Cause::db_connect
+                              : owned.bucket == Bucket::transfer ? Cause::transfer_storage
+                                                                 : Cause::provider_connect;
+        return {connect, connect, connect, connect};
     }
     switch (owned.bucket) {
         case Bucket::db:

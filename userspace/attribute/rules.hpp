@@ -23,6 +23,14 @@ bool is_bulk_type(std::string_view content_type);
 /// The content type of the response, or of the request; empty: not told.
 std::string_view content_type(const request::Exchange& exchange, proto::Direction direction);
 
+/// It serves the making of a connection: a question for an address, or an attempt that came to nothing.
+bool is_setup(const request::Exchange& exchange);
+
+/// What served the making of a connection is of the bucket of what the connection was made for: the exchange with the host whose
+/// name was asked for, else the next one of the unit that a new connection was made for; rules of the user's go ahead.
+/// `exchanges`: of one unit.
+void charge_setup(std::vector<OwnedExchange>& exchanges);
+
 /// The causes of an exchange's parts, by its bucket.
 struct ExchangeCauses {
     Cause connect;

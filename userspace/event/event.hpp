@@ -92,6 +92,7 @@ struct SocketState {
     SocketId socket;
     std::uint8_t old_state;
     std::uint8_t new_state;
+    std::uint16_t error = 0;  ///< closed: why, by the kernel; an errno, 0: not told
 };
 
 struct Retransmit {

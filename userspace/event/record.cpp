@@ -423,7 +423,8 @@ void hand_on(Bytes record, Consumer& consumer) {
             break;
         case TS_EVENT_SOCKET_STATE: {
             const auto& change = as<ts_socket_state>(record);
-            consumer.on(SocketState{instant_from_ns(head.time), SocketId{change.socket}, change.old_state, change.new_state});
+            consumer.on(SocketState{instant_from_ns(head.time), SocketId{change.socket}, change.old_state, change.new_state,
+                                    change.error});
             break;
         }
         case TS_EVENT_RETRANSMIT:

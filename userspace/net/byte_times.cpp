@@ -32,10 +32,10 @@ void ByteTimes::arrived_somewhat(Instant at) {
     }
 }
 
-void ByteTimes::settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant exited) {
+void ByteTimes::settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant exited, bool one) {
     std::optional<Instant> first;
     std::optional<Instant> last;
-    while (!unsettled_.empty() && unsettled_.front() <= exited) {
+    while (!unsettled_.empty() && unsettled_.front() <= exited && !(one && first)) {
         first = first.value_or(unsettled_.front());
         last = unsettled_.front();
         unsettled_.pop_front();

@@ -35,8 +35,10 @@ public:
     void arrived(std::uint64_t stream_end, Instant at);
     /// Something arrived, no one said how much (unix sockets): settled by the next read.
     void arrived_somewhat(Instant at);
-    /// A read on a socket whose arrivals carry no positions.
-    void settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant exited);
+    /// A read on a socket whose arrivals carry no positions. `one`: of one datagram, which arrived by itself.
+    void settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant exited, bool one);
+    /// It is not known any more what those that are not settled were of.
+    void forget_arrivals() { unsettled_ = {}; }
 
     /// Of the byte at `position` (a message's last byte is at end - 1).
     [[nodiscard]] Moment at(std::uint64_t position) const;

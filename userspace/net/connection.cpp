@@ -17,7 +17,9 @@ constexpr std::size_t kEarlyCallsUndecided = 256;  // while a parser may still r
 constexpr std::size_t kEarlyBytes = std::size_t{32} * 1024;
 
 constexpr std::uint16_t kAfUnix = 1;
+constexpr std::uint8_t kDatagrams = 2;  // SOCK_DGRAM
 constexpr std::uint8_t kTcpEstablished = 1;
+constexpr std::uint8_t kTcpSynSent = 2;
 constexpr std::uint8_t kTcpClose = 7;
 constexpr std::uint8_t kTcpCloseWait = 8;
 
@@ -28,6 +30,11 @@ Role role_of(const event::Socket& socket) {
     return socket.is_server == 0 || socket.origin == TS_SOCKET_CONNECT ? Role::client : Role::unknown;
 }
 
+/// Of TCP alone the kernel says how far a stream has come.
+bool has_positions(const event::Socket& socket) {
+    return socket.family != kAfUnix && socket.type != kDatagrams;
+}
+
 /// A name that outlives the connection, for protocols that begin in the clear and go on encrypted.
 std::string_view registered_name(std::string_view name) {
     for (const proto::Protocol& protocol : proto::registry()) {
@@ -36,6 +43,15 @@ std::string_view registered_name(std::string_view name) {
         }
     }
     return {};
+}
+
+/// `call` read where arrivals tell no positions. `lost`: what was read before it is not known.
+void settle_arrivals(const event::Call& call, ByteTimes& times, bool datagrams, bool lost) {
+    if (datagrams && lost) {
+        times.forget_arrivals();
+    }
+    const bool one = datagrams && (call.flags & TS_CALL_MULTI_MESSAGE) == 0;
+    times.settle_arrivals(call.stream_begin, call.stream_begin + static_cast<std::uint64_t>(call.result), call.exited, one);
 }
 
 void note_tls(proto::Head& head, const ConnectionSummary& summary) {
@@ -50,7 +66,7 @@ void note_tls(proto::Head& head, const ConnectionSummary& summary) {
 }  // namespace
 
 Connection::Connection(const event::Socket& socket, bool before_attach, MessageSink& sink)
-    : sink_(sink), arrivals_have_positions_(socket.family != kAfUnix) {
+    : sink_(sink), arrivals_have_positions_(has_positions(socket)), datagrams_(socket.type == kDatagrams) {
     summary_.socket = socket.socket;
     summary_.process = socket.process;
     summary_.role = role_of(socket);
@@ -83,7 +99,9 @@ void Connection::introduce(const event::Socket& socket) {
     summary_.local = socket.local;
     summary_.remote = socket.remote;
     summary_.role = summary_.role == Role::unknown ? role_of(socket) : summary_.role;
-    arrivals_have_positions_ = socket.family != kAfUnix;
+    arrivals_have_positions_ = has_positions(socket);
+    datagrams_ = socket.type == kDatagrams;
+    connecting_ = datagrams_ ? Connecting{} : connecting_;
     for (const bool read : {true, false}) {
         if (stream(read).expected == kPositionUnknown) {
             stream(read).expected = stream(read).held_from = read ? socket.rx_position : socket.tx_position;
@@ -118,10 +136,16 @@ void Connection::on(const event::Arrival& arrival) {
 void Connection::on(const event::SocketState& state) {
     if (state.new_state == kTcpEstablished) {
         connected_ = state.at;
+    } else if (state.new_state == kTcpClose && state.old_state == kTcpSynSent) {
+        connecting_.failed = state.at;
+        if (state.error != 0) {
+            failure_ = std::strerror(state.error);
+        }
+        close(state.at);
     } else if (state.new_state == kTcpClose) {
         // By the other end, behind bytes that can still be read, as by a server that answers and closes while the request is on
-        // its way, or that answers a target which has shut its own way down: the target's own close is the end of it. A FIN counts
-        // as a byte that arrived.
+        // its way, or that answers a target which has shut its own way down: the target's own close is the end of it. A FIN
+        // counts as a byte that arrived.
         const bool not_by_target = state.old_state == kTcpEstablished || state.old_state == kTcpCloseWait || shut_down_;
         if (!not_by_target || arrived_end_ <= read_end_ + 1) {
             close(state.at);
@@ -137,13 +161,7 @@ void Connection::on(const event::Call& call) {
             transfer(call);
             break;
         case TS_OPERATION_CONNECT:
-            connect_began_ = call.entered;
-            summary_.process = call.process;
-            if (call.result == 0 && connected_ == Instant{}) {
-                connected_ = call.exited;
-            } else if (call.result < 0 && call.result != -EINPROGRESS) {
-                failure_ = std::strerror(static_cast<int>(-call.result));
-            }
+            connect(call);
             break;
         case TS_OPERATION_ACCEPT:
             accepted_ = call.exited;
@@ -160,6 +178,28 @@ void Connection::on(const event::Call& call) {
                 close(call.entered);
             }
             break;
+    }
+}
+
+/// Called again on one that is under way, it only asks how that stands.
+void Connection::connect(const event::Call& call) {
+    summary_.process = call.process;
+    if (datagrams_) {
+        return;
+    }
+    const bool under_way =
+        call.result == -EINPROGRESS || call.result == -EALREADY || call.result == -EAGAIN || call.result == -EINTR;
+    if (connecting_.began == Instant{}) {
+        connecting_ = {call.thread, call.process, call.context, call.entered, call.exited, {}};
+        if (call.result != 0) {
+            sink_.connecting(*this);
+        }
+    }
+    if (call.result == 0 && connected_ == Instant{}) {
+        connected_ = call.exited;
+    } else if (call.result < 0 && !under_way && call.result != -EISCONN) {
+        failure_ = std::strerror(static_cast<int>(-call.result));
+        connecting_.failed = call.exited;
     }
 }
 
@@ -196,7 +236,7 @@ void Connection::transfer(const event::Call& call) {
     (read ? summary_.bytes_read : summary_.bytes_written) += length;
     way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process, call.context);
     if (read && !arrivals_have_positions_) {
-        way.times.settle_arrivals(begin, end, call.exited);
+        settle_arrivals(call, way.times, datagrams_, begin > way.expected);
     }
     if (way.expected == kPositionUnknown) {
         way.expected = way.held_from = begin;

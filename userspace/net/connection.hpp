@@ -16,6 +16,16 @@ namespace timesink::net {
 
 class Connection;
 
+/// Who asked for a connection, and how that went.
+struct Connecting {
+    ThreadId thread{};
+    ProcessId process{};
+    ContextId context{};  ///< current in the call of connect(); zero: none, or not known
+    Instant began{};      ///< its entry; zero: not ours, not seen, or not of a kind that is connected (datagrams)
+    Instant returned{};
+    Instant failed{};  ///< the kernel knew that it came to nothing; zero: it came to something, or is under way
+};
+
 /// Where captured bytes of a stream come from.
 struct Origin {
     std::uint64_t number = 0;  ///< of the event
@@ -35,6 +45,8 @@ public:
     virtual void lost(Connection& connection, ThreadId finder) = 0;
     /// A call moved bytes that nobody can tell the meaning of, since what came before them was lost.
     virtual void not_understood(Connection& connection, ThreadId mover) = 0;
+    /// The target called connect(), and was not connected when that returned.
+    virtual void connecting(Connection& connection) { (void)connection; }
     /// The protocol changed or is detected anew: open messages end here, incomplete.
     virtual void abandoned(Connection& connection) = 0;
     virtual void closed(Connection& connection) = 0;
@@ -80,10 +92,11 @@ public:
     [[nodiscard]] const event::Endpoint& remote() const { return summary_.remote; }
     [[nodiscard]] std::string_view protocol() const { return summary_.protocol; }
     [[nodiscard]] bool opened_before_attach() const { return summary_.opened_before_attach; }
-    [[nodiscard]] Instant connect_began() const { return connect_began_; }  ///< zero: not ours or not seen
-    [[nodiscard]] Instant connected() const { return connected_; }          ///< handshake complete; zero: not seen
-    [[nodiscard]] Instant accepted() const { return accepted_; }            ///< zero: not seen
-    [[nodiscard]] const std::string& failure() const { return failure_; }   ///< "connection refused", …; empty: none
+    [[nodiscard]] const Connecting& connecting() const { return connecting_; }
+    [[nodiscard]] Instant connect_began() const { return connecting_.began; }  ///< zero: not ours or not seen
+    [[nodiscard]] Instant connected() const { return connected_; }             ///< handshake complete; zero: not seen
+    [[nodiscard]] Instant accepted() const { return accepted_; }               ///< zero: not seen
+    [[nodiscard]] const std::string& failure() const { return failure_; }      ///< "Connection refused", …; empty: none
     [[nodiscard]] const ConnectionSummary& summary() const { return summary_; }
     /// Names the connection in event::Plaintext; 0: it is not encrypted, or its beginning was not seen.
     [[nodiscard]] std::uint64_t tls_name() const { return tls_name_; }
@@ -111,6 +124,7 @@ private:
         bool ends_call;
     };
 
+    void connect(const event::Call& call);
     void transfer(const event::Call& call);
     void transfer_ciphertext(const event::Call& call);
     void begin_clear();
@@ -167,11 +181,12 @@ private:
     };
     std::vector<Waiting> waiting_;
     bool arrivals_have_positions_;
+    bool datagrams_ = false;
     std::uint64_t arrived_end_ = 0;  // positions in the kernel: of the latest byte that is known to have arrived,
     std::uint64_t read_end_ = 0;     // and of the latest that was read
     bool closed_ = false;
     bool shut_down_ = false;  // by the target: it may still read
-    Instant connect_began_{};
+    Connecting connecting_;
     Instant connected_{};
     Instant accepted_{};
     std::string failure_;

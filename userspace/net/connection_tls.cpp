@@ -152,7 +152,7 @@ void Connection::transfer_ciphertext(const event::Call& call) {
     if (read) {
         tls_->read(call);
         if (!arrivals_have_positions_) {
-            tls_->read_times().settle_arrivals(call.stream_begin, expected, call.exited);
+            tls_->read_times().settle_arrivals(call.stream_begin, expected, call.exited, false);
         }
         return;
     }

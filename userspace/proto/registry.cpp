@@ -1,4 +1,5 @@
 #include "proto/amqp/amqp.hpp"
+#include "proto/dns/dns.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -23,6 +24,7 @@ std::span<const Protocol> registry() {
         {"rabbitmq", amqp::detect, amqp::make},
         {"memcached", memcached::detect, memcached::make},
         {"kafka", kafka::detect, kafka::make},
+        {"dns", dns::detect, dns::make},
         {"redis", redis::detect, redis::make},
     };
     return kProtocols;

@@ -21,7 +21,8 @@ public:
 
     void on(const event::Call& call) override;
     void on(const event::OffCpu&) override {}
-    void on(const event::Arrival&) override {}
+    /// What has arrived may still be read once the connection is gone.
+    void on(const event::Arrival& arrival) override { connections_.on(arrival); }
     void on(const event::Socket& socket) override { connections_.on(socket); }
     void on(const event::SocketState& state) override { connections_.on(state); }
     void on(const event::Retransmit&) override {}

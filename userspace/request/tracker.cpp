@@ -4,16 +4,12 @@
 #include <array>
 #include <memory>
 
-#include "request/propagation.hpp"
-
 namespace timesink::request {
 
 namespace {
 
 constexpr std::size_t kMaximumOpen = 4096;  // of one connection; beyond, the oldest are given up (a peer that never answers)
 constexpr std::size_t kMostSpare = 64;
-/// HTTP/2 names paths by a table that may be older than the attach. "/" would be a route that there is.
-constexpr std::string_view kPathNotKnown = "(path not known)";
 
 void append(proto::Attributes& to, const proto::Attributes& from) {
     to.insert(to.end(), from.begin(), from.end());
@@ -42,15 +38,6 @@ void remove(Map& from, typename Map::iterator at, std::vector<typename Map::node
     } else {
         from.erase(at);
     }
-}
-
-bool speaks_sql(std::string_view protocol) {
-    return protocol == "postgresql" || protocol == "mysql" || protocol == "sqlite";
-}
-
-/// Whose messages are about keys that are named like paths.
-bool names_keys(std::string_view protocol) {
-    return protocol == "redis" || protocol == "memcached" || protocol == "rabbitmq";
 }
 
 std::uint64_t bytes_of(const proto::End& end, std::uint64_t begin) {
@@ -182,6 +169,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
         exchange.connected = connection.connected();
+        attempts_.spoke(exchange.remote, exchange.protocol);
         open.used = true;
     }
     exchange.sent = exchange.server_free = first_byte.entered;
@@ -211,61 +199,6 @@ void Tracker::carry(OpenExchange& at, const net::Connection& connection, std::ui
                        .writer = now.context,
                        .at = now.entered,
                        .begins_call = now.begins_call});
-}
-
-void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
-    exchange.operation = head.operation;
-    exchange.host = head.host;
-    exchange.housekeeping = head.housekeeping;
-    std::string key;
-    std::string script;
-    for (const auto& attribute : head.attributes) {
-        if (attribute.first == "redis.key" || attribute.first == "memcached.key" || attribute.first == "amqp.key") {
-            key = attribute.second;  // may hold a value: only its shape goes on
-        } else if (attribute.first == "redis.script") {
-            script = attribute.second;
-        } else if (attribute.first != "http.request.header.x-amz-copy-source") {  // a key
-            exchange.attributes.push_back(attribute);
-        }
-    }
-    if (exchange.protocol == "http") {
-        exchange.statement = head.target.empty() ? std::string(kPathNotKnown) : fold_path(path_of(head.target));
-        exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + exchange.statement);
-    } else if (names_keys(exchange.protocol)) {
-        const StatementShape shape = shape_of_redis(exchange.operation, key, script);
-        exchange.statement = shape.text;
-        exchange.fingerprint = shape.fingerprint;
-    } else if (speaks_sql(exchange.protocol)) {
-        name_statement(exchange, head);
-    } else {  // the parser has left out what is a value
-        exchange.statement = head.target;
-        exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(head.target);
-    }
-}
-
-/// As S3 has it: its operation, and bucket and key instead of the path. A bucket may be in the host.
-void Tracker::name_storage(Exchange& exchange, const StorageCall& call) {
-    exchange.operation = call.operation;
-    exchange.statement = call.bucket + (call.key.empty() ? "" : "/") + call.key;
-    exchange.fingerprint = fingerprint_of(exchange.operation + ' ' + exchange.host + ' ' + exchange.statement);
-}
-
-void Tracker::name_statement(Exchange& exchange, const proto::Head& head) {
-    if (head.target.empty()) {
-        if (!head.statement_name.empty()) {  // prepared before the attach: its name is all that is known
-            exchange.statement = "EXECUTE " + head.statement_name;
-            exchange.fingerprint = fingerprint_of(exchange.statement);
-        }
-        return;
-    }
-    read_comment_ids(head.target, exchange.attributes);
-    const StatementShape& shape = shapes_.sql(head.target, head.target_truncated);
-    exchange.statement = shape.text;
-    exchange.fingerprint = shape.fingerprint;
-    if (!shape.operation.empty() && exchange.operation != "PREPARE") {
-        exchange.operation = shape.operation;
-    }
-    append(exchange.attributes, shape.attributes);
 }
 
 void Tracker::unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte) {
@@ -470,7 +403,12 @@ void Tracker::closed(net::Connection& connection) {
     if (found == nullptr) {
         return;
     }
-    end_all(*found, connection.failure().empty() ? "connection closed" : connection.failure());
+    const std::string_view gone = connection.protocol() == "dns" ? "no answer" : "connection closed";
+    end_all(*found, connection.failure().empty() ? std::string(gone) : connection.failure());
+    if (std::optional<Exchange> failed = attempts_.failed(connection, found->attempt)) {
+        listener_.sent(*failed);
+        listener_.answered(std::move(*failed));
+    }
     open_.erase(connection.id());
 }
 

@@ -8,6 +8,7 @@
 #include "base/id_map.hpp"
 #include "net/connection.hpp"
 #include "request/answer_watch.hpp"
+#include "request/connect_attempts.hpp"
 #include "request/exchange.hpp"
 #include "request/route.hpp"
 #include "request/statement.hpp"
@@ -15,6 +16,9 @@
 #include "request/unit.hpp"
 
 namespace timesink::request {
+
+/// HTTP/2 names paths by a table that may be older than the attach. "/" would be a route that there is.
+inline constexpr std::string_view kPathNotKnown = "(path not known)";
 
 /// A frame of a shared exchange's request was written.
 struct Carried {
@@ -70,6 +74,7 @@ public:
     void not_understood(net::Connection& connection, ThreadId mover) override;
     void abandoned(net::Connection& connection) override;
     void closed(net::Connection& connection) override;
+    void connecting(net::Connection& connection) override { open_[connection.id()].attempt = next_exchange(); }
 
     /// Units that began earlier are older than the attach.
     void attached(Instant at) { attached_ = at; }
@@ -100,6 +105,7 @@ private:
     struct PerConnection {
         OpenUnits units;
         OpenExchanges exchanges;
+        ExchangeId attempt{};     // to connect; it has its number from when it was made
         Instant latest_answer{};  // when the latest exchange's reply was whole in the kernel
         bool used = false;        // the connect time has been charged to an exchange
     };
@@ -121,6 +127,7 @@ private:
     Listener& listener_;
     RouteTable& routes_;
     ShapeCache shapes_;
+    ConnectAttempts attempts_;
     IdMap<SocketId, PerConnection> open_;
     // Nodes that are free: units and exchanges come and go all the time, one or two of a connection at once.
     std::vector<OpenUnits::node_type> spare_units_;

@@ -40,8 +40,9 @@ using __s32 = std::int32_t;
 
 #define TS_ABI_MAJOR 1
 #define TS_ABI_MINOR                                                                                                   \
-	5 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
-	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL */
+	6 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
+	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL;                                    \
+	   * 6: ts_socket_state.error, the context of a connect */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -129,7 +130,7 @@ enum ts_call_flag {
 	TS_CALL_PEEK = 1 << 0,		/* MSG_PEEK: nothing was consumed; no payload, no position */
 	TS_CALL_PAYLOAD_FAULT = 1 << 1, /* user memory could not be read: fewer bytes than wanted were captured */
 	TS_CALL_ZERO_COPY = 1 << 2,	/* sendfile, splice: no user memory, nothing captured */
-	TS_CALL_MULTI_MESSAGE = 1 << 3, /* recvmmsg, sendmmsg: all messages' bytes counted, the first's captured */
+	TS_CALL_MULTI_MESSAGE = 1 << 3, /* recvmmsg, sendmmsg: all messages' bytes counted, the first ones' captured */
 	TS_CALL_CONTEXT = 1 << 4,	/* the record's last 8 bytes are the context current on the thread (1.1) */
 };
 
@@ -254,7 +255,8 @@ struct ts_socket_state {
 	TS_U64 socket;
 	__u8 old_state;
 	__u8 new_state;
-	__u8 reserved[6];
+	__u16 error; /* TCP_CLOSE: why the kernel closed it, an errno (ECONNREFUSED, ETIMEDOUT); 0: not told (1.6) */
+	__u8 reserved[4];
 };
 TS_ASSERT_SIZE(struct ts_socket_state, 40);
 

@@ -7,7 +7,8 @@
     x-fail      how many attempts are answered 429, with retry-after-ms 60, before one succeeds
     x-encoding  gzip, br or zstd: an unstreamed answer is compressed
 
-The log (PROVIDER_LOG) has one JSON line an answer: what was said of tokens, and when the first token was given away to be sent (CLOCK_MONOTONIC)."""
+The log (PROVIDER_LOG) has one JSON line an answer: what was said of tokens, when the request had come, and when the first token was
+given away to be sent (CLOCK_MONOTONIC)."""
 
 import asyncio
 import gzip
@@ -27,6 +28,7 @@ LIMITS = [(b"x-ratelimit-limit-requests", b"60"), (b"x-ratelimit-remaining-reque
 class Call:
     def __init__(self, path, fields, body, send):
         self.path, self.fields, self.body, self.send = path, fields, body, send
+        self.came = time.monotonic_ns()
         self.tokens = int(fields.get("x-tokens", 5))
         self.asked = len(json.dumps(body)) // 4
         self.gap = float(fields.get("x-gap-ms", 2)) / 1000
@@ -180,4 +182,4 @@ async def app(scope, receive, send):
                           [(b"retry-after-ms", b"60"), *LIMITS])
         return
     await serve(call)
-    LOG.write(json.dumps({"call": name, "input": call.asked, "output": call.tokens, "first_ns": call.first}) + "\n")
+    LOG.write(json.dumps({"call": name, "input": call.asked, "output": call.tokens, "asked_ns": call.came, "first_ns": call.first}) + "\n")

@@ -47,13 +47,26 @@ TEST(ByteTimes, UnixSocketsSettleTheirArrivalsWithTheNextRead) {
     times.arrived_somewhat(ms(1));
     times.arrived_somewhat(ms(2));
     times.moved(0, 100, ms(3), ms(3), kThread, kProcess);
-    times.settle_arrivals(0, 100, ms(3));
+    times.settle_arrivals(0, 100, ms(3), false);
     EXPECT_EQ(times.at(0).arrived, ms(1));
     EXPECT_EQ(times.at(99).arrived, ms(2));
     // What the first read left behind had arrived by then.
     times.moved(100, 150, ms(4), ms(4), kThread, kProcess);
-    times.settle_arrivals(100, 150, ms(4));
+    times.settle_arrivals(100, 150, ms(4), false);
     EXPECT_EQ(times.at(120).arrived, ms(2));
+}
+
+TEST(ByteTimes, EachDatagramArrivedByItself) {
+    ByteTimes times;
+    times.arrived_somewhat(ms(1));
+    times.arrived_somewhat(ms(5));
+    times.moved(0, 30, ms(6), ms(6), ThreadId{1}, ProcessId{1});
+    times.settle_arrivals(0, 30, ms(6), true);
+    times.moved(30, 70, ms(7), ms(7), ThreadId{1}, ProcessId{1});
+    times.settle_arrivals(30, 70, ms(7), true);
+    EXPECT_EQ(times.at(29).arrived, ms(1));
+    EXPECT_EQ(times.at(30).arrived, ms(5));
+    EXPECT_EQ(times.at(69).arrived, ms(5));
 }
 
 TEST(ByteTimes, ForgetsTheOldestCallsAndSaysSo) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/amqp/amqp.hpp"
+#include "proto/dns/dns.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -57,9 +58,9 @@ std::vector<Said> conversation(const std::filesystem::path& file) {
 }
 
 const std::map<std::string, Detect> kCorpora = {
-    {"amqp", amqp::detect},           {"http1", http1::detect},     {"http2", http2::detect}, {"kafka", kafka::detect},
-    {"memcached", memcached::detect}, {"mongodb", mongodb::detect}, {"mysql", mysql::detect}, {"postgres", postgres::detect},
-    {"redis", redis::detect},         {"tls", tls::detect},
+    {"dns", dns::detect},           {"amqp", amqp::detect},           {"http1", http1::detect},     {"http2", http2::detect},
+    {"kafka", kafka::detect},       {"memcached", memcached::detect}, {"mongodb", mongodb::detect}, {"mysql", mysql::detect},
+    {"postgres", postgres::detect}, {"redis", redis::detect},         {"tls", tls::detect},
 };
 
 TEST(Corpora, NoDetectorTakesWhatAnotherProtocolSays) {

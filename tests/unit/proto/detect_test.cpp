@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "proto/amqp/amqp.hpp"
+#include "proto/dns/dns.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -77,6 +78,12 @@ const Sample kSamples[] = {
     {"stored", memcached::detect, Direction::response, "STORED\r\n"},
     {"a get in binary", memcached::detect, Direction::request, raw("\x80\0\0\1\0\0\0\0\0\0\0\1") + std::string(12, '\0') + "a"},
     {"a miss in binary", memcached::detect, Direction::response, raw("\x81\0\0\0\0\0\0\1\0\0\0\0") + std::string(12, '\0')},
+    {"a question", dns::detect, Direction::request, raw("\x12\x34\1\0\0\1\0\0\0\0\0\0\3api\7example\0\0\1\0\1")},
+    {"a question with options", dns::detect, Direction::request,
+     raw("\x12\x34\1\x20\0\1\0\0\0\0\0\1\3api\7example\0\0\x1c\0\1\0\0\x29\4\xd0\0\0\0\0\0\0")},
+    {"an answer", dns::detect, Direction::response,
+     raw("\x12\x34\x81\x80\0\1\0\1\0\0\0\0\3api\7example\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1")},
+    {"no such name", dns::detect, Direction::response, raw("\x12\x34\x81\x83\0\1\0\0\0\0\0\0\3api\7example\0\0\1\0\1")},
     {"a command", redis::detect, Direction::request, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n"},
     {"an inline command", redis::detect, Direction::request, "PING\r\n"},
     {"a status", redis::detect, Direction::response, "+OK\r\n"},
@@ -109,6 +116,18 @@ TEST(Detection, AnyBeginOfItsOwnBytesIsNotRefused) {
                 EXPECT_TRUE(inline_command || protocol.detect(sample.direction, bytes) != Match::no)
                     << sample.name << " at " << size;
             }
+        }
+    }
+}
+
+TEST(Detection, AQuestionOfDnsIsNobodyElsesWhateverItsNumber) {
+    std::string question = raw("\0\0\1\0\0\1\0\0\0\0\0\0\3api\7example\0\0\1\0\1");
+    for (int number = 0; number < 65'536; number += 7) {
+        question[0] = static_cast<char>(number >> 8);
+        question[1] = static_cast<char>(number);
+        for (const Protocol& protocol : registry()) {
+            const Match match = protocol.detect(Direction::request, std::as_bytes(std::span(question)));
+            EXPECT_EQ(match == Match::yes, protocol.detect == dns::detect) << protocol.name << ": " << number;
         }
     }
 }

@@ -121,6 +121,28 @@ TEST(Redactor, MasksALineThatComesInTwoCalls) {
     EXPECT_NE(out.find("xxxx\r\n\r\n"), std::string::npos);
 }
 
+// A server that answers and closes while the last of the request is on its way: the connection is reset ahead of the read.
+TEST(Redactor, KeepsWhatIsReadBehindTheConnectionsEnd) {
+    const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Token: s3cret\r\n\r\n";
+    Conversation talk(false);
+    talk.client("GET /orders HTTP/1.1\r\nHost: shop\r\n\r\n");
+    ts_arrival arrival{};
+    arrival.head = records::head(talk.next_time());
+    arrival.socket = kSocket;
+    arrival.stream_end = answer.size();
+    talk.stream().arrival(arrival);
+    ts_socket_state closed{};
+    closed.head = records::head(talk.next_time());
+    closed.socket = kSocket;
+    closed.old_state = 8;  // TCP_CLOSE_WAIT
+    closed.new_state = 7;  // TCP_CLOSE
+    talk.stream().socket_state(closed);
+    talk.server(answer);
+    const std::string out = checked(talk);
+    EXPECT_EQ(out.find("s3cret"), std::string::npos);
+    EXPECT_NE(out.find("HTTP/1.1 200 xx\r\nContent-Length: 0\r\nX-Token: xxxxxx\r\n"), std::string::npos);
+}
+
 TEST(Redactor, MasksPostgres) {
     namespace pg = records::postgres;
     Conversation talk(false);
