@@ -345,9 +345,9 @@ struct Coverage {
     std::vector<MissingProbe> missing_probes;
     std::vector<RuntimeGap> runtime_gaps;
     std::optional<bool> payload_captured;  ///< false: it was masked before it was looked at
-    std::string rules_file;       ///< empty: no rules of the user's
-    std::vector<RuleLine> rules;  ///< in their order
-    Duration engine_untold{};     ///< of processes, in which what SQLite executed was not told: its rows came too fast
+    std::string rules_file;                ///< empty: no rules of the user's
+    std::vector<RuleLine> rules;           ///< in their order
+    Duration engine_untold{};              ///< of processes, in which what SQLite executed was not told: its rows came too fast
     [[nodiscard]] std::uint64_t excluded_total() const;
 };
 

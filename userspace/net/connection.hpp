@@ -163,7 +163,8 @@ private:
     std::size_t early_calls_ = 0;
     bool opaque_ = false;
     /// A unix socket that was neither connected nor accepted, and says nothing that is known: a pair by which a process wakes
-    /// itself, as asyncio's loop is woken by threads. Its bytes are counted; a request without an answer would be in flight for ever.
+    /// itself, as asyncio's loop is woken by threads. Its bytes are counted; a request without an answer would be in flight for
+    /// ever.
     bool nobody_asks_ = false;
     bool parsing_ = false;                               // inside parser_->parse: the parser must not be replaced under its feet
     std::string upgrade_;                                // what to become when the parse call returns
