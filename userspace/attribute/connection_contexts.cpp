@@ -74,7 +74,8 @@ bool ConnectionContexts::ended(const request::Unit& unit, const ContextRef& writ
     }
     const bool may_go_on = process.go_on.size() > kMostRoutes || process.go_on.contains(outermost->latest_route);
     for (Context* at = writer.get(); at != outermost->parent.get(); at = at->parent.get()) {
-        at->is_connections = true;
+        // Not what was made for this unit only.
+        at->is_connections = at->units_answered > kRepeatedly || (branches_off && at == outermost);
         at->latest_route = std::hash<std::string>{}(unit.route);
         at->latest_end = unit.end;
     }

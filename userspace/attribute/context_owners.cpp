@@ -10,6 +10,8 @@ namespace {
 /// A connection's task may still have worked for the unit before.
 constexpr double kConnectionMargin = 0.95;
 
+constexpr int kSwitchingProtocols = 101;
+
 }  // namespace
 
 void ContextOwners::on(const event::Lineage& lineage) {
@@ -109,6 +111,7 @@ void ContextOwners::serves_several(const ContextRef& context, UnitId unit) {
     Context* const claim = claimed(context);
     if (claim != nullptr && claim->unit != unit) {
         claim->answered.reset();
+        claim->serves_others = true;
     }
 }
 
@@ -182,7 +185,8 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     const bool contradicts = root != nullptr && root->unit != UnitId{};
     if (root != nullptr && !contradicts) {
         root->unit = unit;
-        root->answered = answered(live);
+        root->serves_others = live.unit.status == kSwitchingProtocols;  // and goes on for what comes after the handshake
+        root->answered = root->serves_others ? nullptr : answered(live);
     }
     const ContextRef writer = contexts_.find(live.unit.process, live.unit.answered_in, end);
     serves_several(writer, unit);
@@ -197,7 +201,9 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
         const Context* claim = claimed(waiting.sent_in);
         const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
-        const bool in_connection = claim == nullptr && in_connections && waiting.sent >= live.activated && waiting.sent <= end &&
+        // The connection's first request may have claimed its context: a WebSocket's handshake.
+        const bool free = claim == nullptr || (claim->is_connections && claim->answers_for == live.unit.socket);
+        const bool in_connection = free && in_connections && waiting.sent >= live.activated && waiting.sent <= end &&
                                    ConnectionContexts::is_of(waiting.sent_in, live.unit.socket, live.activated);
         // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
         if (in_root || in_connection ||
@@ -250,7 +256,8 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
         }
         return false;
     }
-    if (claimed(context) != nullptr) {
+    const Context* const claim = claimed(context);
+    if (claim != nullptr && !claim->serves_others) {
         owner = {};  // of a unit that has been answered, unless one that it began claims it
     } else if (left) {
         owner = {{}, left->evidence, 0};

@@ -28,10 +28,11 @@ struct Service {
 struct Context {
     Instant made{};  ///< zero: not seen, so it is older than what was seen of it
     std::shared_ptr<Context> parent;
-    unsigned depth = 0;    ///< at least as many ancestors as are known
-    Instant elsewhere{};   ///< it last sent something that nobody else can have sent; zero: never
-    UnitId unit{};         ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
-    AnsweredRef answered;  ///< that unit, if what it goes on doing here is its own; null: it is not known to be
+    unsigned depth = 0;          ///< at least as many ancestors as are known
+    Instant elsewhere{};         ///< it last sent something that nobody else can have sent; zero: never
+    UnitId unit{};               ///< whose work runs in it and in its copies; zero: not known yet, or no unit's
+    AnsweredRef answered;        ///< that unit, if what it goes on doing here is its own; null: it is not known to be
+    bool serves_others = false;  ///< another unit was read or answered here
     // See ConnectionContexts
     SocketId answers_for{};              ///< of the first unit that was answered in it or in a copy
     std::uint32_t units_answered = 0;    ///< as far as they are counted: while they are of one connection

@@ -26,10 +26,11 @@ protected:
     void made(std::int64_t at, std::uint64_t child, std::uint64_t parent) {
         owners_.on(event::Lineage{us(at), kLoop, kProcess, ContextId{child}, ContextId{parent}});
     }
-    void begin(std::uint64_t id, std::int64_t at) {
+    void begin(std::uint64_t id, std::int64_t at, std::uint64_t socket = 0) {
         auto live = std::make_unique<LiveUnit>();
         live->unit.id = UnitId{id};
         live->unit.process = kProcess;
+        live->unit.socket = SocketId{socket != 0 ? socket : id};
         live->unit.read_begin = live->activated = us(at);
         owners_.began(*live);
         units_[id] = std::move(live);
@@ -313,6 +314,30 @@ TEST_F(ContextOwnersTest, WithNoUnitInFlightBackgroundWorkIsKnownAtOnce) {
     ASSERT_NE(owner.after, nullptr);
     EXPECT_EQ(owner.unit, UnitId{1});
     EXPECT_EQ(owner.evidence, Evidence::context);
+}
+
+TEST_F(ContextOwnersTest, MessagesAfterAHandshakeAreOfItsTaskOnceThatIsKnownForTheConnections) {
+    std::uint64_t id = 0;
+    for (const std::uint64_t task : {20, 21}) {
+        begin(++id, static_cast<std::int64_t>(task), task);
+        made(static_cast<std::int64_t>(task), task, kMain);
+        units_.at(id)->unit.status = 101;
+        end(id, static_cast<std::int64_t>(task), task);
+    }
+    for (std::int64_t at = 100; at < 130; at += 10) {
+        begin(++id, at, 20);
+        begin(++id, at, 21);
+        send(2 * id, at + 1, 20);
+        send(2 * id + 1, at + 2, 21);
+        end(id - 1, at + 3, 20);
+        end(id, at + 4, 21);
+    }
+    expect_ambiguous(2 * 4);
+    ASSERT_NE(owner(2 * id), nullptr);
+    EXPECT_EQ(owner(2 * id)->unit, UnitId{id - 1});
+    EXPECT_EQ(owner(2 * id)->evidence, Evidence::inferred);
+    ASSERT_NE(owner(2 * id + 1), nullptr);
+    EXPECT_EQ(owner(2 * id + 1)->unit, UnitId{id});
 }
 
 TEST_F(ContextOwnersTest, ATaskThatAnswersAnotherRequestIsTheConnectionsOwn) {
