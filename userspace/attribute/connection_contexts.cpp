@@ -27,7 +27,10 @@ void ConnectionContexts::sent(ProcessId process, const ContextRef& sent_in) {
         oldest = std::min(oldest, own->made);
         own = own->parent.get();
     }
-    const auto found = own != nullptr ? processes_.find(process) : processes_.end();
+    if (own == nullptr) {
+        return;
+    }
+    const auto found = processes_.find(process);
     if (found != processes_.end() && oldest >= own->latest_end && found->second.lines.find(own->answers_for) == nullptr &&
         found->second.go_on.size() <= kMostRoutes) {
         found->second.go_on.insert(own->latest_route);

@@ -170,66 +170,92 @@ Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool ot
     return waiting.fallback;
 }
 
+/// Whether the unit that ends sent it, by all that is known of its contexts; and then by what evidence. Empty: not known.
+std::optional<Owner> ContextOwners::claimed_by(const Ending& ending, const Waiting& waiting) {
+    const LiveUnit& live = ending.live;
+    if (waiting.sent > live.unit.end) {
+        return std::nullopt;
+    }
+    const Context* const claim = claimed(waiting.sent_in);
+    const bool in_root = claim != nullptr && claim->unit == live.unit.id && !ending.contradicts;
+    // The connection's first request may have claimed its context: a WebSocket's handshake.
+    const bool free = claim == nullptr || (claim->is_connections && claim->answers_for == live.unit.socket);
+    const bool in_connection = free && ending.in_connections && waiting.sent >= live.activated &&
+                               ConnectionContexts::is_of(waiting.sent_in, live.unit.socket, live.activated);
+    // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
+    if (!in_root && !in_connection &&
+        (ending.server == nullptr || waiting.between ||
+         !goroutines::works_for(waiting.sent_in, waiting.sent, *ending.server, live, functions_[live.unit.process]))) {
+        return std::nullopt;
+    }
+    const bool agrees = waiting.fallback.unit == live.unit.id && waiting.fallback.evidence == Evidence::thread;
+    const Evidence evidence = agrees ? Evidence::thread : in_connection ? Evidence::inferred : waiting.evidence;
+    return Owner{live.unit.id, evidence, evidence == Evidence::inferred ? kConnectionMargin : 1};
+}
+
+/// What stands of an exchange that no unit will claim any more.
+Owner ContextOwners::unclaimed(const Ending& ending, const Waiting& waiting) {
+    const LiveUnit& live = ending.live;
+    // The only unit in flight had it made: likely its own, even if it is not known yet whether what it runs goes on.
+    const bool likely = ending.server != nullptr && waiting.fallback.unit == live.unit.id &&
+                        waiting.fallback.evidence == Evidence::inferred && !waiting.between &&
+                        goroutines::descends_from(waiting.sent_in, waiting.sent, *ending.server, live);
+    const bool others =
+        ending.known || (waiting.evidence == Evidence::context && !may_serve(waiting.sent_in, ending.writer, live.activated));
+    return likely ? waiting.fallback : without_claim(waiting, live.unit.id, others);
+}
+
+/// Notes whose contexts the unit was answered in.
+ContextOwners::Ending ContextOwners::ending(const LiveUnit& live, InProcess& process) {
+    const UnitId unit = live.unit.id;
+    const bool by_goroutine = event::is_goroutine(live.unit.answered_in);
+    Ending made{.live = live};
+    const auto begun = process.answering.find(unit);
+    const ContextRef begun_in = begun == process.answering.end() ? nullptr : begun->second;
+    const ContextRef root = root_of(live.unit, live.activated, process);
+    made.contradicts = root != nullptr && root->unit != UnitId{};
+    if (root != nullptr && !made.contradicts) {
+        root->unit = unit;
+        root->serves_others = live.unit.status == kSwitchingProtocols;  // and goes on for what comes after the handshake
+        root->answered = root->serves_others ? nullptr : answered(live);
+    }
+    made.writer = contexts_.find(live.unit.process, live.unit.answered_in, live.unit.end);
+    serves_several(made.writer, unit);
+    serves_several(begun_in, unit);
+    made.server = server_of(live, process);
+    if (made.server == nullptr && by_goroutine) {
+        goroutines::answers_another(made.writer);
+    }
+    made.in_connections = !by_goroutine && connections_.ended(live.unit, made.writer);
+    made.known = root != nullptr || made.server != nullptr || made.in_connections;
+    return made;
+}
+
 bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions) {
     const auto found = processes_.find(live.unit.process);
     if (found == processes_.end()) {
         return true;
     }
     InProcess& process = found->second;
-    process.active.erase({live.unit.read_begin, live.unit.id});
     const UnitId unit = live.unit.id;
-    const Instant end = live.unit.end;
-    const auto begun = process.answering.find(unit);
-    const ContextRef begun_in = begun == process.answering.end() ? nullptr : begun->second;
-    const ContextRef root = root_of(live.unit, live.activated, process);
-    const bool contradicts = root != nullptr && root->unit != UnitId{};
-    if (root != nullptr && !contradicts) {
-        root->unit = unit;
-        root->serves_others = live.unit.status == kSwitchingProtocols;  // and goes on for what comes after the handshake
-        root->answered = root->serves_others ? nullptr : answered(live);
-    }
-    const ContextRef writer = contexts_.find(live.unit.process, live.unit.answered_in, end);
-    serves_several(writer, unit);
-    serves_several(begun_in, unit);
-    const ContextRef server = server_of(live, process);
-    if (server == nullptr && event::is_goroutine(live.unit.answered_in)) {
-        goroutines::answers_another(writer);
-    }
-    const bool in_connections = !event::is_goroutine(live.unit.answered_in) && connections_.ended(live.unit, writer);
-    const bool known = root != nullptr || server != nullptr || in_connections;
+    process.active.erase({live.unit.read_begin, unit});
+    const Ending ends = ending(live, process);
     const Instant oldest = process.active.empty() ? Instant::max() : process.active.begin()->first;
     std::erase_if(process.waiting, [&](const Waiting& waiting) {
-        const Context* claim = claimed(waiting.sent_in);
-        const bool in_root = claim != nullptr && claim->unit == unit && !contradicts && waiting.sent <= end;
-        // The connection's first request may have claimed its context: a WebSocket's handshake.
-        const bool free = claim == nullptr || (claim->is_connections && claim->answers_for == live.unit.socket);
-        const bool in_connection = free && in_connections && waiting.sent >= live.activated && waiting.sent <= end &&
-                                   ConnectionContexts::is_of(waiting.sent_in, live.unit.socket, live.activated);
-        // A goroutine that goes on for the unit before may do so when the first byte of this one has been read ahead.
-        if (in_root || in_connection ||
-            (server != nullptr && !waiting.between && waiting.sent <= end &&
-             goroutines::works_for(waiting.sent_in, waiting.sent, *server, live, functions_[live.unit.process]))) {
-            const bool agrees = waiting.fallback.unit == unit && waiting.fallback.evidence == Evidence::thread;
-            const Evidence evidence = agrees ? Evidence::thread : in_connection ? Evidence::inferred : waiting.evidence;
-            decisions.push_back({waiting.exchange, {unit, evidence, evidence == Evidence::inferred ? kConnectionMargin : 1}});
+        if (const auto owner = claimed_by(ends, waiting)) {
+            decisions.push_back({waiting.exchange, *owner});
             return true;
         }
         if (waiting.fallback.unit == unit || waiting.sent < oldest) {
-            const bool others =
-                known || (waiting.evidence == Evidence::context && !may_serve(waiting.sent_in, writer, live.activated));
-            // The only unit in flight had it made: likely its own, even if it is not known yet whether what it runs goes on.
-            const bool likely = server != nullptr && waiting.fallback.unit == unit &&
-                                waiting.fallback.evidence == Evidence::inferred && !waiting.between &&
-                                goroutines::descends_from(waiting.sent_in, waiting.sent, *server, live);
-            decisions.push_back({waiting.exchange, likely ? waiting.fallback : without_claim(waiting, unit, others)});
+            decisions.push_back({waiting.exchange, unclaimed(ends, waiting)});
             return true;
         }
         return false;
     });
-    const bool all_known =
-        (known && !contradicts) || std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
-            return waiting.sent >= live.unit.read_begin && waiting.sent <= end;
-        });
+    const bool all_known = (ends.known && !ends.contradicts) ||
+                           std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
+                               return waiting.sent >= live.unit.read_begin && waiting.sent <= live.unit.end;
+                           });
     if (process.active.empty() && process.waiting.empty()) {
         processes_.erase(found);
     }

@@ -88,6 +88,18 @@ private:
         std::map<UnitId, Reader> readers;             // goroutines that read units in flight
         std::map<UnitId, ContextRef> answering;       // contexts in which their responses began
     };
+    /// A unit that ends, and what its contexts say.
+    struct Ending {
+        const LiveUnit& live;
+        ContextRef writer{};          // in which the end of its response was written; null: not known
+        ContextRef server{};          // the goroutine that served it; null: none that is known
+        bool contradicts = false;     // another unit claims its root
+        bool known = false;           // where its work was done is known
+        bool in_connections = false;  // it was answered in its connection's context
+    };
+    [[nodiscard]] Ending ending(const LiveUnit& live, InProcess& process);
+    [[nodiscard]] std::optional<Owner> claimed_by(const Ending& ending, const Waiting& waiting);
+    [[nodiscard]] static Owner unclaimed(const Ending& ending, const Waiting& waiting);
     [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated, InProcess& process);
     ContextRef server_of(const LiveUnit& live, InProcess& process);
     static ContextRef root_of(const ContextRef& answered_in, Instant activated);
