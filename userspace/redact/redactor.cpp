@@ -214,7 +214,7 @@ void Redactor::State::follow_one(std::uint64_t number) {
     current = 0;
     if (record.payload_begin > 0) {
         std::byte* const begin = record.record + record.payload_begin;
-        std::memcpy(begin, image.data(), payload);
+        std::copy(image.begin(), image.end(), begin);
         // What is behind it is padding, and up to the kernel: its ring may still have had another record there.
         std::fill(begin + payload, record.record + record.size - record.context_bytes, std::byte{0});
     }
