@@ -121,7 +121,8 @@ def judge(requests, export):
             continue
         request, background = sender
         unit = unit_of(units, request)
-        if unit is None or not score.shown(unit):
+        # Whose handler raised was answered when that happened, which it has not noted: its other tasks went on after the answer, or did not.
+        if unit is None or not score.shown(unit) or not request["end"]:
             verdicts["left out"] += 1
             continue
         kind = "background " if background else ""
