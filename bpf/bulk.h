@@ -20,9 +20,9 @@ extern const volatile __u32 ts_tail_bytes;
 #define TS_BULK_ASIDE 32 /* bytes of a call the other way that say nothing new: HTTP/2's WINDOW_UPDATE, twice */
 
 struct ts_run {
-	__u64 bytes; /* moved one way, one call after the other */
-	__u32 reads; /* which way */
-	__u32 reserved;
+	__u64 bytes;  /* moved one way, one call after the other */
+	__u32 reads;  /* which way */
+	__u32 packed; /* its calls have many messages; counts down: see packed.h */
 };
 
 /* How much of the begin of a call is wanted; the call counts from then on. */

@@ -45,6 +45,8 @@ struct ts_scratch {
 	__u32 counts;
 	__u32 head;    /* bytes of the begin that are wanted */
 	__u32 capture; /* bytes that may be captured: those moved, or fewer where the buffer was shorter (datagrams) */
+	volatile __u32 look_at; /* see packed.h; volatile: read anew, the verifier knows nothing of it */
+	volatile __u32 look_open;
 	__u8 record[TS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
 };
 

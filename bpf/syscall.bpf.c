@@ -9,6 +9,7 @@
 #include "descriptor.h"
 #include "golang.h"
 #include "off_cpu.h"
+#include "packed.h"
 #include "payload.h"
 #include "socket.h"
 #include "thread.h"
@@ -176,6 +177,7 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 {
 	struct ts_scratch *scratch = ts_scratch_of_cpu();
 	struct ts_known *known;
+	bool packed;
 	__u64 begin;
 
 	if (!thread || !call || !scratch)
@@ -194,8 +196,13 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 	call->serves = known->is_server == 1;
 	call->asks = known->is_server == 0;
 	gather(call, scratch, known->tcp);
+	packed = ts_wants_pieces(scratch, &known->run, reads);
 	scratch->head = ts_head_wanted(&known->run, reads, call->result > 0 ? call->result : 0);
 	begin = call->flags & TS_CALL_PEEK ? (known->rx) : advance(call, known, reads);
+	if (packed) {
+		scratch->head = ts_head_bytes;
+		emit_pieces(scratch, call, known->id, begin);
+	}
 	return emit_call(thread, scratch, call, known->id, begin);
 }
 

@@ -16,6 +16,7 @@ public:
     std::uint64_t events = 0;
     std::uint64_t sum = 0;
     void on(const event::Call& call) override { add(to_ns(call.exited) + static_cast<std::int64_t>(call.head.size())); }
+    void on(const event::Payload& piece) override { add(static_cast<std::int64_t>(piece.bytes.size())); }
     void on(const event::OffCpu& off) override { add(to_ns(off.on)); }
     void on(const event::Arrival& arrival) override { add(to_ns(arrival.at)); }
     void on(const event::Socket& socket) override { add(to_ns(socket.at)); }

@@ -47,6 +47,7 @@ private:
 /// Records as far as the tracker: neither owners nor accounts.
 struct Flow final : event::Consumer {
     void on(const event::Call& call) override { connections.on(call); }
+    void on(const event::Payload& piece) override { connections.on(piece); }
     void on(const event::OffCpu&) override {}
     void on(const event::Arrival& arrival) override { connections.on(arrival); }
     void on(const event::Socket& socket) override { connections.on(socket); }

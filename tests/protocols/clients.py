@@ -166,6 +166,72 @@ def redis_tls(port, ready, account):
         client.close()
 
 
+def piped(account, pipeline, commands):
+    """Fills the pipeline, then sends it at once; `commands`: (name, function that adds it, error)."""
+    for _, add, _ in commands:
+        add()
+    begin = time.monotonic_ns()
+    answers = pipeline.execute(raise_on_error=False)
+    for (name, _, error), answer in zip(commands, answers, strict=True):
+        assert isinstance(answer, Exception) == (error is not None), (name, answer)
+        account.add(name, begin, error)
+
+
+def redis_pipeline(port, ready, account):
+    """Pipelines of 2,000 commands, small and not so small ones, answers of several kinds; from asyncio too, which reads 256 KiB at once."""
+    import redis
+
+    def commands(pipeline, count):
+        for number in range(count):
+            yield "GET GET user:{id}", lambda number=number: pipeline.get(f"user:{number}"), None
+            if number % 10 == 0:
+                yield "HGETALL HGETALL table", lambda: pipeline.hgetall("table"), None
+                yield "INCRBY INCRBY word", lambda: pipeline.incr("word"), "ERR"
+            if number % 50 == 0:
+                yield "SET SET long", lambda: pipeline.set("long", "y" * 3000), None
+
+    client = redis.Redis(host="127.0.0.1", port=port)
+    for number in range(2000):
+        client.set(f"user:{number}", "x" * (number % 100))
+    client.hset("table", mapping={"a": 1, "b": "z" * 200})
+    client.set("word", "x")
+    ready()
+    for _ in range(10):
+        with client.pipeline(transaction=False) as pipeline:
+            piped(account, pipeline, list(commands(pipeline, 2000)))
+
+    async def asynchronous():
+        import redis.asyncio
+        other = redis.asyncio.Redis(host="127.0.0.1", port=port)
+        for _ in range(3):
+            async with other.pipeline(transaction=False) as pipeline:
+                for number in range(2000):
+                    pipeline.get(f"user:{number}")
+                begin = time.monotonic_ns()
+                await pipeline.execute()
+                for _ in range(2000):
+                    account.add("GET GET user:{id}", begin)
+        await other.aclose()
+    asyncio.run(asynchronous())
+
+
+def postgres_pipeline(port, ready, account):
+    """libpq's pipeline mode."""
+    import psycopg
+    with psycopg.connect(host="127.0.0.1", port=port, user="shop", dbname="postgres", autocommit=True) as connection:
+        connection.execute("CREATE TABLE item (id int PRIMARY KEY, name text)")
+        ready()
+        for turn in range(5):
+            begin = time.monotonic_ns()
+            with connection.pipeline():
+                for number in range(500):
+                    connection.execute("INSERT INTO item VALUES (%s, %s)", (turn * 1000 + number, "x" * (number % 50)))
+                    connection.execute("SELECT name FROM item WHERE id = %s", (turn * 1000 + number,))
+            for _ in range(500):
+                account.add("INSERT INSERT INTO item VALUES (?)", begin, rows=1)
+                account.add("SELECT SELECT name FROM item WHERE id = ?", begin, rows=1)
+
+
 def memcached(port, ready, account):
     from pymemcache.client.base import Client
     client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False)

@@ -8,6 +8,7 @@ Exit status 0: passed; 1: failed, with what was wrong on stderr; 77: cannot run 
 
 import collections
 import json
+import math
 import os
 import pathlib
 import signal
@@ -35,7 +36,8 @@ def record(protocol, stack, started):
     """Attaches to the client, or to the server where that is the subject, lets the client make its calls, and returns (calls, export)."""
     truth = stack.directory / "calls.jsonl"
     ready = stack.directory / "connected"
-    client = stack.start("client", [PYTHON, ROOT / "tests" / "protocols" / "clients.py", protocol, started.port, truth, ready, started.authority],
+    program = started.client or [PYTHON, ROOT / "tests" / "protocols" / "clients.py", protocol]
+    client = stack.start("client", [*program, started.port, truth, ready, started.authority], environment=started.environment,
                          stop_signal=signal.SIGKILL)
     servers.wait_for(ready.exists, client, "the client has not connected")
     subject = started.process if started.is_subject else client
@@ -57,7 +59,7 @@ def compare(calls, found, name_of):
     right, wrong = 0, []
     for call in calls:
         same = by_name[call["name"]]
-        fits = [one for one in same if call["begin"] - TOLERANCE_NS <= one["begin"] and one["end"] <= call["end"] + TOLERANCE_NS]
+        fits = [one for one in same if call["begin"] - TOLERANCE_NS <= one["begin"] and (one["end"] or math.inf) <= call["end"] + TOLERANCE_NS]
         if not fits:
             wrong.append(f"not found: {call}")
             continue

@@ -27,6 +27,8 @@ class Started:
     is_subject: bool = False  # recorded is the server, not the client
     options: tuple = ()       # of record
     authority: str = ""       # file: of the certificates, where it speaks TLS
+    client: tuple = ()        # another than that of clients.py; it gets the same arguments but for the protocol
+    environment: dict = dataclasses.field(default_factory=dict)  # of the client
 
 
 def wait_for(holds, process, what, seconds=60):
@@ -114,6 +116,26 @@ def redis_tls(stack):
     return Started(redis.process, redis.port, authority=authority)
 
 
+def redis_pipeline(stack):
+    need("redis")
+    redis = stores.Redis(stack)
+    return Started(redis.process, redis.port)
+
+
+def redis_pipeline_node(stack):
+    packages = HERE.parents[1] / "build" / "node"
+    if not (packages / "node_modules" / "ioredis").exists():
+        raise Missing("the Node packages are not installed (scripts/setup)")
+    redis = stores.Redis(stack)
+    return Started(redis.process, redis.port, client=(program("node"), HERE / "pipeline_client.js"), environment={"NODE_PACKAGES": packages})
+
+
+def postgres_pipeline(stack):
+    need("psycopg")
+    postgres = stores.Postgres(stack)
+    return Started(postgres.process, postgres.port)
+
+
 def memcached(stack):
     need("pymemcache")
     port = free_port()
@@ -186,4 +208,5 @@ def kafka(stack):
 
 
 START = {start.__name__: start for start in (http2, http2_server, websocket, websocket_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka,
-                                                 mysql_tls, redis_tls, rabbitmq_tls)}
+                                                 mysql_tls, redis_tls, rabbitmq_tls, redis_pipeline,
+                                                 redis_pipeline_node, postgres_pipeline)}

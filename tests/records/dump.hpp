@@ -109,6 +109,12 @@ public:
              << " connection=" << plain.connection << " head=" << plain.head.size() << " tail=" << plain.tail.size();
         lines.push_back(line.str());
     }
+    void on(const event::Payload& piece) override {
+        std::ostringstream line;
+        line << "payload socket=" << number(piece.socket) << (piece.operation == TS_OPERATION_READ ? " read" : " write")
+             << " position=" << piece.position << ' ' << quoted(piece.bytes);
+        lines.push_back(line.str());
+    }
     void on(const event::EngineName& name) override {
         std::ostringstream line;
         line << (name.subject == TS_ENGINE_DATABASE ? "database" : "statement") << " entered=" << to_ns(name.entered)

@@ -51,6 +51,12 @@ public:
         pad();
         append(&context, context != 0 ? sizeof(context) : 0);
     }
+    void payload(ts_payload record, std::string_view bytes) {
+        record.bytes = static_cast<__u16>(bytes.size());
+        begin(record, TS_EVENT_PAYLOAD, bytes.size());
+        append(bytes.data(), bytes.size());
+        pad();
+    }
     void plaintext(ts_plaintext record, std::string_view head = {}, std::string_view tail = {}) {
         record.head_bytes = static_cast<__u16>(head.size());
         record.tail_bytes = static_cast<__u16>(tail.size());

@@ -63,6 +63,7 @@ struct Analysis::Flow final : event::Consumer {
         aggregate.calls(call.counts);
         connections.on(call);
     }
+    void on(const event::Payload& piece) override { connections.on(piece); }
     void on(const event::OffCpu& off) override { attribution.on(off); }
     void on(const event::Arrival& arrival) override { connections.on(arrival); }
     void on(const event::Socket& socket) override { connections.on(socket); }

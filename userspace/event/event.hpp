@@ -40,6 +40,15 @@ struct Call {
     std::uint64_t number = 0;  ///< names the record for a consumer that wants to find it again (redact/); 0: it has no name
 };
 
+/// More of what a call moved that comes next, from between its head and its tail.
+struct Payload {
+    SocketId socket;
+    ts_operation operation;  ///< READ or WRITE
+    std::uint64_t position;  ///< of the first byte
+    Bytes bytes;
+    std::uint64_t number = 0;  ///< as of Call
+};
+
 struct OffCpu {
     Instant off;
     Instant woken;
@@ -207,6 +216,7 @@ class Consumer {
 public:
     virtual ~Consumer() = default;
     virtual void on(const Call&) = 0;
+    virtual void on(const Payload&) = 0;
     virtual void on(const OffCpu&) = 0;
     virtual void on(const Arrival&) = 0;
     virtual void on(const Socket&) = 0;

@@ -1,11 +1,12 @@
 #include "event/record.hpp"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+
+#include "event/printed.hpp"
 
 namespace timesink::event {
 namespace {
@@ -26,6 +27,8 @@ std::size_t smallest_size(std::uint16_t kind) {
     switch (kind) {
         case TS_EVENT_CALL:
             return sizeof(ts_call);
+        case TS_EVENT_PAYLOAD:
+            return sizeof(ts_payload);
         case TS_EVENT_OFF_CPU:
             return sizeof(ts_off_cpu);
         case TS_EVENT_ARRIVAL:
@@ -88,6 +91,11 @@ bool is_sound(const ts_call& call, std::size_t size) {
     const auto* counts = reinterpret_cast<const ts_call_count*>(&call + 1);
     return std::all_of(counts, counts + call.counts,
                        [](const ts_call_count& count) { return count.call_class < TS_CLASS_COUNT; });
+}
+
+bool is_sound(const ts_payload& piece) {
+    return piece.bytes > 0 && sizeof(ts_payload) + piece.bytes <= piece.head.size && piece.entered <= piece.head.time &&
+           piece.position <= kLastPosition && (piece.operation == TS_OPERATION_READ || piece.operation == TS_OPERATION_WRITE);
 }
 
 bool is_sound(const ts_off_cpu& off_cpu) {
@@ -175,6 +183,15 @@ Call typed(const ts_call& call) {
     };
 }
 
+Payload typed(const ts_payload& piece) {
+    return Payload{
+        .socket = SocketId{piece.socket},
+        .operation = static_cast<ts_operation>(piece.operation),
+        .position = piece.position,
+        .bytes = {reinterpret_cast<const std::byte*>(&piece + 1), piece.bytes},
+    };
+}
+
 OffCpu typed(const ts_off_cpu& off_cpu) {
     return OffCpu{
         .off = instant_from_ns(off_cpu.off),
@@ -242,42 +259,6 @@ EngineCall typed(const ts_engine_call& call) {
     };
 }
 
-/// A client of a dual-stack server appears there as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) and at its own end as a.b.c.d. One
-/// spelling, or the two ends of one connection would not be recognised.
-std::string printed_address(std::uint16_t family, const __u8 (&address)[16]) {
-    static constexpr __u8 kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    char text[INET6_ADDRSTRLEN] = "";
-    if (family == AF_INET) {
-        inet_ntop(AF_INET, address, text, sizeof(text));
-    } else if (family == AF_INET6 && std::memcmp(address, kMapped, sizeof(kMapped)) == 0) {
-        inet_ntop(AF_INET, address + sizeof(kMapped), text, sizeof(text));
-    } else if (family == AF_INET6) {
-        inet_ntop(AF_INET6, address, text, sizeof(text));
-    }
-    return text;
-}
-
-/// A path may hold any byte but NUL; what is printed must be one line of valid UTF-8, so everything beyond printable ASCII is
-/// \xNN.
-std::string printed_path(const char (&path)[108]) {
-    static constexpr char kDigits[] = "0123456789abcdef";
-    const bool abstract = path[0] == '\0';
-    const char* begin = path + (abstract ? 1 : 0);
-    const char* end = std::find(begin, path + sizeof(path), '\0');
-    std::string printed = abstract && begin != end ? "@" : "";
-    for (const char* at = begin; at != end; ++at) {
-        const auto byte = static_cast<unsigned char>(*at);
-        if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
-            printed += *at;
-        } else {
-            printed += "\\x";
-            printed += kDigits[byte >> 4];
-            printed += kDigits[byte & 15];
-        }
-    }
-    return printed;
-}
-
 Socket typed(const ts_socket& socket) {
     Socket typed{
         .at = instant_from_ns(socket.head.time),
@@ -320,6 +301,14 @@ Task typed(const ts_task& task) {
     };
 }
 
+/// Of a call: a piece of its payload stands where it does.
+Instant order_key(std::uint8_t operation, Instant entered, Instant time, Duration lateness) {
+    if (operation != TS_OPERATION_WRITE && operation != TS_OPERATION_CONNECT) {
+        return time;
+    }
+    return time - entered <= lateness ? entered : time;
+}
+
 }  // namespace
 
 std::optional<ts_event_head> read_head(Bytes bytes) {
@@ -347,6 +336,9 @@ Validity check(Bytes record) {
     switch (head.kind) {
         case TS_EVENT_CALL:
             sound = is_sound(as<ts_call>(record), head.size);
+            break;
+        case TS_EVENT_PAYLOAD:
+            sound = is_sound(as<ts_payload>(record));
             break;
         case TS_EVENT_OFF_CPU:
             sound = is_sound(as<ts_off_cpu>(record));
@@ -393,15 +385,15 @@ Instant order_key(Bytes record, Duration lateness) {
     if (head.kind == TS_EVENT_LOSS) {
         return std::max(instant_from_ns(as<ts_loss>(record).first), time - lateness);
     }
+    if (head.kind == TS_EVENT_PAYLOAD) {
+        const auto& piece = as<ts_payload>(record);
+        return order_key(piece.operation, instant_from_ns(piece.entered), time, lateness);
+    }
     if (head.kind != TS_EVENT_CALL) {
         return time;
     }
     const auto& call = as<ts_call>(record);
-    if (call.operation != TS_OPERATION_WRITE && call.operation != TS_OPERATION_CONNECT) {
-        return time;
-    }
-    const Instant entered = instant_from_ns(call.entered);
-    return time - entered <= lateness ? entered : time;
+    return order_key(call.operation, instant_from_ns(call.entered), time, lateness);
 }
 
 void hand_on(Bytes record, Consumer& consumer) {
@@ -409,6 +401,9 @@ void hand_on(Bytes record, Consumer& consumer) {
     switch (head.kind) {
         case TS_EVENT_CALL:
             consumer.on(typed(as<ts_call>(record)));
+            break;
+        case TS_EVENT_PAYLOAD:
+            consumer.on(typed(as<ts_payload>(record)));
             break;
         case TS_EVENT_OFF_CPU:
             consumer.on(typed(as<ts_off_cpu>(record)));

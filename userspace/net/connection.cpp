@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "proto/opaque/opaque.hpp"
 #include "proto/tls/tls.hpp"
@@ -267,20 +268,19 @@ void Connection::transfer(const event::Call& call) {
 void Connection::take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call, Origin origin) {
     const std::uint64_t begin = stream(read).expected;
     const std::uint64_t end = begin + length;
-    const std::uint64_t captured = head.size() + tail.size();
+    const std::uint64_t middle_end = end - tail.size();
+    const std::vector<Piece> pieces = std::exchange(stream(read).pieces, {});
     if (sink_.redacts()) {
         sink_.passed(*this, read, begin, head.size(), origin);
+        pass_pieces(read, begin + head.size(), middle_end, pieces);
         sink_.passed(*this, read, end - tail.size(), tail.size(), {origin.number, origin.offset + length - tail.size()});
     }
     if (!head.empty()) {
         feed(read, begin, head, ends_call && head.size() == length);
     }
-    if (captured < length) {
-        summary_.bytes_not_captured += length - captured;
-        skip(read, begin + head.size(), end - tail.size());
-    }
+    take_pieces(read, middle_end, pieces);
     if (!tail.empty()) {
-        feed(read, end - tail.size(), tail, ends_call);
+        feed(read, middle_end, tail, ends_call);
     }
 }
 

@@ -76,6 +76,8 @@ public:
     /// Tells a connection that is known by its calls only who its ends are. Does nothing when that is known.
     void introduce(const event::Socket& socket);
     void on(const event::Call& call);
+    /// Kept for the call that comes next in its direction; what no call has moved, or what nobody reads, is dropped.
+    void on(const event::Payload& piece);
     /// What the TLS library of this connection took or gave: from the first on, these are the bytes that parsers see, at
     /// positions of their own. Precondition: it is this connection's.
     void on(const event::Plaintext& plain);
@@ -107,11 +109,18 @@ public:
     [[nodiscard]] std::uint64_t position(proto::Direction direction) const;
 
 private:
+    /// Captured from within what a call moves.
+    struct Piece {
+        std::uint64_t position;
+        std::vector<std::byte> bytes;
+        std::uint64_t number;  ///< of its event
+    };
     struct Stream {
         std::uint64_t expected = 0;   // position of the next byte
         std::uint64_t held_from = 0;  // position of held.front()
         std::vector<std::byte> held;  // what the parser asked to see again
         ByteTimes times;
+        std::vector<Piece> pieces;  // of the call that comes next
         bool finished = false;
         bool astray = false;  // bytes were lost, and no message has begun since
     };
@@ -132,6 +141,9 @@ private:
     void send_what_waited(const event::Call& call);
     void send(const std::vector<TlsLayer::Sent>& pieces);
     void take(bool read, std::uint64_t length, event::Bytes head, event::Bytes tail, bool ends_call, Origin origin);
+    void take_pieces(bool read, std::uint64_t end, const std::vector<Piece>& pieces);
+    void pass_pieces(bool read, std::uint64_t begin, std::uint64_t end, const std::vector<Piece>& pieces);
+    void miss(bool read, std::uint64_t end);
     void feed(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);
     void skip(bool read, std::uint64_t begin, std::uint64_t end);
     void parse(bool read, std::uint64_t position, event::Bytes bytes, bool ends_call);

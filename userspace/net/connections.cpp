@@ -58,6 +58,13 @@ void Connections::on(const event::Call& call) {
     }
 }
 
+/// Of a connection that is met for the first time with the call itself, it is missing.
+void Connections::on(const event::Payload& piece) {
+    if (Connection* const found = find(piece.socket)) {
+        found->on(piece);
+    }
+}
+
 /// The name is 64 random bits that the client chose and both ends keep, so it is right by itself. Both ends may be targets,
 /// though: then the process decides, and where both are in one, none is taken.
 void Connections::on(const event::Plaintext& plain) {

@@ -19,6 +19,7 @@ public:
 
     void on(const event::Socket& socket);
     void on(const event::Call& call);
+    void on(const event::Payload& piece);
     /// Goes to the connection that it names. What no connection is found for, or more than one, is nobody's.
     void on(const event::Plaintext& plain);
     void on(const event::Arrival& arrival);

@@ -90,6 +90,10 @@ void find_payload(Held& held, std::uint16_t kind) {
         held.tail_bytes = call.tail_bytes;
         held.context_bytes = (call.flags & TS_CALL_CONTEXT) != 0 ? sizeof(std::uint64_t) : 0;
         held.moved = call.result > 0 ? static_cast<std::uint64_t>(call.result) : 0;
+    } else if (kind == TS_EVENT_PAYLOAD) {
+        held.payload_begin = sizeof(ts_payload);
+        held.head_bytes = as<ts_payload>(held.record).bytes;
+        held.moved = held.head_bytes;
     } else if (kind == TS_EVENT_PLAINTEXT) {
         const auto& plain = as<ts_plaintext>(held.record);
         held.payload_begin = sizeof(ts_plaintext);

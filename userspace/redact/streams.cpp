@@ -34,6 +34,12 @@ void Streams::on(const event::Call& call) {
     connections_.on(numbered);
 }
 
+void Streams::on(const event::Payload& piece) {
+    event::Payload numbered = piece;
+    numbered.number = number_;
+    connections_.on(numbered);
+}
+
 void Streams::on(const event::Plaintext& plain) {
     event::Plaintext numbered = plain;
     numbered.number = number_;

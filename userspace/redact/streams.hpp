@@ -20,6 +20,7 @@ public:
     Streams(Put put, const Secret& secret) : put_(std::move(put)), secret_(secret), connections_(*this, *this) {}
 
     void on(const event::Call& call) override;
+    void on(const event::Payload& piece) override;
     void on(const event::OffCpu&) override {}
     /// What has arrived may still be read once the connection is gone.
     void on(const event::Arrival& arrival) override { connections_.on(arrival); }

@@ -40,9 +40,9 @@ using __s32 = std::int32_t;
 
 #define TS_ABI_MAJOR 1
 #define TS_ABI_MINOR                                                                                                   \
-	6 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
+	7 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
 	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL;                                    \
-	   * 6: ts_socket_state.error, the context of a connect */
+	   * 6: ts_socket_state.error, the context of a connect; 7: TS_EVENT_PAYLOAD */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -68,6 +68,7 @@ enum ts_event_kind {
 	TS_EVENT_ENGINE_NAME =
 		15, /* struct ts_engine_name: an embedded database was opened, a statement prepared (1.5) */
 	TS_EVENT_ENGINE_CALL = 16, /* struct ts_engine_call: an execution in the process began, or is over (1.5) */
+	TS_EVENT_PAYLOAD = 17,	   /* struct ts_payload: more of what a call moved, ahead of its TS_EVENT_CALL (1.7) */
 	/* from live/ */
 	TS_EVENT_WATERMARK = 64, /* struct ts_watermark: everything older than head.time has been delivered */
 	TS_EVENT_FACT = 65,	 /* struct ts_fact: something the analysis must know, as JSON */
@@ -168,6 +169,23 @@ struct ts_call {
 	__u8 reserved[3];
 };
 TS_ASSERT_SIZE(struct ts_call, 88);
+
+/*
+ * Written ahead of the TS_EVENT_CALL of a call that moved many messages at once, in ascending order of position: bytes
+ * between those that the call's own record has of its begin and of its end. Followed by `bytes` payload bytes, then
+ * zeros up to a multiple of 8. Pieces that could not be written are missing: there is a gap then.
+ */
+struct ts_payload {
+	struct ts_event_head head; /* time: exit of the call */
+	TS_U64 entered;		   /* as of the call */
+	TS_U64 socket;
+	TS_U64 position; /* of the first byte, in its direction */
+	__u32 pid;
+	__u16 bytes;
+	__u8 operation; /* TS_OPERATION_READ, TS_OPERATION_WRITE */
+	__u8 reserved;
+};
+TS_ASSERT_SIZE(struct ts_payload, 56);
 
 enum ts_off_cpu_state {
 	TS_OFF_PREEMPTED = 0,	    /* still runnable: woken == off */

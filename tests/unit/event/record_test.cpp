@@ -374,6 +374,52 @@ TEST(Record, PlaintextThatContradictsItselfIsMalformed) {
     EXPECT_EQ(check(bytes), Validity::malformed);
 }
 
+ts_payload payload(ts_operation operation) {
+    ts_payload piece{};
+    piece.head = records::head(9, 0, 8);
+    piece.entered = 4;
+    piece.socket = 3;
+    piece.position = 100;
+    piece.operation = static_cast<__u8>(operation);
+    return piece;
+}
+
+TEST(Record, PayloadStandsWhereItsCallDoes) {
+    Stream stream;
+    stream.payload(payload(TS_OPERATION_WRITE), "more");
+    EXPECT_EQ(decoded(stream), "payload socket=3 write position=100 \"more\"");
+    const auto key = [](ts_operation operation) {
+        Stream one;
+        one.payload(payload(operation), "more");
+        return to_ns(order_key(one.take(), Duration(100)));
+    };
+    EXPECT_EQ(key(TS_OPERATION_WRITE), 4);
+    EXPECT_EQ(key(TS_OPERATION_READ), 9);
+}
+
+TEST(Record, PayloadThatContradictsItselfIsMalformed) {
+    const auto validity = [](ts_payload piece, std::string_view bytes) {
+        Stream stream;
+        stream.payload(piece, bytes);
+        return check(stream.take());
+    };
+    EXPECT_EQ(validity(payload(TS_OPERATION_READ), "more"), Validity::valid);
+    EXPECT_EQ(validity(payload(TS_OPERATION_READ), ""), Validity::malformed);
+    EXPECT_EQ(validity(payload(TS_OPERATION_CLOSE), "more"), Validity::malformed);
+    ts_payload late = payload(TS_OPERATION_READ);
+    late.entered = 10;
+    EXPECT_EQ(validity(late, "more"), Validity::malformed);
+    ts_payload far = payload(TS_OPERATION_READ);
+    far.position = std::uint64_t{1} << 63;
+    EXPECT_EQ(validity(far, "more"), Validity::malformed);
+    Stream stream;
+    stream.payload(payload(TS_OPERATION_READ), "more");
+    auto bytes = stream.take();
+    const std::uint16_t more = 500;
+    std::memcpy(bytes.data() + offsetof(ts_payload, bytes), &more, sizeof(more));
+    EXPECT_EQ(check(bytes), Validity::malformed);
+}
+
 ts_engine_name engine_name(ts_engine_subject subject) {
     ts_engine_name name{};
     name.head = records::head(9, 0, 8);

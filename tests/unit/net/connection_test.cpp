@@ -255,6 +255,65 @@ TEST_F(ConnectionTest, WhatNoParserKnowsIsTurns) {
     EXPECT_THAT(diary_.lines, ::testing::Contains("! 0 5/6/7"));
 }
 
+/// Ten requests in one call, of which a head, a tail of ten bytes, and pieces were captured.
+class PiecesTest : public ConnectionTest {
+protected:
+    PiecesTest() {
+        for (int request = 0; request < 10; ++request) {
+            text_ += kGet;
+        }
+    }
+    void piece(std::size_t from, std::size_t to, ts_operation operation = TS_OPERATION_READ) {
+        connection_.on(event::Payload{
+            .socket = SocketId{1}, .operation = operation, .position = from, .bytes = bytes_of(text_).subspan(from, to - from)});
+    }
+    std::ptrdiff_t requests() {
+        const auto length = static_cast<std::int64_t>(text_.size());
+        transfer(connection_, TS_OPERATION_READ, 0, text_.substr(0, 40), 1, 2, length, text_.substr(text_.size() - 10));
+        return std::count_if(diary_.lines.begin(), diary_.lines.end(),
+                             [](const std::string& line) { return line.starts_with("?. "); });
+    }
+    std::string text_;
+    Connection connection_{socket(1, TS_SOCKET_PASSIVE), false, diary_};
+};
+
+TEST_F(PiecesTest, WithoutThemTheMiddleIsMissing) {
+    EXPECT_EQ(requests(), 1);
+    EXPECT_EQ(connection_.summary().bytes_not_captured, text_.size() - 50);
+}
+
+TEST_F(PiecesTest, TheyFillTheMiddleOfTheirCall) {
+    piece(40, 100);
+    piece(0, 10, TS_OPERATION_WRITE);  // of a call in the other direction that is under way
+    piece(100, text_.size() - 10);
+    EXPECT_EQ(requests(), 10);
+    EXPECT_EQ(connection_.summary().bytes_not_captured, 0);
+}
+
+TEST_F(PiecesTest, OneThatIsMissingIsAGap) {
+    piece(40, 100);
+    piece(120, text_.size() - 10);
+    EXPECT_LT(requests(), 10);
+    EXPECT_EQ(connection_.summary().bytes_not_captured, 20);
+}
+
+TEST_F(PiecesTest, ThoseThatDoNotFitAreDropped) {
+    piece(30, 100);           // into the head
+    piece(40, text_.size());  // into the tail
+    piece(40, 100);
+    piece(90, text_.size() - 10);  // into the piece before
+    EXPECT_LT(requests(), 10);
+    EXPECT_EQ(connection_.summary().bytes_not_captured, text_.size() - 10 - 100);
+}
+
+TEST_F(PiecesTest, ThoseOfCallsWhoseRecordsWereLostGiveWay) {
+    for (int other = 0; other < 1000; ++other) {
+        piece(0, 10);
+    }
+    piece(40, text_.size() - 10);
+    EXPECT_EQ(requests(), 10);
+}
+
 TEST_F(ConnectionTest, AnInheritedSocketShowsItsRoleByWhoAsks) {
     Connection server(socket(2, TS_SOCKET_SEEN, 1), false, diary_);
     transfer(server, TS_OPERATION_READ, 0, kGet, 1, 2);

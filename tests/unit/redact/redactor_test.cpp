@@ -176,6 +176,32 @@ TEST(Redactor, KeepsTheEndOfAResultWhoseMiddleWasNotCaptured) {
     EXPECT_NE(out.find(end), std::string::npos);
 }
 
+TEST(Redactor, MasksPiecesAsTheirCall) {
+    std::string commands;
+    for (int command = 0; command < 10; ++command) {
+        commands += "*3\r\n$3\r\nSET\r\n$4\r\nname\r\n$6\r\ns3cret\r\n";
+    }
+    constexpr std::size_t kHead = 50;
+    constexpr std::size_t kTail = 20;
+    Conversation talk(false);
+    ts_payload piece{};
+    piece.head = records::head(talk.next_time(), 0, 11);
+    piece.entered = piece.head.time;
+    piece.socket = kSocket;
+    piece.position = kHead;
+    piece.operation = TS_OPERATION_WRITE;
+    talk.stream().payload(piece, std::string_view(commands).substr(kHead, commands.size() - kHead - kTail));
+    talk.client(commands, kHead, kTail);
+    const std::string out = checked(talk);
+    EXPECT_EQ(out.find("s3cret"), std::string::npos);
+    std::size_t kept = 0;
+    for (std::size_t at = out.find("SET\r\n$4\r\nname\r\n$6\r\nxxxxxx"); at != std::string::npos;
+         at = out.find("SET\r\n$4\r\nname\r\n$6\r\nxxxxxx", at + 1)) {
+        ++kept;
+    }
+    EXPECT_GE(kept, 8U) << "all but those that are in two records";
+}
+
 TEST(Redactor, MasksWhatNobodyUnderstands) {
     Conversation talk(true);
     talk.client("\x01\x02 s3cret of an unknown protocol");
