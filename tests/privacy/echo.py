@@ -28,6 +28,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer(b"got", self.back())
 
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer(b"", self.back())
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.path.endswith("/chat/completions"):

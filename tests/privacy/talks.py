@@ -200,6 +200,57 @@ def redis(port, secrets, _, ready=None):
                 pass
 
 
+def pipeline(port, secrets, _, ready=None):
+    """What of a large call is captured in pieces."""
+    import redis as library
+    client = library.Redis(port=port)
+    client.ping()
+    ready()
+    for _ in range(ROUNDS):
+        with client.pipeline(transaction=False) as several:
+            for number in range(1000):
+                several.set(f"user:{number}", secrets.plant("value"))
+                several.get(f"user:{number}")
+            several.execute()
+
+
+def s3(port, secrets, directory, ready=None):
+    """Keys, metadata, contents, credentials, and what a presigned address is signed with."""
+    import logging
+    import boto3
+    import botocore.config
+    logging.disable(logging.CRITICAL)
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", aws_access_key_id="reader",
+                          aws_secret_access_key="a secret that signs", aws_session_token=secrets.plant("token"),
+                          config=botocore.config.Config(s3={"addressing_style": "path"}, signature_version="s3v4", retries={"total_max_attempts": 1}))
+    session = requests_session()
+    ready()
+    for _ in range(ROUNDS):
+        names = {"Bucket": "pictures", "Key": f"people/{secrets.plant('key')}@example.com"}
+        for call in (lambda: client.put_object(**names, Body=secrets.plant("body").encode(), Metadata={"owner": secrets.plant("metadata")}),
+                     lambda: client.get_object(**names)["Body"].read(), lambda: client.list_objects_v2(Bucket="pictures", Prefix=secrets.plant("prefix"))):
+            try:
+                call()
+            except Exception:  # the double answers what it was told, which is no list of objects
+                pass
+        signed = client.generate_presigned_url("get_object", Params=names)
+        secrets.bytes["signature"] = signed.partition("X-Amz-Signature=")[2][:64].encode()
+        Closing(session).get(signed)
+
+
+def sqlite(_, secrets, directory, ready=None):
+    """The text of statements: what is bound is not read at all."""
+    import sqlite3
+    ready()
+    for number in range(ROUNDS):
+        with sqlite3.connect(directory / f"{number}{time.monotonic_ns()}.db") as connection:
+            connection.execute("CREATE TABLE person (id int PRIMARY KEY, email text, phone int)")
+            connection.execute(f"INSERT INTO person VALUES ({number}, '{secrets.plant('literal')}', {secrets.number('number')}) -- {secrets.plant('comment')}")
+            connection.execute(f"SELECT x'{secrets.plant('blob').encode().hex()}', \"zq\" || '{secrets.plant('second')}' /* {secrets.plant('remark')} */").fetchall()
+            connection.execute(f"PRAGMA user_version = {number}")
+    secrets.bytes["blob"] = secrets.bytes["blob"].hex().encode()
+
+
 def memcached(port, secrets, _, ready=None):
     from pymemcache.client.base import Client
     client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False)
@@ -287,7 +338,7 @@ def start_certified(stack):
 def start(protocol, stack):
     import servers
     from testbed import stores
-    if protocol in ("http", "http_server", "llm", "unknown"):
+    if protocol in ("http", "http_server", "llm", "s3", "unknown"):
         return echo_server(stack, protocol == "http_server")
     if protocol == "tls":
         _, certificate, key = start_certified(stack).certify(stack.directory)
@@ -298,13 +349,15 @@ def start(protocol, stack):
         return servers.Started(None, made.start_server("postgres", stack, certificate, key))
     if protocol == "postgres":
         return servers.Started(None, stores.Postgres(stack).port)
-    if protocol == "redis":
+    if protocol == "sqlite":
+        return servers.Started(None, 0)
+    if protocol in ("redis", "pipeline"):
         return servers.Started(None, stores.Redis(stack).port)
     return servers.START[protocol](stack)
 
 
 TALKS = {"http": http, "http_server": http, "http2": http2, "grpc": grpc, "websocket": websocket, "postgres": postgres, "mysql": mysql, "redis": redis,
-         "memcached": memcached, "mongodb": mongodb, "rabbitmq": rabbitmq, "kafka": kafka, "tls": tls, "tls_postgres": tls_postgres, "llm": llm,
+         "memcached": memcached, "mongodb": mongodb, "rabbitmq": rabbitmq, "kafka": kafka, "pipeline": pipeline, "s3": s3, "sqlite": sqlite, "tls": tls, "tls_postgres": tls_postgres, "llm": llm,
          "unknown": unknown}
 
 
