@@ -207,6 +207,33 @@ TS_SHARED __u64 ts_go_context_of_call(struct ts_thread *thread, const struct ts_
 	return name;
 }
 
+/* netFD: poll.FD, then family and type; poll.FD: fdMutex (16 bytes), then the descriptor. Unchanged from 1.17 to 1.26.
+ */
+struct ts_go_descriptor {
+	__u64 state;
+	__u64 semaphores;
+	__u64 descriptor;
+	__u64 rest_of_poll[4];
+	__u64 family;
+	__u64 type;
+};
+
+/* The descriptor of a net.Conn's TCP or unix connection, below TLS too; -1: it is something else. */
+static __always_inline __s32 ts_go_descriptor_of(__u64 connection)
+{
+	struct ts_go_descriptor found = {};
+
+	/* *net.TCPConn begins with a pointer to its netFD, *tls.Conn with the net.Conn below it: table, then object. */
+	for (int i = 0; i < 2; i++) {
+		if (!bpf_probe_read_user(&found, sizeof(found), (void *)ts_read_word(connection)) &&
+		    (found.family == AF_INET || found.family == AF_INET6 || found.family == AF_UNIX) &&
+		    found.type == SOCK_STREAM && found.descriptor <= 0x7fffffff)
+			return found.descriptor;
+		connection = ts_read_word(connection + 8);
+	}
+	return -1;
+}
+
 /* It has ended, or runs another program now. */
 static __always_inline void ts_go_gone(__u32 pid)
 {

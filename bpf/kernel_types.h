@@ -83,6 +83,7 @@ struct task_struct {
 /* x86-64; the registers of a system call's arguments survive until its exit. */
 struct pt_regs {
 	unsigned long bx;
+	unsigned long r14;
 	unsigned long r10;
 	unsigned long r9;
 	unsigned long r8;

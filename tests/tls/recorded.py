@@ -1,6 +1,6 @@
 """Records a real client that calls a real server over TLS, and holds what timesink found against the client's own account of its calls.
 
-    recorded.py sync|asynchronous|node|postgres|crowd|node_crowd|older
+    recorded.py sync|asynchronous|node|postgres|crowd|node_crowd|older|gnutls|go|go_http2|go_server|go_server_http2
 
 Certificates are of an authority that openssl makes for the run. Wanted: 99.9 % of the calls found by name and outcome. `late` counts those that lie more than
 1 ms outside the client's own times: at 64 in flight on two CPUs the client's clock is read late, so it is printed, and judged where one thread calls. Where
@@ -11,9 +11,11 @@ import collections
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -33,8 +35,10 @@ from testbed.certificates import certify  # noqa: E402
 from testbed.processes import Stack, StackError, exit_on_sigterm, free_port  # noqa: E402
 
 WANTED = 0.999
+CALLS = 100
 TOLERANCE_NS = 1_000_000
-CLIENTS = ("sync", "asynchronous", "node", "postgres", "crowd", "node_crowd", "older")
+GO = {"go": "http1", "go_http2": "http2", "go_server": "http1", "go_server_http2": "http2"}  # by test: what the client speaks
+CLIENTS = ("sync", "asynchronous", "node", "postgres", "crowd", "node_crowd", "older", "gnutls", *GO)
 
 
 def start_server(client, stack, certificate, key):
@@ -61,26 +65,67 @@ def wait_for(holds, process, what):
         time.sleep(0.02)
 
 
+def built(stack, name):
+    """A program of Go, stripped."""
+    program = stack.directory / name
+    made = subprocess.run(["go", "build", "-ldflags=-s -w", "-o", str(program), str(HERE / f"{name}.go")], capture_output=True, text=True,
+                          env={**os.environ, "GOCACHE": str(ROOT / "build" / "go" / "cache"), "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOENV": "off"})
+    if made.returncode != 0:
+        raise StackError(f"{name}.go cannot be built:\n{made.stderr}")
+    return program
+
+
+def wget(stack, port, authority, truth):
+    """GnuTLS's, which reads its addresses from a pipe, so that it can be attached to before; its calls, of which it tells no times."""
+    pipe = stack.directory / "addresses"
+    os.mkfifo(pipe)
+    paths = [path for number in range(CALLS) for path in (f"/items/{number}", "/big")]
+    client = stack.start("client", [shutil.which("wget"), "-q", "-O", "/dev/null", f"--ca-certificate={authority}", "-i", pipe])
+    calls = [{"name": "GET /items/{id}" if "items" in path else "GET /big", "begin": 0, "end": 1 << 63, "status": 200, "error": None, "local": None, "remote": None}
+             for path in paths]
+    truth.write_text("".join(json.dumps(call) + "\n" for call in calls))
+    return client, lambda: pipe.write_text("".join(f"https://localhost:{port}{path}\n" for path in paths))
+
+
 def record(client, stack):
     """Attaches to the client, lets it make its calls, and returns (its account, what was found)."""
     authority, certificate, key = certify(stack.directory)
-    port = start_server(client, stack, certificate, key)
+    subject = None
+    if client.startswith("go_"):
+        port = free_port()
+        server = stack.start("server", [built(stack, "server"), port, certificate, key]).wait_for_port(port)
+        subject = server if client.startswith("go_server") else None
+    else:
+        port = start_server(client, stack, certificate, key)
     truth, ready = stack.directory / "calls.jsonl", stack.directory / "connected"
-    if client.startswith("node"):
+    begin = pathlib.Path(f"{ready}.go").touch
+    if client == "gnutls":
+        caller, begin = wget(stack, port, authority, truth)
+        ready.touch()
+    elif client.startswith("node"):
         command, environment = [shutil.which("node"), HERE / "client.js", client, port, truth, ready], {"NODE_EXTRA_CA_CERTS": str(authority)}
+    elif client in GO:
+        command, environment = [built(stack, "client"), GO[client], port, authority, truth, ready], {}
     else:
         command, environment = [PYTHON, HERE / "clients.py", client, port, authority, truth, ready], {}
-    caller = stack.start("client", command, stop_signal=signal.SIGKILL, environment=environment)
+    if client != "gnutls":
+        caller = stack.start("client", command, stop_signal=signal.SIGKILL, environment=environment)
     wait_for(ready.exists, caller, "the client did not start")
-    recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=caller.pid)
-    pathlib.Path(f"{ready}.go").touch()
+    recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=(subject or caller).pid)
+    time.sleep(0.5)  # libraries and programs are looked at
+    begin()
     caller.child.wait(150)
     if caller.child.returncode != 0:
         raise StackError(f"the client failed:\n{caller.tail()}")
     recording.stop()
     calls = [json.loads(line) for line in truth.read_text().splitlines()]
-    found = [one for one in recorder.export(recording.file) if one["type"] == "exchange" and one["remote"]["port"] == port]
-    return calls, found
+    exported = recorder.export(recording.file)
+    if subject:  # its units, in the form of exchanges; paths are not routes there
+        for call in calls:
+            call["name"] = call["name"].replace("{id}", "#")
+        return calls, [dict(one, operation=one["method"], statement=re.sub("[0-9]+", "#", one["path"]), sent_ns=one["start_ns"], read_ns=one["end_ns"], housekeeping=False)
+                       for one in exported if one["type"] == "unit" and one["kind"] != "background"]
+    return calls, [one for one in exported if one["type"] == "exchange" and one["remote"]["port"] == port]
 
 
 def judge(client, calls, found):
@@ -112,7 +157,7 @@ def judge(client, calls, found):
         print(f"  {line}", file=sys.stderr)
     if not calls or right < WANTED * len(calls) or len(others) > (1 - WANTED) * len(calls) + (3 if client == "older" else 0) or elsewhere:
         raise AssertionError("too few are right")
-    if client in ("sync", "postgres", "older") and late > (1 - WANTED) * len(calls):
+    if client in ("sync", "postgres", "older", *GO) and late > (1 - WANTED) * len(calls):
         raise AssertionError("times are off")
 
 
@@ -123,6 +168,10 @@ def main(arguments):
     reason = recorder.why_not() or ("" if shutil.which("openssl") else "openssl is not installed")
     if arguments[0].startswith("node") and not shutil.which("node"):
         reason = "node is not installed"
+    if arguments[0] == "gnutls" and (not shutil.which("wget") or "+ssl/gnutls" not in subprocess.run(["wget", "--version"], capture_output=True, text=True).stdout):
+        reason = "there is no wget with GnuTLS"
+    if arguments[0] in GO and not shutil.which("go"):
+        reason = "no Go toolchain is installed"
     if reason:
         print(f"SKIPPED: {reason}", file=sys.stderr)
         return SKIPPED

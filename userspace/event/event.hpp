@@ -145,13 +145,14 @@ struct Plaintext {
     ProcessId process;
     ts_operation operation;    ///< READ or WRITE
     std::uint64_t library;     ///< the library's object, an address
-    std::uint64_t connection;  ///< names the connection: of the ClientHello's random; 0: not known
+    std::uint64_t connection;  ///< names the connection: of the ClientHello's random, or `by_socket`; 0: not known
     std::uint64_t buffer;      ///< address
     std::uint64_t length;
     Bytes head;
     Bytes tail;
     ContextId context{};       ///< WRITE; zero: none, or not known
     std::uint64_t number = 0;  ///< as of Call
+    bool by_socket = false;    ///< `connection` is the id of its socket
 };
 
 /// An engine in the process opened a database or prepared a statement. Numbers are unique within the run.

@@ -223,6 +223,7 @@ Plaintext typed(const ts_plaintext& plain) {
         .head = {payload, plain.head_bytes},
         .tail = {payload + plain.head_bytes, plain.tail_bytes},
         .context = ContextId{plain.context},
+        .by_socket = (plain.flags & TS_PLAINTEXT_SOCKET) != 0,
     };
 }
 

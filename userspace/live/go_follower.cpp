@@ -80,6 +80,41 @@ void GoFollower::search(std::uint32_t pid, Process& process, std::uint64_t now) 
         status = watch_births(pid, process);
     }
     tell(pid, process, status);
+    if (go.has_tls) {
+        tell_tls(pid, watch_tls(pid, process));
+    }
+}
+
+/// What tells the connection goes first: bytes of none are dropped.
+Status GoFollower::watch_tls(std::uint32_t pid, const Process& process) {
+    const GoProcess& go = process.go;
+    if (!go.tls_read || !go.tls_copies || !go.tls_write || !go.tls_encrypts) {
+        return Error{"where crypto/tls has what it encrypts is not to be found"};
+    }
+    const std::pair<const MappedFunction*, const char*> places[] = {
+        {&*go.tls_read, "on_go_tls_read"},
+        {&*go.tls_write, "on_go_tls_write"},
+        {&*go.tls_copies, go.tls_by_reader ? "on_go_tls_reader" : "on_go_tls_copied"},
+        {&*go.tls_encrypts, "on_go_tls_encrypted"},
+    };
+    for (const auto& [function, program] : places) {
+        if (auto status = kernel_.watch(pid, process.local_pid, *function, program); !status) {
+            return status;
+        }
+    }
+    return Done{};
+}
+
+void GoFollower::tell_tls(std::uint32_t pid, const Status& status) const {
+    if (!status && status.error().errno_value == ESRCH) {
+        return;
+    }
+    Json fact{{"fact", "tls"}, {"pid", pid}, {"library", "crypto/tls"}, {"named", true}};
+    if (!status) {
+        fact["named"] = false;
+        fact["error"] = status.error().what;
+    }
+    tell_(std::move(fact));
 }
 
 /// The writers of net/http's client first: they are made by whoever first needs a connection, and write for others.

@@ -51,6 +51,8 @@ private:
     Status watch_births(std::uint32_t pid, Process& process);
     Status forget_births(std::uint32_t pid, Process& process);
     Status tell_births(std::uint32_t pid, Process& process, bool told);
+    Status watch_tls(std::uint32_t pid, const Process& process);
+    void tell_tls(std::uint32_t pid, const Status& status) const;
     void tell(std::uint32_t pid, const Process& process, const Status& status) const;
 
     KernelSide& kernel_;

@@ -52,6 +52,14 @@ GoProcess find_go(std::uint32_t local_pid) {
     process.maker = go_function_at(local_pid, mappings, found.maker);
     process.http_request = go_function_at(local_pid, mappings, found.http_request);
     process.http_writer = go_function_at(local_pid, mappings, found.http_writer);
+    process.has_tls = found.tls.there;
+    process.tls_by_reader = found.tls.by_reader;
+    if (found.tls.known()) {
+        process.tls_read = go_function_at(local_pid, mappings, found.tls.read);
+        process.tls_copies = go_function_at(local_pid, mappings, found.tls.copies);
+        process.tls_write = go_function_at(local_pid, mappings, found.tls.write);
+        process.tls_encrypts = go_function_at(local_pid, mappings, found.tls.encrypts);
+    }
     return process;
 }
 

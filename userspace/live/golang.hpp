@@ -20,6 +20,12 @@ struct GoProcess {
     std::optional<MappedFunction> maker;         ///< see runtime::Go; empty: the program has no such function
     std::optional<MappedFunction> http_request;  ///< ditto
     std::optional<MappedFunction> http_writer;   ///< ditto
+    bool has_tls = false;
+    bool tls_by_reader = false;
+    std::optional<MappedFunction> tls_read;      ///< see runtime::GoTls; these four are there together, or none is
+    std::optional<MappedFunction> tls_copies;    ///< ditto
+    std::optional<MappedFunction> tls_write;     ///< ditto
+    std::optional<MappedFunction> tls_encrypts;  ///< ditto
 };
 
 /// Reads the file of the program that the process runs, and its memory. `local_pid`: where timesink runs.

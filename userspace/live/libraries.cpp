@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "live/elf_image.hpp"
+#include "runtime/gnutls.hpp"
 #include "runtime/openssl.hpp"
 #include "timesink/abi/attach.h"
 
@@ -30,6 +31,10 @@ constexpr std::array kWatched{
     Watched{LibraryKind::tls, "SSL_read_ex", kReadWide},
     Watched{LibraryKind::tls, "SSL_write", "on_tls_write"},
     Watched{LibraryKind::tls, "SSL_write_ex", "on_tls_write_ex"},
+    // What they take and give is as of SSL_write_ex() and SSL_read(). Not the forms that give a packet, or its number.
+    Watched{LibraryKind::tls, "gnutls_record_recv", kReadDone},
+    Watched{LibraryKind::tls, "gnutls_record_recv", "on_tls_read"},
+    Watched{LibraryKind::tls, "gnutls_record_send", "on_tls_write_ex"},
     // Not the UTF-16 forms, which hardly anyone uses, nor sqlite3_prepare(), whose statements are prepared again unseen.
     Watched{LibraryKind::sqlite, "sqlite3_open", "on_sqlite_open_done"},
     Watched{LibraryKind::sqlite, "sqlite3_open_v2", "on_sqlite_open_done"},
@@ -45,11 +50,16 @@ constexpr std::array kWatched{
     Watched{LibraryKind::sqlite, "sqlite3_step", "on_sqlite_step"},
 };
 constexpr std::string_view kRandom = "SSL_get_client_random";
+constexpr std::string_view kGnutlsRandom = "gnutls_session_get_random";
 constexpr std::size_t kMostFiles = 16384;
 
 std::uint64_t cookie_of(const ElfImage& image) {
     const auto place = runtime::client_random_place(image.symbol_bytes(kRandom));
-    return place ? TS_TLS_RANDOM_KNOWN | std::uint64_t{place->through} << 16 | place->offset : 0;
+    if (place) {
+        return TS_TLS_RANDOM_KNOWN | std::uint64_t{place->through} << 16 | place->offset;
+    }
+    const auto gnutls = runtime::gnutls_random_place(image.symbol_bytes(kGnutlsRandom));
+    return gnutls ? TS_TLS_RANDOM_KNOWN | *gnutls : 0;
 }
 
 /// Both ways to read lead to one function of OpenSSL, which takes what SSL_read_ex() does. It is probed in their place where that

@@ -68,6 +68,12 @@ void Connections::on(const event::Payload& piece) {
 /// The name is 64 random bits that the client chose and both ends keep, so it is right by itself. Both ends may be targets,
 /// though: then the process decides, and where both are in one, none is taken.
 void Connections::on(const event::Plaintext& plain) {
+    if (plain.by_socket) {
+        if (Connection* const found = find(SocketId{plain.connection})) {
+            found->on(plain);
+        }
+        return;
+    }
     if (plain.connection == 0) {
         return;
     }

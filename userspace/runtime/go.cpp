@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runtime/go_image.hpp"
+#include "runtime/probe_place.hpp"
 
 namespace timesink::runtime {
 
@@ -33,9 +34,28 @@ constexpr std::array<Known, 10> kKnown{{
 /// runtime.g.sched, the same in all of them.
 constexpr std::uint32_t kScheduling = 56;
 
-enum Function : std::size_t { code_of_slot, prepares, asked_of_new, http_request, http_writer };
-constexpr std::array<std::string_view, 5> kFunctions{"runtime.systemstack", "runtime.gostartcallfn", "runtime.isSystemGoroutine",
-                                                     "net/http.(*persistConn).roundTrip", "net/http.(*persistConn).writeLoop"};
+enum Function : std::size_t {
+    code_of_slot,
+    prepares,
+    asked_of_new,
+    http_request,
+    http_writer,
+    tls_read,
+    tls_write,
+    encrypt,
+    memmove_,
+    reader_read,
+};
+constexpr std::array<std::string_view, 10> kFunctions{"runtime.systemstack",
+                                                      "runtime.gostartcallfn",
+                                                      "runtime.isSystemGoroutine",
+                                                      "net/http.(*persistConn).roundTrip",
+                                                      "net/http.(*persistConn).writeLoop",
+                                                      "crypto/tls.(*Conn).Read",
+                                                      "crypto/tls.(*Conn).writeRecordLocked",
+                                                      "crypto/tls.(*halfConn).encrypt",
+                                                      "runtime.memmove",
+                                                      "bytes.(*Reader).Read"};
 
 struct Version {
     std::uint32_t minor = 0;
@@ -57,6 +77,26 @@ std::optional<Version> release_of(std::string_view told) {
         return std::nullopt;
     }
     return version;
+}
+
+/// The place of a function's only call of another, both by their addresses in the process; 0: not to be told.
+std::uint64_t call_of(const LoadedFile& file, std::uint64_t bias, std::uint64_t caller, std::uint64_t callee) {
+    if (caller == 0 || callee == 0) {
+        return 0;
+    }
+    const auto place = only_call(file.from(caller - bias), static_cast<std::int64_t>(callee - caller));
+    return place ? caller + *place : 0;
+}
+
+GoTls find_tls(const LoadedFile& file, std::uint64_t bias, const std::vector<std::uint64_t>& entries) {
+    GoTls tls{.there = entries[tls_read] != 0, .read = entries[tls_read], .write = entries[tls_write]};
+    tls.copies = call_of(file, bias, tls.read, entries[reader_read]);
+    tls.by_reader = tls.copies != 0;
+    if (!tls.by_reader) {
+        tls.copies = call_of(file, bias, tls.read, entries[memmove_]);
+    }
+    tls.encrypts = call_of(file, bias, tls.write, entries[encrypt]);
+    return tls;
 }
 
 GoExamination unsupported(std::string version, std::string reason) {
@@ -104,7 +144,8 @@ GoExamination examine_go(std::span<const std::byte> bytes, std::uint64_t bias, c
                          .prepared = prepared ? kScheduling : 0,
                          .maker = entries[prepared ? prepares : asked_of_new],
                          .http_request = entries[http_request],
-                         .http_writer = entries[http_writer]};
+                         .http_writer = entries[http_writer],
+                         .tls = find_tls(*file, bias, entries)};
     return examination;
 }
 

@@ -20,6 +20,18 @@ struct GoLayout {
     std::uint32_t connection;  ///< net/http.persistConn: conn
 };
 
+/// Where crypto/tls has plaintext (bpf/tls_go.bpf.c). Addresses are the process's; 0: the program has no such thing, or its code
+/// does not tell.
+struct GoTls {
+    bool there = false;          ///< the program has crypto/tls
+    std::uint64_t read = 0;      ///< (*Conn).Read
+    std::uint64_t copies = 0;    ///< in it, the call that moves what was decrypted
+    bool by_reader = false;      ///< that is a call of (*bytes.Reader).Read, not of memmove
+    std::uint64_t write = 0;     ///< (*Conn).writeRecordLocked
+    std::uint64_t encrypts = 0;  ///< in it, the call of (*halfConn).encrypt
+    [[nodiscard]] bool known() const { return read != 0 && copies != 0 && write != 0 && encrypts != 0; }
+};
+
 /// A process whose goroutines can be followed. Addresses are the process's; 0: the program has no such function.
 struct Go {
     GoLayout layout{};
@@ -28,6 +40,7 @@ struct Go {
     std::uint64_t maker = 0;         ///< entered for every goroutine that is made, with a pointer into its g
     std::uint64_t http_request = 0;  ///< entered by the goroutine that asks for a request, with the connection that will carry it
     std::uint64_t http_writer = 0;   ///< entered by the goroutine that will write what others ask for
+    GoTls tls;
 };
 
 enum class GoState : std::uint8_t {

@@ -138,4 +138,23 @@ std::optional<Callee> first_callee(std::span<const std::byte> bytes) {
     return std::nullopt;
 }
 
+std::optional<std::size_t> only_call(std::span<const std::byte> bytes, std::int64_t callee) {
+    const Code code(bytes);
+    std::optional<std::size_t> place;
+    std::size_t offset = 0;
+    while (const auto found = code.at(offset)) {
+        if (found->jumps_to_constant() && found->is(ZYDIS_CATEGORY_CALL) && found->target(offset) == callee) {
+            if (place) {
+                return std::nullopt;
+            }
+            place = offset;
+        }
+        if (found->jumps_to_constant() && found->is(ZYDIS_CATEGORY_UNCOND_BR) && found->target(offset) == 0) {
+            return place;
+        }
+        offset += found->decoded.length;
+    }
+    return std::nullopt;
+}
+
 }  // namespace timesink::runtime

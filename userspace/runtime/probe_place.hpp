@@ -37,4 +37,8 @@ struct Callee {
 };
 std::optional<Callee> first_callee(std::span<const std::byte> code);
 
+/// Where a function of Go calls another one. `callee`: its entry, from the caller's. Empty: nowhere, at more places than one, or
+/// the function's end is not to be told. Functions of Go end with the call for a larger stack and a jump back to their entry.
+std::optional<std::size_t> only_call(std::span<const std::byte> code, std::int64_t callee);
+
 }  // namespace timesink::runtime

@@ -42,7 +42,8 @@ using __s32 = std::int32_t;
 #define TS_ABI_MINOR                                                                                                   \
 	7 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
 	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL;                                    \
-	   * 6: ts_socket_state.error, the context of a connect; 7: TS_EVENT_PAYLOAD */
+	   * 6: ts_socket_state.error, the context of a connect; 7: TS_EVENT_PAYLOAD,                                  \
+	   * TS_PLAINTEXT_SOCKET */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -356,7 +357,8 @@ TS_ASSERT_SIZE(struct ts_loop_phase, 32);
 struct ts_plaintext {
 	struct ts_event_head head;
 	TS_U64 library;	   /* the library's object for the connection, an address; used again once it is gone */
-	TS_U64 connection; /* first 8 bytes of the ClientHello's random, as a number in memory; 0: not known */
+	TS_U64 connection; /* first 8 bytes of the ClientHello's random, as a number in memory; 0: not known; with
+			    * TS_PLAINTEXT_SOCKET the socket's id */
 	TS_U64 buffer;	   /* address: whether a call is made again is told by it */
 	TS_U64 length;
 	TS_U64 context; /* WRITE: as of TS_CALL_CONTEXT; 0: none */
@@ -364,10 +366,11 @@ struct ts_plaintext {
 	__u16 head_bytes;
 	__u16 tail_bytes;
 	__u8 operation; /* TS_OPERATION_READ, TS_OPERATION_WRITE */
-	__u8 flags;	/* TS_CALL_PAYLOAD_FAULT */
+	__u8 flags;	/* TS_CALL_PAYLOAD_FAULT, TS_PLAINTEXT_SOCKET */
 	__u8 reserved[6];
 };
 TS_ASSERT_SIZE(struct ts_plaintext, 80);
+#define TS_PLAINTEXT_SOCKET (1 << 7) /* the library's object leads to its socket (1.7) */
 #define TS_PLAINTEXT_MOST 0x7fffffff /* bytes of one call; what claims more is not believed */
 
 enum ts_engine_subject { TS_ENGINE_DATABASE = 1, TS_ENGINE_STATEMENT = 2 };

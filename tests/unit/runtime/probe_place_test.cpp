@@ -91,7 +91,40 @@ TEST(ProbePlace, AnyBytesAreTaken) {
         const auto place = cheap_place(bytes, i % 2 == 0 ? Convention::system_v : Convention::go, i % 3 == 0);
         EXPECT_LT(place.value_or(0), bytes.size() + 1);
         first_callee(bytes);
+        only_call(bytes, static_cast<std::int64_t>(random() % 64));
     }
+}
+
+/// cmp rsp, [r14 + 16]; jbe to the end; `middle`; ret; call for a larger stack; jmp to the entry
+std::vector<std::byte> go_function(std::initializer_list<int> middle) {
+    std::vector<std::byte> bytes = code({0x49, 0x3b, 0x66, 0x10, 0x76, static_cast<int>(middle.size()) + 1});
+    const std::vector<std::byte> between = code(middle);
+    bytes.insert(bytes.end(), between.begin(), between.end());
+    const int back = -static_cast<int>(bytes.size()) - 8;
+    const std::vector<std::byte> end = code({0xc3, 0xe8, 0, 0x20, 0, 0, 0xeb, back & 0xff});
+    bytes.insert(bytes.end(), end.begin(), end.end());
+    return bytes;
+}
+
+TEST(OnlyCall, IsTheOneOfThatFunction) {
+    EXPECT_EQ(only_call(go_function({0x90, 0xe8, 0xf4, 0x0f, 0, 0}), 0x1000), 7U);
+    EXPECT_EQ(only_call(go_function({0x90, 0xe8, 0xf4, 0x0f, 0, 0}), 0x1001), std::nullopt);
+}
+
+TEST(OnlyCall, IsNotToldOfTwo) {
+    EXPECT_EQ(only_call(go_function({0xe8, 0xf5, 0x0f, 0, 0, 0xe8, 0xf0, 0x0f, 0, 0}), 0x1000), std::nullopt);
+    EXPECT_EQ(only_call(go_function({0xe8, 0xf5, 0x0f, 0, 0, 0xe8, 0xf1, 0x0f, 0, 0}), 0x1000), 6U);
+}
+
+TEST(OnlyCall, IsOfTheFunctionAndNotOfTheNextOne) {
+    std::vector<std::byte> both = go_function({0x90});
+    const auto next = static_cast<std::int64_t>(both.size());
+    const std::vector<std::byte> second = code({0xe8, 0, 0, 0, 0, 0xe9, 0, 0, 0, 0});
+    both.insert(both.end(), second.begin(), second.end());
+    EXPECT_EQ(only_call(both, next + 5), std::nullopt);
+    std::vector<std::byte> cut = go_function({0xe8, 0xf5, 0x0f, 0, 0});
+    cut.resize(cut.size() - 2);
+    EXPECT_EQ(only_call(cut, 0x1000), std::nullopt);
 }
 
 }  // namespace
