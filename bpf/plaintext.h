@@ -22,6 +22,7 @@ static __always_inline __u32 tls_head_wanted(const struct ts_plaintext *out)
 	struct ts_run fresh = {.reads = reads};
 	__u64 key = (__u64)out->pid << 42 ^ out->library; /* forked processes have the same addresses */
 	struct ts_run *run = bpf_map_lookup_elem(&tls_runs, &key);
+	__u32 wanted;
 
 	if (!run && out->length < TS_BULK_CALL)
 		return ts_head_bytes;
@@ -29,7 +30,9 @@ static __always_inline __u32 tls_head_wanted(const struct ts_plaintext *out)
 		bpf_map_update_elem(&tls_runs, &key, &fresh, BPF_ANY);
 		run = bpf_map_lookup_elem(&tls_runs, &key);
 	}
-	return run ? ts_head_wanted(run, reads, out->length) : ts_head_bytes;
+	wanted = run ? ts_head_wanted(run, reads, out->length) : ts_head_bytes;
+	/* Go's buffered readers and writers have 4 KiB: frames of HTTP/2 begin within what fills one. */
+	return out->flags & TS_PLAINTEXT_SOCKET && out->length == TS_BULK_CALL ? ts_head_bytes : wanted;
 }
 
 /* Copies the begin and the end of the buffer behind the record's fixed part; returns the size of the whole record. */

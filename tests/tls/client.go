@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"sync"
 	"syscall"
@@ -46,12 +47,20 @@ func ask(client *http.Client, method, url, path, shape string, body []byte) call
 	begin := now()
 	request, err := http.NewRequest(method, url+path, bytes.NewReader(body))
 	check(err)
+	var local *net.TCPAddr
+	request = request.WithContext(httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) { local, _ = got.Conn.LocalAddr().(*net.TCPAddr) }}))
 	answer, err := client.Do(request)
 	check(err)
 	_, err = io.Copy(io.Discard, answer.Body)
 	check(err)
 	answer.Body.Close()
-	return call{Name: method + " " + shape, Begin: begin, End: now(), Status: answer.StatusCode}
+	made := call{Name: method + " " + shape, Begin: begin, End: now(), Status: answer.StatusCode}
+	if local != nil {
+		remote := "127.0.0.1"
+		made.Local, made.Remote = &local.Port, &remote
+	}
+	return made
 }
 
 // A net.Conn of the program's own, whose socket cannot be told from outside.

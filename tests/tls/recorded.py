@@ -122,7 +122,7 @@ def record(client, stack):
     exported = recorder.export(recording.file)
     if subject:  # its units, in the form of exchanges; paths are not routes there
         for call in calls:
-            call["name"] = call["name"].replace("{id}", "#")
+            call["name"], call["local"] = call["name"].replace("{id}", "#"), None
         return calls, [dict(one, operation=one["method"], statement=re.sub("[0-9]+", "#", one["path"]), sent_ns=one["start_ns"], read_ns=one["end_ns"], housekeeping=False)
                        for one in exported if one["type"] == "unit" and one["kind"] != "background"]
     return calls, [one for one in exported if one["type"] == "exchange" and one["remote"]["port"] == port]
@@ -134,13 +134,13 @@ def judge(client, calls, found):
         if not one["housekeeping"]:
             by_name[f"{one['operation']} {one['statement']}"].append(one)
     right, late, elsewhere, wrong = 0, 0, 0, []
-    for call in calls:
+    for call in sorted(calls, key=lambda call: call["end"]):  # of those at the same time, what is over first has the narrowest choice
         same = by_name[call["name"]]
         if not same:
             wrong.append(f"not found: {call}")
             continue
         fits = [one for one in same if call["begin"] - TOLERANCE_NS <= one["sent_ns"] and one["read_ns"] <= call["end"] + TOLERANCE_NS]
-        one = min(fits or same, key=lambda one: abs(one["sent_ns"] - call["begin"]))
+        one = min(fits, key=lambda one: one["read_ns"]) if fits else min(same, key=lambda one: abs(one["sent_ns"] - call["begin"]))
         same.remove(one)
         late += not fits
         if call["local"] is not None and (one["local"]["port"], one["remote"]["addr"]) != (call["local"], call["remote"]):
