@@ -81,9 +81,9 @@ func main() {
 	}
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, NextProtos: next}, ForceAttemptHTTP2: kind == "http2",
 		MaxIdleConnsPerHost: 3}}
-	workers := 3
+	workers := []string{"alpha", "beta", "gamma"} // in the paths: what is found on another's connection has its name
 	if kind == "wrapped" {
-		workers = 1
+		workers = workers[:1]
 		client.Transport.(*http.Transport).DialContext = func(context context.Context, network, address string) (net.Conn, error) {
 			connection, err := new(net.Dialer).DialContext(context, network, address)
 			return &wrapped{"wrapped", connection}, err
@@ -100,22 +100,22 @@ func main() {
 	var all sync.WaitGroup
 	var lock sync.Mutex
 	var calls []call
-	for worker := 0; worker < workers; worker++ {
+	for _, name := range workers {
 		all.Add(1)
-		go func(worker int) {
+		go func(name string) {
 			defer all.Done()
 			for number := 0; number < 100; number++ {
-				made := []call{ask(&client, "GET", url, fmt.Sprintf("/items/%d", worker*1000+number), "/items/{id}", nil),
-					ask(&client, "GET", url, "/missing", "/missing", nil)}
+				made := []call{ask(&client, "GET", url, fmt.Sprintf("/items/%d/%s", number, name), "/items/{id}/"+name, nil),
+					ask(&client, "GET", url, "/missing/"+name, "/missing/"+name, nil)}
 				if number%10 == 0 {
-					made = append(made, ask(&client, "POST", url, "/upload", "/upload", bytes.Repeat([]byte("z"), 70000)),
-						ask(&client, "GET", url, "/big", "/big", nil), ask(&client, "GET", url, "/slow", "/slow", nil))
+					made = append(made, ask(&client, "POST", url, "/upload/"+name, "/upload/"+name, bytes.Repeat([]byte("z"), 70000)),
+						ask(&client, "GET", url, "/big/"+name, "/big/"+name, nil), ask(&client, "GET", url, "/slow/"+name, "/slow/"+name, nil))
 				}
 				lock.Lock()
 				calls = append(calls, made...)
 				lock.Unlock()
 			}
-		}(worker)
+		}(name)
 	}
 	all.Wait()
 	out, err := os.Create(truth)

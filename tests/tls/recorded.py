@@ -134,13 +134,13 @@ def judge(client, calls, found):
         if not one["housekeeping"]:
             by_name[f"{one['operation']} {one['statement']}"].append(one)
     right, late, elsewhere, wrong = 0, 0, 0, []
-    for call in sorted(calls, key=lambda call: call["end"]):  # of those at the same time, what is over first has the narrowest choice
+    for call in calls:
         same = by_name[call["name"]]
         if not same:
             wrong.append(f"not found: {call}")
             continue
         fits = [one for one in same if call["begin"] - TOLERANCE_NS <= one["sent_ns"] and one["read_ns"] <= call["end"] + TOLERANCE_NS]
-        one = min(fits, key=lambda one: one["read_ns"]) if fits else min(same, key=lambda one: abs(one["sent_ns"] - call["begin"]))
+        one = min(fits or same, key=lambda one: abs(one["sent_ns"] - call["begin"]))
         same.remove(one)
         late += not fits
         if call["local"] is not None and (one["local"]["port"], one["remote"]["addr"]) != (call["local"], call["remote"]):

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -19,13 +20,13 @@ func main() {
 	}
 	all := http.NewServeMux()
 	all.HandleFunc("/", func(to http.ResponseWriter, request *http.Request) {
-		if request.URL.Path == "/slow" {
+		if strings.HasPrefix(request.URL.Path, "/slow") {
 			time.Sleep(20 * time.Millisecond)
 		}
 		answer(200, 40)(to, request)
 	})
-	all.HandleFunc("/missing", answer(404, 40))
-	all.HandleFunc("/big", answer(200, 300_000))
-	all.HandleFunc("/upload", answer(201, 4))
+	all.HandleFunc("/missing/", answer(404, 40))
+	all.HandleFunc("/big/", answer(200, 300_000))
+	all.HandleFunc("/upload/", answer(201, 4))
 	panic(http.ListenAndServeTLS("127.0.0.1:"+os.Args[1], os.Args[2], os.Args[3], all))
 }
