@@ -166,6 +166,31 @@ def redis_tls(port, ready, account):
         client.close()
 
 
+def dns_tcp(port, ready, account):
+    """A connection for each question, and one for many; some of them asked before the others are answered."""
+    import socket
+    import dns.message
+    import dns.query
+
+    def asked(name, kind):
+        return dns.message.make_query(name, kind)
+
+    old = socket.create_connection(("127.0.0.1", port))
+    dns.query.tcp(asked("first.test", "A"), "127.0.0.1", port=port, sock=old)
+    ready()
+    for number in range(ROUNDS):
+        account.call("A fresh.test", lambda: dns.query.tcp(asked("fresh.test", "A"), "127.0.0.1", port=port), rows=1)
+        account.call("AAAA kept.test", lambda: dns.query.tcp(asked("kept.test", "AAAA"), "127.0.0.1", port=port, sock=old), rows=0)
+        account.call("A none.test", lambda: dns.query.tcp(asked("none.test", "A"), "127.0.0.1", port=port, sock=old), error="NXDOMAIN")
+        begin = time.monotonic_ns()
+        for _ in range(5):
+            dns.query.send_tcp(old, asked("many.test", "A"))
+        for _ in range(5):
+            dns.query.receive_tcp(old)
+        for _ in range(5):
+            account.add("A many.test", begin, rows=1)
+
+
 def piped(account, pipeline, commands):
     """Fills the pipeline, then sends it at once; `commands`: (name, function that adds it, error)."""
     for _, add, _ in commands:

@@ -116,6 +116,12 @@ def redis_tls(stack):
     return Started(redis.process, redis.port, authority=authority)
 
 
+def dns_tcp(stack):
+    need("dns")
+    port = free_port()
+    return Started(stack.start("names", [sys.executable, HERE / "names_over_tcp.py", port]).wait_for_port(port), port)
+
+
 def redis_pipeline(stack):
     need("redis")
     redis = stores.Redis(stack)
@@ -209,4 +215,4 @@ def kafka(stack):
 
 START = {start.__name__: start for start in (http2, http2_server, websocket, websocket_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka,
                                                  mysql_tls, redis_tls, rabbitmq_tls, redis_pipeline,
-                                                 redis_pipeline_node, postgres_pipeline)}
+                                                 redis_pipeline_node, postgres_pipeline, dns_tcp)}

@@ -25,6 +25,7 @@ std::span<const Protocol> registry() {
         {"memcached", memcached::detect, memcached::make},
         {"kafka", kafka::detect, kafka::make},
         {"dns", dns::detect, dns::make},
+        {"dns", dns::detect_stream, dns::make_stream},
         {"redis", redis::detect, redis::make},
     };
     return kProtocols;

@@ -10,4 +10,8 @@ namespace timesink::proto::dns {
 Match detect(Direction direction, std::span<const std::byte> bytes);
 std::unique_ptr<Parser> make();
 
+/// The same over TCP and TLS (RFC 1035, section 4.2.2; RFC 7858): each message behind its length.
+Match detect_stream(Direction direction, std::span<const std::byte> bytes);
+std::unique_ptr<Parser> make_stream();
+
 }  // namespace timesink::proto::dns
