@@ -209,6 +209,11 @@ OffCpu typed(const ts_off_cpu& off_cpu) {
     };
 }
 
+Lineage typed(const ts_lineage& lineage) {
+    return Lineage{instant_from_ns(lineage.head.time), thread_of(lineage.head),   ProcessId{lineage.pid},
+                   ContextId{lineage.child},           ContextId{lineage.parent}, lineage.start};
+}
+
 Plaintext typed(const ts_plaintext& plain) {
     const auto* payload = reinterpret_cast<const std::byte*>(&plain + 1);
     return Plaintext{
@@ -429,12 +434,9 @@ void hand_on(Bytes record, Consumer& consumer) {
         case TS_EVENT_TASK:
             consumer.on(typed(as<ts_task>(record)));
             break;
-        case TS_EVENT_LINEAGE: {
-            const auto& lineage = as<ts_lineage>(record);
-            consumer.on(Lineage{instant_from_ns(head.time), thread_of(head), ProcessId{lineage.pid}, ContextId{lineage.child},
-                                ContextId{lineage.parent}, lineage.start});
+        case TS_EVENT_LINEAGE:
+            consumer.on(typed(as<ts_lineage>(record)));
             break;
-        }
         case TS_EVENT_LOOP_PHASE: {
             const auto& phase = as<ts_loop_phase>(record);
             consumer.on(LoopPhase{instant_from_ns(head.time), thread_of(head), ProcessId{phase.pid},
