@@ -36,7 +36,7 @@ async function main() {
   fs.writeFileSync(ready, '');
   while (!fs.existsSync(`${ready}.go`)) await sleep(10);
   await sleep(200);
-  for (let turn = 0; turn < 10; turn++) await piped(redis);
+  for (let turn = 0; turn < 2; turn++) await piped(redis);
   fs.writeFileSync(truth, calls.map((call) => JSON.stringify(call) + '\n').join(''));
   await sleep(300);
   redis.disconnect();
