@@ -16,40 +16,6 @@ constexpr std::size_t kFew = 3;
 /// A path is learned when its statements are this certain.
 constexpr double kLearnable = 0.97;
 
-/// What one hypothesis says of the thing that another's note is about; null: nothing.
-const Hypothesis::Note* counterpart(const Hypothesis& hypothesis, const Hypothesis::Note& note) {
-    auto at = std::partition_point(hypothesis.notes.begin(), hypothesis.notes.end(),
-                                   [&](const Hypothesis::Note& each) { return each.serial < note.serial; });
-    for (; at != hypothesis.notes.end() && at->serial == note.serial; ++at) {
-        if (at->kind == note.kind && at->exchange == note.exchange && at->unit == note.unit) {
-            return &*at;
-        }
-    }
-    return nullptr;
-}
-
-/// Where their pasts differ, each claim counts by its share.
-void unite(Hypothesis& into, const Hypothesis& other) {
-    for (std::size_t i = 0; i < into.queue.size() && i < other.queue.size(); ++i) {
-        into.queue[i].defer = into.queue[i].defer == other.queue[i].defer ? into.queue[i].defer : Hypothesis::Told::nothing;
-    }
-    const double share = into.weight / (into.weight + other.weight);
-    for (Hypothesis::Note& ours : into.notes) {
-        const Hypothesis::Note* const theirs = counterpart(other, ours);
-        ours.defer = theirs != nullptr && theirs->defer == ours.defer ? ours.defer : Hypothesis::Told::nothing;
-        if (theirs != nullptr && ours.chain == theirs->chain) {
-            ours.probability = share * ours.probability + (1 - share) * theirs->probability;
-            continue;
-        }
-        ours.runner_up_probability *= share;
-        if (theirs != nullptr && (1 - share) * theirs->probability > ours.runner_up_probability) {
-            ours.runner_up = theirs->chain;
-            ours.runner_up_probability = (1 - share) * theirs->probability;
-        }
-        ours.probability *= share;
-    }
-}
-
 }  // namespace
 
 void Simulation::prune() {
@@ -104,8 +70,7 @@ void Simulation::merge_equal() {
         if (into->weight < hypotheses_[i].weight) {
             std::swap(*into, hypotheses_[i]);
         }
-        unite(*into, hypotheses_[i]);
-        into->weight += hypotheses_[i].weight;
+        into->unite(hypotheses_[i]);
         hypotheses_[i].weight = -1;
     }
     const auto merged =
@@ -119,7 +84,7 @@ void Simulation::merge_equal() {
 void Simulation::weigh(Hypothesis::Note& note) const {
     double probability = 0;
     for (const Hypothesis& hypothesis : hypotheses_) {
-        const Hypothesis::Note* const same = counterpart(hypothesis, note);
+        const Hypothesis::Note* const same = hypothesis.counterpart(note);
         if (same == nullptr) {
             continue;
         }
@@ -146,7 +111,7 @@ void Simulation::learn_manner(const Hypothesis::Note& note) {
     double put_off = 0;
     double direct = 0;
     for (const Hypothesis& hypothesis : hypotheses_) {
-        const Hypothesis::Note* const same = counterpart(hypothesis, note);
+        const Hypothesis::Note* const same = hypothesis.counterpart(note);
         if (same != nullptr && same->chain == note.chain && same->defer != Hypothesis::Told::nothing) {
             (same->defer == Hypothesis::Told::yes ? put_off : direct) += hypothesis.weight;
         }
@@ -186,6 +151,11 @@ void Simulation::commit(std::size_t keep) {
             learn_name(note);
         }
         chains_.on(note);
+        for (const Chains::Slept& slept : chains_.take_slept()) {
+            if (!in_doubt_) {
+                model_.learn_delay(slept.before, slept.least, slept.most);
+            }
+        }
         if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {
             model_.learn_hold(note.history, note.hold == Hypothesis::Told::yes, 1);
         }
@@ -242,13 +212,13 @@ std::uint32_t Simulation::start_path(const History& history) {
 
 std::uint32_t Simulation::step(std::uint32_t path, Step step) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, step, false, {}, {}};
+    slot = {next_path_, path, step, false, {}, {}, {}};
     return next_path_;
 }
 
-std::uint32_t Simulation::slept(std::uint32_t path, Duration delay, bool delay_known) {
+std::uint32_t Simulation::slept(std::uint32_t path, Duration least, Duration most, bool delay_known) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, Step::sleep, delay_known, delay, {}};
+    slot = {next_path_, path, Step::sleep, delay_known, least, most, {}};
     return next_path_;
 }
 
@@ -271,7 +241,7 @@ void Simulation::learn(std::uint32_t path, double weight) {
         const PathStep& taken = **at;
         model_.learn(history, taken.step, weight);
         if (taken.delay_known) {
-            model_.learn_delay(history, taken.delay);
+            model_.learn_delay(history, taken.least, taken.most);
         }
         history = history.then(taken.step);
     }

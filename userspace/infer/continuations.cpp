@@ -169,6 +169,7 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             note.chain = token.chain;
             note.sleepers = token.history.all;
             note.from = turn_begin_;
+            note.history = token.before_sleep;
             note.delays = model_.delays(token.before_sleep);
             hypothesis.notes.push_back(note);
             break;

@@ -96,7 +96,7 @@ struct Hypothesis {
         std::uint32_t path = 0;
         Shape name{};                ///< statement: nameless, on its connection
         Shape meant{};               ///< ditto: for what it is taken
-        History history;             ///< statement: of whom `hold` tells
+        History history;             ///< statement: of whom `hold` tells; sleep: ahead of it
         History sender;              ///< statement: its sender's ahead of it, where `defer` tells
         std::uint64_t sleepers = 0;  ///< sleep, wake: which sleepers are equal
         const Delays* delays = nullptr;
@@ -129,6 +129,10 @@ struct Hypothesis {
     static constexpr std::size_t kMostManners = 128;
     [[nodiscard]] Manner& manner(const History& history);
     void sleep(Slot slot, Instant at);
+    /// What it says of the thing that another's note is about; null: nothing.
+    [[nodiscard]] const Note* counterpart(const Note& note) const;
+    /// Takes in another of the same state. Where their pasts differ, each claim counts by its share.
+    void unite(const Hypothesis& other);
     /// Of what decides about the future: equal hypotheses are one.
     [[nodiscard]] std::uint64_t state() const;
 };

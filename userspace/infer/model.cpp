@@ -46,39 +46,47 @@ History History::then(Step step) const {
     return {route, mix(all, value(step) + 1), step, last};
 }
 
-std::size_t Delays::bin_of(Duration delay) {
+/// In bins, of which the first begins at zero.
+double Delays::place_of(Duration delay) {
     const auto nanoseconds = static_cast<double>(to_ns(delay));
-    if (nanoseconds <= kShortestNs) {
-        return 0;
-    }
-    const double bin = 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
-    return std::min<std::size_t>(kBins - 1, static_cast<std::size_t>(bin));
+    return nanoseconds <= kShortestNs ? std::max(nanoseconds, 0.0) / kShortestNs
+                                      : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
 }
 
-void Delays::add(Duration delay) {
-    const std::size_t bin = bin_of(delay);
-    counts_[bin] += 0.8F;
-    counts_[bin > 0 ? bin - 1 : 0] += 0.1F;
-    counts_[std::min(bin + 1, kBins - 1)] += 0.1F;
+/// A timer's clock counts milliseconds: where in them it was set is as good as random, so what it took is spread evenly.
+void Delays::add(Duration least, Duration most) {
+    constexpr int kPoints = 5;
+    constexpr Duration kLongest = std::chrono::hours(1);
+    least = std::clamp(least, Duration{}, kLongest);
+    most = std::clamp(most, least, kLongest);
+    for (int i = 0; i < kPoints; ++i) {
+        const Duration delay = least + (most - least) * (2 * i + 1) / (2 * kPoints);
+        add(std::min(kBins - 1, static_cast<std::size_t>(place_of(delay))), 1.0F / kPoints);
+    }
+    total_ += 1;
+}
+
+void Delays::add(std::size_t bin, float weight) {
+    counts_[bin] += 0.8F * weight;
+    counts_[bin > 0 ? bin - 1 : 0] += 0.1F * weight;
+    counts_[std::min(bin + 1, kBins - 1)] += 0.1F * weight;
     constexpr std::size_t kBlur = 8;
     for (std::size_t away = 0; away <= kBlur; ++away) {
-        const float share = static_cast<float>(kBlur + 1 - away) / static_cast<float>((kBlur + 1) * (kBlur + 1));
+        const float share = weight * static_cast<float>(kBlur + 1 - away) / static_cast<float>((kBlur + 1) * (kBlur + 1));
         broad_[std::min(bin + away, kBins - 1)] += share;
         if (away > 0) {
             broad_[bin > away ? bin - away : 0] += share;
         }
     }
-    total_ += 1;
 }
 
 double Delays::at_most(Duration delay) const {
     if (delay <= Duration{}) {
         return 0;
     }
-    const auto nanoseconds = static_cast<double>(to_ns(delay));
-    const double place =
-        nanoseconds <= kShortestNs ? nanoseconds / kShortestNs : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
+    const double place = place_of(delay);
     constexpr double kBroad = 2;  // samples that the blurred ones are worth
+    constexpr double kAny = 0.5;  // ditto, of any length: two timers of which one took 3 ms and one 5 say little of a third
     double sharp = 0;
     double broad = 0;
     for (std::size_t bin = 0; bin < kBins && static_cast<double>(bin) < place; ++bin) {
@@ -86,7 +94,8 @@ double Delays::at_most(Duration delay) const {
         sharp += counts_[bin] * part;
         broad += broad_[bin] * part;
     }
-    return (sharp + kBroad * broad / total_) / (total_ + kBroad);
+    const double any = std::min(1.0, place / static_cast<double>(kBins));
+    return (sharp + kBroad * broad / total_ + kAny * any) / (total_ + kBroad + kAny);
 }
 
 double Delays::wakes_within(Duration from, Duration to) const {
@@ -174,13 +183,13 @@ void Model::learn(const History& history, Step step, double weight) {
     ++learned_;
 }
 
-void Model::learn_delay(const History& before_sleep, Duration delay) {
+void Model::learn_delay(const History& before_sleep, Duration least, Duration most) {
     if (delays_.size() < kMostContexts / 16 || delays_.contains(before_sleep.all)) {
-        delays_[before_sleep.all].add(delay);
+        delays_[before_sleep.all].add(least, most);
     }
     const std::uint64_t route = keys_of(before_sleep)[2];
     if (delays_.size() < kMostContexts / 16 || delays_.contains(route)) {
-        delays_[route].add(delay);
+        delays_[route].add(least, most);
     }
 }
 

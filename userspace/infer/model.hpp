@@ -32,14 +32,16 @@ struct History {
 /// How long hidden waits take: a histogram over quarters of octaves from 32 µs, smoothed.
 class Delays {
 public:
-    void add(Duration delay);
+    /// A wait that took between these.
+    void add(Duration least, Duration most);
     /// Of the waits that took longer than `from` (negative: all), the share that took at most `to`. 0…1.
     [[nodiscard]] double wakes_within(Duration from, Duration to) const;
     [[nodiscard]] bool known() const { return total_ > 0; }
 
 private:
     static constexpr std::size_t kBins = 88;
-    static std::size_t bin_of(Duration delay);
+    static double place_of(Duration delay);
+    void add(std::size_t bin, float weight);
     [[nodiscard]] double at_most(Duration delay) const;
     std::array<float, kBins> counts_{};
     std::array<float, kBins> broad_{};  // the same, blurred by two octaves: what few samples say of others
@@ -61,7 +63,7 @@ public:
     [[nodiscard]] std::span<const Shape> shapes(Step list) const;
 
     void learn(const History& history, Step step, double weight);
-    void learn_delay(const History& before_sleep, Duration delay);
+    void learn_delay(const History& before_sleep, Duration least, Duration most);
     void learn_hold(const History& history, bool held, double weight);
     void learn_defer(const History& history, bool deferred, double weight);
     /// An immediate was set before it wrote, whosoever: as likely as not, until there is better evidence.

@@ -73,7 +73,8 @@ private:
         std::uint32_t before = 0;
         Step step = Step::respond;
         bool delay_known = false;
-        Duration delay{};
+        Duration least{};  // the delay
+        Duration most{};
         History start;  // of the first
     };
 
@@ -134,7 +135,7 @@ private:
     void learn_name(Hypothesis::Note& note);
     void learn(std::uint32_t path, double weight);
     std::uint32_t step(std::uint32_t path, Step step);
-    std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);
+    std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
     [[nodiscard]] Shape meant(const Token& token, const Act& act) const;

@@ -281,11 +281,9 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
     token.state = Token::State::running;
     // How long it slept, where that is known well enough to learn from.
     const Wake woke = wakes(token, option.from, option.to);
-    const Instant earliest = std::max(woke.from, token.since);
-    constexpr Duration kNarrow = std::chrono::microseconds(1200);  // as good as the timers' own clock
-    const bool known = !equals && woke.to - earliest <= kNarrow;
-    const Duration most = earliest + (woke.to - earliest) / 2 - token.since;
-    token.path = slept(token.path, most, known);
+    const Duration least = std::max(woke.from - token.since, Duration{});
+    const Duration most = woke.to - token.since;
+    token.path = slept(token.path, least, most, !equals && most - least <= Chains::kNarrow);
     if (equals) {
         Hypothesis::Note note;
         note.serial = serial_;

@@ -68,17 +68,33 @@ TEST_F(ModelTest, PuttingOffOneStepSaysNothingAboutOthers) {
 TEST(Delays, ShareWhatTheyHaveSeen) {
     Delays delays;
     for (int i = 0; i < 20; ++i) {
-        delays.add(std::chrono::milliseconds(5));
+        delays.add(std::chrono::milliseconds(5), std::chrono::milliseconds(5));
     }
     EXPECT_GT(delays.wakes_within(std::chrono::milliseconds(3), std::chrono::milliseconds(8)), 0.8);
     EXPECT_LT(delays.wakes_within({}, std::chrono::milliseconds(2)), 0.1);
     EXPECT_LT(delays.wakes_within(std::chrono::milliseconds(100), std::chrono::milliseconds(200)), 0.5);
 }
 
+TEST(Delays, AFewOfOneLengthSayLittleAgainstAnother) {
+    Delays delays;
+    delays.add(std::chrono::milliseconds(4), std::chrono::milliseconds(5));
+    delays.add(std::chrono::milliseconds(4), std::chrono::milliseconds(5));
+    EXPECT_GT(delays.wakes_within({}, std::chrono::microseconds(900)), 0.01);
+}
+
+TEST(Delays, ATimersClockCountsMilliseconds) {
+    Delays delays;
+    for (int i = 0; i < 20; ++i) {
+        delays.add({}, std::chrono::milliseconds(1));
+    }
+    EXPECT_NEAR(delays.wakes_within({}, std::chrono::microseconds(500)), 0.5, 0.1);
+}
+
 TEST(Delays, BoundsHoldForAnyTimes) {
     Delays delays;
-    delays.add(Duration::max());
-    delays.add(Duration::min());
+    delays.add(Duration::max(), Duration::max());
+    delays.add(Duration::min(), Duration::max());
+    delays.add(Duration::max(), Duration::min());
     for (const auto& [from, to] : {std::pair{Duration::min(), Duration::max()}, std::pair{Duration::max(), Duration::min()}}) {
         const double share = delays.wakes_within(from, to);
         EXPECT_GE(share, 0);
