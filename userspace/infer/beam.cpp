@@ -8,11 +8,6 @@ namespace timesink::infer {
 
 namespace {
 
-/// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
-constexpr double kLeastWeight = 1e-4;
-constexpr double kLeastOfFew = 1e-7;
-constexpr std::size_t kFew = 3;
-
 /// A path is learned when its statements are this certain.
 constexpr double kLearnable = 0.97;
 
@@ -52,6 +47,15 @@ void Simulation::give_up_last() {
     hypotheses_.pop_back();
 }
 
+/// Those that were given a negative weight.
+void Simulation::give_up_hopeless() {
+    const auto given_up =
+        std::stable_partition(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& each) { return each.weight >= 0; });
+    for (auto left = hypotheses_.end() - given_up; left > 0; --left) {
+        give_up_last();
+    }
+}
+
 /// Hypotheses that expect the same of the future are one.
 void Simulation::merge_equal() {
     struct Seen {
@@ -73,11 +77,7 @@ void Simulation::merge_equal() {
         into->unite(hypotheses_[i]);
         hypotheses_[i].weight = -1;
     }
-    const auto merged =
-        std::stable_partition(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& each) { return each.weight >= 0; });
-    for (auto left = hypotheses_.end() - merged; left > 0; --left) {
-        give_up_last();
-    }
+    give_up_hopeless();
 }
 
 /// The probability of what the best hypothesis says, over all of them.

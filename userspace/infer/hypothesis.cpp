@@ -143,7 +143,8 @@ void Hypothesis::unite(const Hypothesis& other) {
 
 std::uint64_t Hypothesis::state() const {
     std::uint64_t sum = 0;
-    std::vector<std::uint64_t> identities(tokens.size());
+    thread_local std::vector<std::uint64_t> identities;  // asked often: no memory of its own each time
+    identities.assign(tokens.size(), 0);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
         const Token& token = tokens[i];
         if (token.state == Token::State::free) {

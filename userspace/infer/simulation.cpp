@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
+#include <functional>
 
 namespace timesink::infer {
 
@@ -53,6 +53,7 @@ void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
 }
 
 void Simulation::on(const Segment& segment) {
+    wrote_ = false;
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
@@ -232,10 +233,28 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
     }
 }
 
+/// Copies are dear: what would be given up at the end of the segment is not made. A hundred times less likely than that it must
+/// be, for what the segment does next may still count for it.
+void Simulation::drop_hopeless() {
+    constexpr double kStillPossible = 0.01;
+    weights_.clear();
+    for (const Candidate& each : candidates_) {
+        weights_.push_back(each.weight);
+    }
+    const std::size_t few = std::min(kFew, weights_.size());
+    std::partial_sort(weights_.begin(), weights_.begin() + static_cast<std::ptrdiff_t>(few), weights_.end(), std::greater<>());
+    const double best = weights_.empty() ? 0 : weights_.front();
+    const double least_of_few = few < kFew ? 0 : weights_[kFew - 1];
+    std::erase_if(candidates_, [&](const Candidate& each) {
+        return each.weight < best * kStillPossible * (each.weight >= least_of_few ? kLeastOfFew : kLeastWeight);
+    });
+}
+
 /// Applies each option of each hypothesis to a copy of it; the only one, or the last, to itself.
 template <typename Options, typename Apply>
 void Simulation::fork(Options options, Apply apply) {
     constexpr double kWorthTrying = 1e-5;
+    candidates_.clear();
     const std::size_t before = hypotheses_.size();
     for (std::size_t at = 0; at < before; ++at) {
         options_.clear();
@@ -244,23 +263,39 @@ void Simulation::fork(Options options, Apply apply) {
         for (const Option& option : options_) {
             best = std::max(best, option.probability);
         }
-        std::erase_if(options_, [&](const Option& option) { return option.probability < best * kWorthTrying; });
-        for (std::size_t i = 1; i < options_.size(); ++i) {
+        for (const Option& option : options_) {
+            if (option.probability >= best * kWorthTrying) {
+                candidates_.push_back({at, hypotheses_[at].weight * option.probability, true, option});
+            }
+        }
+        if (options_.empty()) {
+            candidates_.push_back({at, hypotheses_[at].weight, false, {}});
+        }
+    }
+    drop_hopeless();
+    for (std::size_t first = 0, at = 0; at < before; ++at) {
+        std::size_t end = first;
+        while (end < candidates_.size() && candidates_[end].hypothesis == at) {
+            ++end;
+        }
+        for (std::size_t i = first + 1; i < end; ++i) {
             Hypothesis copy;
             if (!spare_.empty()) {
                 copy = std::move(spare_.back());
                 spare_.pop_back();
             }
             copy = hypotheses_[at];
-            copy.weight *= options_[i].probability;
-            apply(copy, options_[i]);
+            copy.weight = candidates_[i].weight;
+            apply(copy, candidates_[i].option);
             hypotheses_.push_back(std::move(copy));
         }
-        if (!options_.empty()) {
-            hypotheses_[at].weight *= options_.front().probability;
-            apply(hypotheses_[at], options_.front());
+        hypotheses_[at].weight = first < end ? candidates_[first].weight : -1;
+        if (first < end && candidates_[first].changes) {
+            apply(hypotheses_[at], candidates_[first].option);
         }
+        first = end;
     }
+    give_up_hopeless();
     if (hypotheses_.size() > before && hypotheses_.size() > 4 * kMostHypotheses) {
         prune();
     }
@@ -362,7 +397,7 @@ void Simulation::close_segment(const Segment& segment) {
     }
     for (Hypothesis& hypothesis : hypotheses_) {
         // A sleeper that woke in this segment and wrote several statements.
-        for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
+        for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
             const Token& token = hypothesis.tokens[slot];
             if (token.state == Token::State::running && token.issued != Step::respond) {
                 close_list(hypothesis, static_cast<Slot>(slot), segment.at);
@@ -407,6 +442,10 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
 /// Nobody waits while a connection is idle: who was thought to wait did something else.
 void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     constexpr double kContradiction = 1e-6;
+    const bool any_idle = std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.open > of.busy; });
+    if (!any_idle) {
+        return;
+    }
     bool contradiction = false;
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
         const Hypothesis::Waiting waiting = hypothesis.queue[i];

@@ -25,6 +25,10 @@ namespace timesink::infer {
 class Simulation {
 public:
     static constexpr std::size_t kMostHypotheses = 32;
+    /// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
+    static constexpr double kLeastWeight = 1e-4;
+    static constexpr double kLeastOfFew = 1e-7;
+    static constexpr std::size_t kFew = 3;
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
 
@@ -66,6 +70,13 @@ private:
         bool woken = false;
         Instant from{};  // woken: between these
         Instant to{};
+    };
+    /// An option of one of the hypotheses, or (without) that nothing happens to it.
+    struct Candidate {
+        std::size_t hypothesis = 0;
+        double weight = 0;
+        bool changes = false;
+        Option option;
     };
     /// Steps of a token, the latest first. A ring: what is overwritten is not learned.
     struct PathStep {
@@ -126,8 +137,10 @@ private:
     void conserve(Hypothesis& hypothesis, Instant at) const;
     template <typename Options, typename Apply>
     void fork(Options options, Apply apply);
+    void drop_hopeless();
     void prune();
     void give_up_last();
+    void give_up_hopeless();
     void merge_equal();
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
@@ -156,6 +169,8 @@ private:
     std::vector<Hypothesis> hypotheses_ = std::vector<Hypothesis>(1);
     std::vector<Hypothesis> spare_;  // given up: their memory is used again
     std::vector<Option> options_;
+    std::vector<Candidate> candidates_;
+    std::vector<double> weights_;
     std::vector<Shape> prefix_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
     std::uint32_t next_path_ = 0;
@@ -167,6 +182,7 @@ private:
     Ring<TurnEnd> turn_ends_;
     Phases told_;
     Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
+    bool wrote_ = false;              // a unit began a list in this segment
     bool immediate_was_set_ = false;  // in this turn, where that is told
     Instant now_{};                   // position of this segment
     Instant turn_begin_{};            // of its turn

@@ -143,11 +143,14 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
                             now_ + Duration(1), given_back);
         }
     }
-    for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
+    for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
         const Token& token = hypothesis.tokens[slot];
+        if (token.state != Token::State::running || token.issued == Step::respond) {
+            continue;
+        }
         const bool listed =
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
-        if (token.state == Token::State::running && token.issued != Step::respond && !listed) {
+        if (!listed) {
             options_.push_back(
                 {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, meant(token, act))});
         }
@@ -369,6 +372,7 @@ void Simulation::extend(Token& token, Shape shape) {
     }
     prefix_.push_back(shape);
     token.issued = model_.list(prefix_);
+    wrote_ = true;
 }
 
 /// What this tells of whoever had the connection before, or of its own manner.
