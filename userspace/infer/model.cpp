@@ -118,6 +118,8 @@ Step Model::list(std::span<const Shape> shapes) {
         return static_cast<Step>(value(Step::first_list) + kMostLists - 1);
     }
     lists_.emplace_back(shapes.begin(), shapes.end());
+    const auto placed = shapes.empty() ? pools_.end() : pools_.find(shapes.front());
+    first_pools_.push_back(placed != pools_.end() ? placed->second : kNoPool);
     const auto step = static_cast<Step>(value(Step::first_list) + lists_.size() - 1);
     list_of_.emplace(hash, step);
     return step;
@@ -295,9 +297,8 @@ double Model::issues(const History& history, PoolId pool) const {
     return blend(history, kBaseIssue, [&](const Context& at) {
         double sum = 0;
         for (const Count& count : at.steps) {
-            const std::span<const Shape> list = shapes(count.step);
-            const auto found = list.empty() ? pools_.end() : pools_.find(list.front());
-            if (found != pools_.end() && found->second == pool) {
+            const std::uint64_t index = value(count.step) - value(Step::first_list);
+            if (count.step >= Step::first_list && index < first_pools_.size() && first_pools_[index] == pool) {
                 sum += count.weight;
             }
         }

@@ -93,6 +93,7 @@ public:
     [[nodiscard]] bool knows(RouteId route) const;
 
 private:
+    static constexpr PoolId kNoPool{0xffffffff};
     struct Count {
         Step step{};
         float weight = 0;
@@ -118,6 +119,7 @@ private:
     std::unordered_map<std::uint64_t, Context> contexts_;  // asked by key only, never gone through
     std::unordered_map<std::uint64_t, Delays> delays_;     // ditto
     std::vector<std::vector<Shape>> lists_;
+    std::vector<PoolId> first_pools_;  // of each list's first shape; kNoPool: not known
     std::unordered_map<std::uint64_t, Step> list_of_;
     std::unordered_map<Shape, PoolId> pools_;
     std::uint64_t learned_ = 0;

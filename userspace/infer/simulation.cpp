@@ -22,11 +22,6 @@ Simulation::Pool& Simulation::pool(PoolId id) {
     return pools_[index];
 }
 
-bool Simulation::idle(PoolId id) const {
-    const auto index = static_cast<std::size_t>(id);
-    return index < pools_.size() && pools_[index].open > pools_[index].busy;
-}
-
 /// Beside what can be seen: a late driver has given away connections on which nothing is written yet.
 bool Simulation::idle(const Hypothesis& hypothesis, PoolId id) const {
     constexpr double kWants = 0.5;
@@ -448,15 +443,16 @@ void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     }
     bool contradiction = false;
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
-        const Hypothesis::Waiting waiting = hypothesis.queue[i];
-        if (waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
+        const Hypothesis::Waiting& waiting = hypothesis.queue[i];
+        if (waiting.given != Instant{} || !idle(waiting.pool) || !idle(hypothesis, waiting.pool)) {
             ++i;
             continue;
         }
         contradiction = true;
+        const Slot slot = waiting.slot;
         hypothesis.queue.erase(hypothesis.queue.begin() + static_cast<std::ptrdiff_t>(i));
-        if (waiting.slot != kNobody && hypothesis.tokens[waiting.slot].state == Token::State::waiting) {
-            hypothesis.sleep(waiting.slot, at);
+        if (slot != kNobody && hypothesis.tokens[slot].state == Token::State::waiting) {
+            hypothesis.sleep(slot, at);
         }
     }
     hypothesis.weight *= contradiction ? kContradiction : 1;

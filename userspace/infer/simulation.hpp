@@ -153,7 +153,10 @@ private:
     [[nodiscard]] double extends(const Token& token, Shape shape);
     [[nodiscard]] Shape meant(const Token& token, const Act& act) const;
     [[nodiscard]] double begins(const Token& token, const Act& act) const;
-    [[nodiscard]] bool idle(PoolId pool) const;
+    [[nodiscard]] bool idle(PoolId id) const {
+        const auto index = static_cast<std::size_t>(id);
+        return index < pools_.size() && pools_[index].open > pools_[index].busy;
+    }
     [[nodiscard]] bool idle(const Hypothesis& hypothesis, PoolId pool) const;
     void give(Hypothesis& hypothesis, PoolId pool) const;
     [[nodiscard]] double asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const;
