@@ -133,6 +133,10 @@ def record(stack, service, options, clients, mix_file):
     return recording, since, runs.load(service.port, client, clients=clients, requests=options.requests, seed=options.seed, mix=mix_file)
 
 
+def export(recording, options):
+    return recorder.export(recording, *(["--model", options.model] if options.model else []))
+
+
 def run(options, framework, driver, pool, clients):
     with Stack("node_loop") as stack:
         service = start(stack, options, framework, driver, pool)
@@ -148,7 +152,7 @@ def run(options, framework, driver, pool, clients):
             raise runs.StackError(f"the service failed:\n{service.process.tail()}")
         if options.keep:
             keep(options.keep, f"{framework}-{driver}-{options.mix}-{pool}-{clients}", service, recording, since)
-        verdicts, complaints, calibration = judge(score.read_lines(service.truth), recorder.export(recording.file), since)
+        verdicts, complaints, calibration = judge(score.read_lines(service.truth), export(recording.file, options), since)
         verdicts["failures"] = summary["failures"]
         return verdicts, complaints, calibration
 
@@ -195,6 +199,7 @@ def read_options(arguments):
     parser.add_argument("--node", help="the program that serves")
     parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
     parser.add_argument("--workers", type=int, default=0, help="of a cluster, each with a loop and a pool of its own")
+    parser.add_argument("--model", type=pathlib.Path, help="an earlier recording, of which the routes are known ahead")
     parser.add_argument("--warm-up", type=int, default=60)
     parser.add_argument("--mid-flight", action="store_true", help="attach when the load is under way")
     parser.add_argument("--calibration", action="store_true")
@@ -233,8 +238,8 @@ def main(arguments):
         for recording in sorted(options.again.glob("*.tsr")):
             base = recording.with_suffix("")
             with tempfile.TemporaryDirectory() as directory:
-                export = recorder.export(dropping(recording, pathlib.Path(directory), options) if options.drop else recording)
-            found = judge(score.read_lines(base.with_name(base.name + ".truth")), export, int(base.with_name(base.name + ".since").read_text()))
+                told = export(dropping(recording, pathlib.Path(directory), options) if options.drop else recording, options)
+            found = judge(score.read_lines(base.with_name(base.name + ".truth")), told, int(base.with_name(base.name + ".since").read_text()))
             print_line(base.name, *found, options)
             failed = failed or not good(found[0], options)
         return 1 if failed else 0

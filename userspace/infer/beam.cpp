@@ -161,7 +161,7 @@ void Simulation::commit(std::size_t keep) {
         }
         learn_manner(note);
         if (note.kind == Hypothesis::Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
-            learn(note.path, 1);
+            learn(note.path);
         }
     }
     for (Hypothesis& hypothesis : hypotheses_) {
@@ -222,7 +222,7 @@ std::uint32_t Simulation::slept(std::uint32_t path, Duration least, Duration mos
     return next_path_;
 }
 
-void Simulation::learn(std::uint32_t path, double weight) {
+void Simulation::learn(std::uint32_t path) {
     constexpr std::size_t kLongest = 1024;
     std::vector<const PathStep*> steps;
     for (std::uint32_t at = path; at != 0 && steps.size() < kLongest;) {
@@ -237,13 +237,29 @@ void Simulation::learn(std::uint32_t path, double weight) {
         return;
     }
     History history = steps.back()->start;
+    const bool whole = history == History::begin(history.route) && history.route != kUnknownRoute;
+    std::vector<Step> taken;
+    std::vector<KnownPath::Slept> slept;
     for (auto at = steps.rbegin() + 1; at != steps.rend(); ++at) {
-        const PathStep& taken = **at;
-        model_.learn(history, taken.step, weight);
-        if (taken.delay_known) {
-            model_.learn_delay(history, taken.least, taken.most);
+        const PathStep& step = **at;
+        if (step.delay_known) {
+            slept.push_back({static_cast<std::uint32_t>(taken.size()), step.least, step.most});
         }
-        history = history.then(taken.step);
+        taken.push_back(step.step);
+    }
+    if (whole) {
+        model_.learn_path(history.route, taken, slept);
+        return;
+    }
+    // From a hidden wake on.
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+        model_.learn(history, taken[i], 1);
+        for (const KnownPath::Slept& each : slept) {
+            if (each.part == i) {
+                model_.learn_delay(history, each.least, each.most);
+            }
+        }
+        history = history.then(taken[i]);
     }
 }
 

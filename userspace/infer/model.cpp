@@ -172,8 +172,9 @@ void Model::learn(const History& history, Step step, double weight) {
         const auto known =
             std::find_if(context->steps.begin(), context->steps.end(), [&](const Count& count) { return count.step == step; });
         Count& count = known != context->steps.end() ? *known : context->steps.emplace_back(Count{step, 0});
-        count.weight += static_cast<float>(weight);
-        context->total += static_cast<float>(weight);
+        const float change = std::max(static_cast<float>(weight), -count.weight);
+        count.weight += change;
+        context->total = std::max(context->total + change, 0.0F);
         if (context->total > kMostWeight) {
             context->total = 0;
             for (Count& each : context->steps) {

@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "infer/paths.hpp"
 #include "infer/segment.hpp"
 
 namespace timesink::infer {
@@ -49,7 +51,7 @@ private:
 };
 
 /// What units of each route do next: P(step | whole history), backed off to the last two steps and to the route. Learned from
-/// whole units whose every exchange was certain. Owned by a Simulation.
+/// whole units whose every exchange was certain. Shared by the loops of one program.
 ///
 /// Bounded: at most kMostContexts histories; what does not fit is not learned, and predicted from what is.
 /// Not a state machine per route: code branches on data, and what matters is only what may come next.
@@ -62,7 +64,14 @@ public:
     Step list(std::span<const Shape> shapes);
     [[nodiscard]] std::span<const Shape> shapes(Step list) const;
 
+    /// `weight` below zero: takes back what was learned.
     void learn(const History& history, Step step, double weight);
+    /// A unit went this way from request to response.
+    void learn_path(RouteId route, const std::vector<Step>& steps, const std::vector<KnownPath::Slept>& slept);
+    /// What another run learned of the route, ahead of anything that this one shows: counts as sixteen units of this one at most,
+    /// and is taken back once most units go other ways.
+    void give(RouteId route, const std::vector<KnownPath>& paths);
+    [[nodiscard]] const Paths& paths() const { return paths_; }
     void learn_delay(const History& before_sleep, Duration least, Duration most);
     void learn_hold(const History& history, bool held, double weight);
     void learn_defer(const History& history, bool deferred, double weight);
@@ -106,6 +115,14 @@ private:
         float deferred = 0;
         float direct = 0;
     };
+    struct Given {
+        std::vector<KnownPath> paths;  // times: the weight that they were given
+        std::uint32_t fits = 0;        // units of this run that went one of these ways
+        std::uint32_t differs = 0;
+    };
+    void learn_steps(RouteId route, std::span<const Step> steps, double weight);
+    void learn_slept(RouteId route, std::span<const Step> steps, const std::vector<KnownPath::Slept>& slept);
+    void judge_given(RouteId route, const std::vector<Step>& steps);
     using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
     static Keys keys_of(const History& history);
     [[nodiscard]] const Context* context(std::uint64_t key) const;
@@ -123,6 +140,8 @@ private:
     std::unordered_map<std::uint64_t, Step> list_of_;
     std::unordered_map<Shape, PoolId> pools_;
     std::uint64_t learned_ = 0;
+    Paths paths_;
+    std::map<RouteId, Given> given_;
 };
 
 }  // namespace timesink::infer

@@ -32,6 +32,9 @@ public:
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
 
+    /// `model`: what is known of the program, and is learned here; not owned, must outlive this.
+    explicit Simulation(Model& model) : model_(model) {}
+
     /// From now on.
     void told(Phases phases) { told_ = phases; }
     void on(const Segment& segment);
@@ -146,7 +149,7 @@ private:
     void weigh(Hypothesis::Note& note) const;
     void learn_manner(const Hypothesis::Note& note);
     void learn_name(Hypothesis::Note& note);
-    void learn(std::uint32_t path, double weight);
+    void learn(std::uint32_t path);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
     std::uint32_t start_path(const History& history);
@@ -165,7 +168,7 @@ private:
     void sent(const Act& act);
     [[nodiscard]] Slot freed_by(const Hypothesis& hypothesis, const Segment& segment, SocketId connection) const;
 
-    Model model_;
+    Model& model_;
     Chains chains_;
     IdMap<SocketId, Connection> connections_;
     std::vector<Pool> pools_;

@@ -98,7 +98,8 @@ protected:
         EXPECT_LT(verdicts_[exchange].margin, 0.9) << exchange;
     }
 
-    Simulation simulation_;
+    Model model_;
+    Simulation simulation_{model_};
     std::map<std::uint64_t, Verdict> verdicts_;
     std::uint64_t unit_ = 0;
     std::uint64_t exchange_ = 0;
@@ -401,8 +402,10 @@ TEST_F(SimulationTest, IsTheSameTwice) {
         }
         return told;
     };
-    Simulation first;
-    Simulation second;
+    Model learned;
+    Model learned_again;
+    Simulation first(learned);
+    Simulation second(learned_again);
     const std::string told = run(first);
     EXPECT_NE(told, "");
     EXPECT_EQ(told, run(second));
