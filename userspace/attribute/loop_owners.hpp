@@ -67,7 +67,7 @@ private:
     struct Manner {
         std::uint32_t direct = 0;
         std::uint32_t late = 0;
-        [[nodiscard]] bool is_late() const { return late >= 16 && std::uint64_t{direct} * 20 < late; }
+        [[nodiscard]] bool is_late() const { return late >= 2 && std::uint64_t{direct} * 20 < late; }
     };
     struct Waiting {
         ExchangeId exchange{};

@@ -97,9 +97,10 @@ void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const S
     if (token.state != Token::State::running) {
         return;
     }
+    // What it has prepared it executes, be it at the end of the turn only.
     if (token.issued != Step::respond || token.carried_on ||
         hypothesis.held.end() != std::find_if(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& held) {
-            return held.slot == slot && held.connecting;
+            return held.slot == slot && (held.connecting || held.prepared != Shape{});
         })) {
         options_.push_back({.slot = slot, .reason = Reason::reply, .probability = 1, .step = Step::first_list});
         return;

@@ -439,7 +439,9 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     }
     bool counted = option.reason == Reason::connected;
     if (carries_on) {
-        hypothesis.tokens[slot].carried_on = true;
+        // Where it was not read of in this segment, the driver wrote late: nothing more is expected of it here.
+        hypothesis.tokens[slot].carried_on =
+            std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
     } else if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
         counted = serve(hypothesis, note, slot, act);
     } else {
