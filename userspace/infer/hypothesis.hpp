@@ -53,6 +53,7 @@ struct Hypothesis {
         Shape shape{};               ///< zero: whatever its history lets expect
         Instant given{};             ///< has a connection since, on which its driver will write at the end of the turn
         Told defer = Told::nothing;  ///< it had put off wanting a connection to the end of the turn
+        std::uint16_t grants = 0;    ///< late drivers: so many connections, for a list that is asked at once
     };
     struct Flight {
         ExchangeId exchange{};

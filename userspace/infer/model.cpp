@@ -36,6 +36,13 @@ std::uint64_t value(Step step) {
 constexpr double kShortestNs = 32'000;
 constexpr double kBinsPerOctave = 4;
 
+/// Of two things that exclude each other; what the broader level says counts as half an observation.
+void outweigh(double& yes, double& no, float counted, float against) {
+    const double sum = yes + no;
+    yes = yes / sum / 2 + counted;
+    no = no / sum / 2 + against;
+}
+
 }  // namespace
 
 History History::begin(RouteId route) {
@@ -225,30 +232,32 @@ void Model::learn_may_defer(const History& history) {
     for (const std::uint64_t key : std::span(keys).first(2)) {
         Context* const context = make(key);
         if (context != nullptr && context->deferred + context->direct < 1) {
-            context->deferred += 1;
-            context->direct += 1;
+            context->may_defer = 1;
         }
     }
 }
 
 double Model::holds(const History& history) const {
-    return share(keys_of(history), kHeldPrior, kReleasedPrior, &Context::held, &Context::released);
-}
-
-double Model::defers(const History& history) const {
-    // Not by route: one step of it that comes late says nothing about the others.
+    double yes = kHeldPrior;
+    double no = kReleasedPrior;
     const Keys keys = keys_of(history);
-    return share(std::span(keys).first(2), kDeferredPrior, kDirectPrior, &Context::deferred, &Context::direct);
-}
-
-/// Of two things that exclude each other; what the broader level says counts as half an observation.
-double Model::share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
-                    float Context::*against) const {
     for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
         if (const Context* const at = context(*key)) {
-            const double sum = yes + no;
-            yes = yes / sum / 2 + at->*counted;
-            no = no / sum / 2 + at->*against;
+            outweigh(yes, no, at->held, at->released);
+        }
+    }
+    return yes / (yes + no);
+}
+
+double Model::defers(const History& history, bool late) const {
+    double yes = kDeferredPrior;
+    double no = kDirectPrior;
+    // Not by route: one step of it that comes late says nothing about the others.
+    const Keys keys = keys_of(history);
+    for (const std::uint64_t key : {keys[1], keys[0]}) {
+        if (const Context* const at = context(key)) {
+            const float either = late ? 0 : at->may_defer;
+            outweigh(yes, no, at->deferred + either, at->direct + either);
         }
     }
     return yes / (yes + no);
@@ -324,6 +333,26 @@ Step Model::likeliest(const History& history, std::span<const Shape> prefix) {
         }
     }
     return list(prefix);
+}
+
+std::size_t Model::expected(const History& history, PoolId pool) const {
+    for (const std::uint64_t key : keys_of(history)) {
+        const Context* const at = context(key);
+        float most = 0;
+        std::size_t statements = 0;
+        for (std::size_t i = 0; at != nullptr && i < at->steps.size(); ++i) {
+            const Count& count = at->steps[i];
+            const std::uint64_t index = value(count.step) - value(Step::first_list);
+            if (count.step >= Step::first_list && index < lists_.size() && first_pools_[index] == pool && count.weight > most) {
+                most = count.weight;
+                statements = lists_[index].size();
+            }
+        }
+        if (statements > 0) {
+            return statements;
+        }
+    }
+    return 1;
 }
 
 Shape Model::next(const History& history, std::span<const Shape> prefix, PoolId pool) const {

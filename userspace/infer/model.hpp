@@ -86,12 +86,15 @@ public:
     [[nodiscard]] double issues(const History& history, PoolId pool) const;
     /// The likeliest list with this prefix; where none is known, the prefix itself.
     [[nodiscard]] Step likeliest(const History& history, std::span<const Shape> prefix);
+    /// How many statements the likeliest list has that begins in this pool; 1 where none is known.
+    [[nodiscard]] std::size_t expected(const History& history, PoolId pool) const;
     /// The shape that most likely follows this prefix, in this pool; zero: none is likely.
     [[nodiscard]] Shape next(const History& history, std::span<const Shape> prefix, PoolId pool) const;
     /// P(the connection whose reply was read stays with its owner | history).
     [[nodiscard]] double holds(const History& history) const;
-    /// P(what it writes next comes at the end of the turn only, by an immediate | history).
-    [[nodiscard]] double defers(const History& history) const;
+    /// P(it puts off what it asks next to the end of the turn, by an immediate | history). `late`: of a driver that sets
+    /// immediates itself whenever it writes, so that one that was set says nothing of the unit.
+    [[nodiscard]] double defers(const History& history, bool late = false) const;
     /// Of the wait that begins now; null: nothing known.
     [[nodiscard]] const Delays* delays(const History& before_sleep) const;
     /// Which pool a shape goes to must be told before it is used in a list.
@@ -114,6 +117,7 @@ private:
         float released = 0;
         float deferred = 0;
         float direct = 0;
+        float may_defer = 0;  // 1: an immediate was set before it wrote, by whomsoever
     };
     struct Given {
         std::vector<KnownPath> paths;  // times: the weight that they were given
@@ -127,8 +131,6 @@ private:
     static Keys keys_of(const History& history);
     [[nodiscard]] const Context* context(std::uint64_t key) const;
     Context* make(std::uint64_t key);
-    [[nodiscard]] double share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
-                               float Context::*against) const;
     /// Blends what `weight_of` finds at each level, the most special one first in weight.
     template <typename WeightOf>
     [[nodiscard]] double blend(const History& history, double base, WeightOf weight_of) const;

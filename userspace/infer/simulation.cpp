@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <numeric>
 
 namespace timesink::infer {
 
@@ -28,22 +29,27 @@ bool Simulation::idle(const Hypothesis& hypothesis, PoolId id) const {
     if (!idle(id) || !pools_[static_cast<std::size_t>(id)].late) {
         return idle(id);
     }
-    const auto given = std::count_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
-        return waiting.pool == id && waiting.given != Instant{};
-    });
+    const auto given = std::accumulate(
+        hypothesis.queue.begin(), hypothesis.queue.end(), std::size_t{0},
+        [&](std::size_t sum, const Hypothesis::Waiting& waiting) { return sum + (waiting.pool == id ? waiting.grants : 0); });
     const auto taken = std::count_if(hypothesis.deferred.begin(), hypothesis.deferred.end(),
                                      [&](Slot slot) { return model_.issues(hypothesis.tokens[slot].history, id) > kWants; });
     const Pool& of = pools_[static_cast<std::size_t>(id)];
-    return of.open > of.busy + static_cast<std::uint32_t>(given + taken);
+    return of.open > of.busy + given + static_cast<std::size_t>(taken);
 }
 
-/// A connection of a late driver was given back: to whoever has waited longest.
+/// A connection of a late driver was given back: to whoever has waited longest. Who asks several statements at once waits for as
+/// many.
 void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
     const auto next = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
-        return waiting.pool == id && waiting.given == Instant{};
+        if (waiting.pool != id || waiting.grants == 0) {
+            return waiting.pool == id;
+        }
+        return waiting.shape == Shape{} && waiting.grants < model_.expected(hypothesis.tokens[waiting.slot].history, id);
     });
     if (next != hypothesis.queue.end()) {
-        next->given = now_;
+        next->given = next->grants == 0 ? now_ : next->given;
+        ++next->grants;
     }
 }
 
@@ -431,6 +437,7 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
     for (Hypothesis::Waiting& waiting : hypothesis.queue) {
         hypothesis.weight *= waiting.given != Instant{} ? kNothingCame : 1;
         waiting.given = {};
+        waiting.grants = 0;
     }
 }
 

@@ -132,6 +132,7 @@ private:
     void abandon(const Act& act);
     void close_segment(const Segment& segment);
     void continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
+    double puts_off(Hypothesis& hypothesis, const Token& token, const Segment& segment, bool late) const;
     void nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
     void go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at);
     void close_list(Hypothesis& hypothesis, Slot slot, Instant at);

@@ -355,9 +355,16 @@ bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot
     more.reserve(shapes.size());
     for (std::size_t i = 1; i < shapes.size(); ++i) {
         more.push_back({slot, waiting.pool, waiting.position, shapes[i]});
+        if (i < waiting.grants) {
+            more.back().given = waiting.given;
+            more.back().grants = 1;
+        }
     }
     token.outstanding += static_cast<std::uint16_t>(more.size());
     hypothesis.queue.insert(place, more.begin(), more.end());
+    for (std::size_t left = shapes.size(); left < waiting.grants; ++left) {
+        give(hypothesis, waiting.pool);
+    }
     token.path = step(token.path, list);
     token.history = token.history.then(list);
     return false;
