@@ -64,6 +64,7 @@ public:
 
 private:
     /// How the driver of a pool writes: at once, or at the end of the turn only (postgres.js gathers its writes in an immediate).
+    /// Twice is enough: by the time of the sixteenth a pool that is saturated from the start has been lost.
     struct Manner {
         std::uint32_t direct = 0;
         std::uint32_t late = 0;

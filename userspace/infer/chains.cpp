@@ -45,7 +45,7 @@ double Chains::trust(std::uint64_t responses) const {
         until = std::min(responses_, until + kNear);
         least = std::min(least, rate(until));
     }
-    return least >= kTrusted && !names_are_learned_ ? 1 - kDoubtOfTrusted * (1 - least) : least;
+    return least >= kTrusted && !believes_less_ ? 1 - kDoubtOfTrusted * (1 - least) : least;
 }
 
 void Chains::foresaw(bool right) {

@@ -28,8 +28,9 @@ public:
     void on(const Hypothesis::Note& note);
     /// A response was, or was not, the one that the simulation expected, at the time when it was written.
     void foresaw(bool right);
-    /// What some statements are is not seen but learned: a response that is not foreseen may tell of one that was learned wrong.
-    void names_are_learned() { names_are_learned_ = true; }
+    /// What some statements are is not seen but learned, or the order in which they were asked is that of a late driver: a
+    /// response that is not foreseen tells of more than its own unit.
+    void believe_less() { believes_less_ = true; }
     /// Ended without a response.
     void abandoned(UnitId unit);
     /// What is known is doubtful: for a while nothing is certain enough to be told.
@@ -105,7 +106,7 @@ private:
     std::uint64_t responses_ = 0;          // so far
     std::deque<std::uint64_t> surprises_;  // of the latest kMostSurprises that were not foreseen: `responses_` then
     bool in_doubt_ = true;
-    bool names_are_learned_ = false;
+    bool believes_less_ = false;
 };
 
 }  // namespace timesink::infer

@@ -72,8 +72,8 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                if (act.nameless) {
-                    chains_.names_are_learned();
+                if (act.nameless || act.late) {
+                    chains_.believe_less();
                 }
                 if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
                     meaning != Shape{}) {
