@@ -45,7 +45,10 @@ double Chains::trust(std::uint64_t responses) const {
         until = std::min(responses_, until + kNear);
         least = std::min(least, rate(until));
     }
-    return least >= kTrusted && !believes_less_ ? 1 - kDoubtOfTrusted * (1 - least) : least;
+    if (surprises_count_ > 0) {
+        return std::max(0.0, 1 - surprises_count_ * (1 - least));
+    }
+    return least >= kTrusted ? 1 - kDoubtOfTrusted * (1 - least) : least;
 }
 
 void Chains::foresaw(bool right) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -29,8 +30,8 @@ public:
     /// A response was, or was not, the one that the simulation expected, at the time when it was written.
     void foresaw(bool right);
     /// What some statements are is not seen but learned, or the order in which they were asked is that of a late driver: a
-    /// response that is not foreseen tells of more than its own unit.
-    void believe_less() { believes_less_ = true; }
+    /// response that is not foreseen tells of more than its own unit, and counts so many times.
+    void believe_less(double times) { surprises_count_ = std::max(surprises_count_, times); }
     /// Ended without a response.
     void abandoned(UnitId unit);
     /// What is known is doubtful: for a while nothing is certain enough to be told.
@@ -106,7 +107,7 @@ private:
     std::uint64_t responses_ = 0;          // so far
     std::deque<std::uint64_t> surprises_;  // of the latest kMostSurprises that were not foreseen: `responses_` then
     bool in_doubt_ = true;
-    bool believes_less_ = false;
+    double surprises_count_ = 0;  // so many times; zero: as little as is said at kTrusted
 };
 
 }  // namespace timesink::infer

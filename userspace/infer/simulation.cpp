@@ -73,7 +73,8 @@ void Simulation::on(const Segment& segment) {
         switch (act.kind) {
             case Act::Kind::statement:
                 if (act.nameless || act.late) {
-                    chains_.believe_less();
+                    constexpr double kOfLate = 3;  // one of twenty is enough for nothing to be certain
+                    chains_.believe_less(act.late ? kOfLate : 1);
                 }
                 if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
                     meaning != Shape{}) {

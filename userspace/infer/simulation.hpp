@@ -110,7 +110,7 @@ private:
     void statement(const Segment& segment, const Act& act);
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
     void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
-    bool continuing_options(const Hypothesis& hypothesis, const Act& act, double factor);
+    bool continuing_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor);
     [[nodiscard]] double issues_now(const Token& token, PoolId id) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
     [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
@@ -136,7 +136,8 @@ private:
     void nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
     void go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at);
     void close_list(Hypothesis& hypothesis, Slot slot, Instant at);
-    double deferred_options(const Hypothesis& hypothesis, const Act& act, double factor);
+    [[nodiscard]] bool order_tells(const Hypothesis& hypothesis, const Segment& segment, const Act& act) const;
+    double deferred_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor);
     void end_turn(Hypothesis& hypothesis, Instant at) const;
     void conserve(Hypothesis& hypothesis, Instant at) const;
     template <typename Options, typename Apply>
