@@ -125,13 +125,12 @@ int mark_threads(struct bpf_iter__task *ctx)
 
 /* Written to the iterator's file, not to the ring: however many sockets there are, none is lost. head.sequence is set
  * by live/. */
-static __always_inline void tell(struct seq_file *seq, const struct sock *sk, struct ts_known *known, __u64 unread,
-				 __u64 now)
+static __noinline int tell(struct seq_file *seq, const struct sock *sk, struct ts_known *known, __u64 unread, __u64 now)
 {
 	struct ts_socket out = {};
 
-	if (__sync_lock_test_and_set(&known->announced, 1))
-		return;
+	if (!known || __sync_lock_test_and_set(&known->announced, 1))
+		return 0;
 	ts_describe(&out, sk, known);
 	out.unread = unread;
 	out.head.kind = TS_EVENT_SOCKET;
@@ -141,6 +140,7 @@ static __always_inline void tell(struct seq_file *seq, const struct sock *sk, st
 	out.head.time = now;
 	if (bpf_seq_write(seq, &out, sizeof(out)))
 		known->announced = 0; /* the buffer is full: the kernel shows this descriptor again in the next read */
+	return 0;
 }
 
 SEC("iter/task_file")
