@@ -88,9 +88,11 @@ static __always_inline bool wrote_all(const struct ts_scratch *scratch, long res
 {
 	__u64 wanted = 0;
 
-	for (__u32 i = 0; i < TS_SEGMENTS; i++)
-		if (i < scratch->segment_count)
-			wanted += scratch->segments[i].length;
+	for (__u32 i = 0; i < TS_SEGMENTS; i++) {
+		if (i >= scratch->segment_count)
+			break;
+		wanted += scratch->segments[i].length;
+	}
 	return result >= 0 && (__u64)result >= wanted;
 }
 

@@ -15,7 +15,7 @@ static __always_inline int on_task(struct pt_regs *regs, const bool btf)
 	if (!thread)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	thread->python_strange = TS_MAKES_TASKS;
 	thread->python_task = BPF_CORE_READ(regs, di);
 	thread->python_task_parent = ts_python_context(thread);
@@ -32,9 +32,9 @@ static __always_inline int on_made(struct pt_regs *regs, bool copies_current, co
 	if (!thread || !key.context)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	key.pid = thread->pid;
-	ts_tell_lineage(thread->pid, key.context, copies_current ? ts_python_context(thread) : 0);
+	ts_tell_lineage(thread->pid, key.context, copies_current ? ts_python_context(thread) : 0, bpf_ktime_get_ns());
 	bpf_map_update_elem(&known_contexts, &key, &no_task, BPF_ANY);
 	return 0;
 }
@@ -103,8 +103,8 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 	if (!key.context)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
-	ts_tell_lineage(pid, key.context, ts_python_context(thread));
+		ts_python_settle(thread, bpf_ktime_get_ns());
+	ts_tell_lineage(pid, key.context, ts_python_context(thread), bpf_ktime_get_ns());
 	if (!bpf_map_update_elem(&work_items, &key, &nothing, BPF_NOEXIST))
 		__sync_fetch_and_add(&python->waiting_items, 1);
 	thread->python_puts = !bpf_map_update_elem(&put_items, &tid, &key.context, BPF_ANY);

@@ -88,9 +88,8 @@ static __always_inline void mark(struct task_struct *task, __u32 tid)
 	if (!fresh || (ts_threads_by_id ? bpf_map_lookup_elem(&threads_by_tid, &tid)
 					: bpf_task_storage_get(&thread_storage, task, NULL, 0)))
 		return;
-	__builtin_memset(fresh, 0, sizeof(*fresh));
-	fresh->syscall = fresh->waker_syscall = -1;
-	fresh->fd = -1;
+	/* By the helper: clang has no loop for what is larger than 1 KiB. */
+	bpf_probe_read_kernel(fresh, sizeof(*fresh), &ts_blank_thread);
 	fresh->since = bpf_ktime_get_ns();
 	fresh->pid = task->tgid;
 	fresh->minor_faults = task->min_flt;

@@ -84,7 +84,7 @@ static __always_inline bool enter(struct ts_thread *thread, const struct ts_sqli
 		return false;
 	/* The context that the call is made in was made before it. */
 	if (ts_python_met && thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	thread->engine_stack = stack;
 	thread->engine_epoch = process->epoch;
 	thread->engine_entered = bpf_ktime_get_ns();

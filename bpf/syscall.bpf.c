@@ -283,13 +283,17 @@ static __always_inline int on_enter(struct pt_regs *regs, long number, const boo
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	const struct ts_call_row *row;
 	struct task_struct *task;
+	__u64 now;
 	__s32 fd;
 
 	if (!thread)
 		return 0;
 	ts_runs(thread);
+	now = bpf_ktime_get_ns();
+	/* Earlier than the call that may send in the new context, which stands at its entry, on whatever CPU it ends.
+	 */
 	if (thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, now - 1);
 	task = ts_current(btf);
 	if (number < 0 || number >= TS_CALL_NUMBERS || TS_GET(btf, task, thread_info.status) & TS_COMPAT)
 		number = TS_CALL_NUMBERS - 1; /* of no name, therefore counted as other */
@@ -309,7 +313,7 @@ static __always_inline int on_enter(struct pt_regs *regs, long number, const boo
 	} else if (row->shape == TS_SHAPE_BREAK) {
 		thread->held = BPF_CORE_READ(task, mm, brk);
 	}
-	thread->entered = bpf_ktime_get_ns();
+	thread->entered = now;
 	return 0;
 }
 

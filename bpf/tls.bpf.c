@@ -114,7 +114,7 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 	out->pid = thread->pid;
 	if (ts_python_met && moved->operation == TS_OPERATION_WRITE) {
 		if (thread->python_fresh)
-			ts_python_settle(thread);
+			ts_python_settle(thread, bpf_ktime_get_ns());
 		out->context = ts_python_context(thread);
 	}
 	size = tls_capture(scratch, out);
