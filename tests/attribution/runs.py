@@ -30,6 +30,12 @@ def load(port, log, *, clients, requests=0, seconds=0.0, mix="shop", seed=1, clo
     return child if background else finish_load(child)
 
 
+def end_load(child):
+    """Of one in the background: what is under way is finished first."""
+    child.terminate()
+    return finish_load(child)
+
+
 def finish_load(child):
     out, errors = child.communicate(timeout=600)
     if child.returncode != 0:

@@ -52,6 +52,16 @@ class Record(unittest.TestCase):
                 client.sendall(f"GET /orders/{number} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
                 client.recv(4096)
 
+    def await_sections(self, count):
+        """Returns once the recording has grown so often: beside other work the agent, which gives way to it, may take its time."""
+        size, grown, deadline = 0, 0, time.monotonic() + 60
+        while grown < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+            now = os.path.getsize(self.file)
+            grown += now > size
+            size = now
+        self.assertGreaterEqual(grown, count, f"{self.file} stays at {size} bytes")
+
     def start(self, *arguments):
         """Starts record; returns once it says that it is attached."""
         process = subprocess.Popen([TIMESINK, "record", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -88,7 +98,7 @@ class Record(unittest.TestCase):
                 self.load()
         loading = threading.Thread(target=keep_loading)
         loading.start()
-        time.sleep(3.5)
+        self.await_sections(3)
         recorder.kill()
         recorder.communicate()
         stop.set()

@@ -38,10 +38,17 @@ void ConnectionContexts::sent(ProcessId process, const ContextRef& sent_in) {
 }
 
 void ConnectionContexts::answers_for_several(Context& context, InProcess& process) {
-    process.own -= context.counts_as_connections ? 1 : 0;
+    process.own -= context.counts_as_connections && process.own > 0 ? 1 : 0;  // one from before a loss counts no more
     context.counts_as_connections = false;
     context.answers_for_several = true;
     context.is_connections = false;
+}
+
+void ConnectionContexts::lost() {
+    for (auto& [id, process] : processes_) {
+        process.lines = {};
+        process.own = 0;
+    }
 }
 
 bool ConnectionContexts::ended(const request::Unit& unit, const ContextRef& writer) {
@@ -91,6 +98,14 @@ bool ConnectionContexts::is_of(const ContextRef& sent_in, SocketId connection, I
         at = at->parent.get();
     }
     return at != nullptr && at->is_connections && at->answers_for == connection;
+}
+
+bool ConnectionContexts::descends_from(const ContextRef& sent_in, SocketId connection) {
+    const Context* at = sent_in.get();
+    while (at != nullptr && !(at->is_connections && at->answers_for == connection)) {
+        at = at->parent.get();
+    }
+    return at != nullptr;
 }
 
 }  // namespace timesink::attribute

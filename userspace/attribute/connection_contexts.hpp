@@ -32,6 +32,11 @@ public:
     /// The process is gone.
     void ended(ProcessId process) { processes_.erase(process); }
 
+    /// Events were lost: contexts have changed hands, and units have ended unseen. What was learned of them counts no more.
+    void lost();
+
+    /// Sent in a context of the connection, or in a copy of it, or of a copy, whenever that was made.
+    static bool descends_from(const ContextRef& sent_in, SocketId connection);
     /// Sent in a context of the connection, or in a copy of it, or of a copy, that was made since.
     static bool is_of(const ContextRef& sent_in, SocketId connection, Instant since);
 

@@ -30,6 +30,7 @@ void ContextOwners::on(const event::Lineage& lineage) {
 void ContextOwners::lost(Instant at) {
     lost_ = std::max(lost_, at);
     contexts_.lost();
+    connections_.lost();
 }
 
 void ContextOwners::ended(ProcessId process) {
@@ -193,6 +194,14 @@ std::optional<Owner> ContextOwners::claimed_by(const Ending& ending, const Waiti
     return Owner{live.unit.id, evidence, evidence == Evidence::inferred ? kConnectionMargin : 1};
 }
 
+/// Whether what was sent while the unit was in flight, and is not known to be its own, may be its own all the same.
+bool ContextOwners::may_be_of(const Ending& ending, const Waiting& waiting) {
+    if (!ending.known || ending.contradicts) {
+        return true;
+    }
+    return ending.in_connections && ConnectionContexts::descends_from(waiting.sent_in, ending.live.unit.socket);
+}
+
 /// What stands of an exchange that no unit will claim any more.
 Owner ContextOwners::unclaimed(const Ending& ending, const Waiting& waiting) {
     const LiveUnit& live = ending.live;
@@ -252,10 +261,9 @@ bool ContextOwners::ended(const LiveUnit& live, std::vector<Decision>& decisions
         }
         return false;
     });
-    const bool all_known = (ends.known && !ends.contradicts) ||
-                           std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
-                               return waiting.sent >= live.unit.read_begin && waiting.sent <= live.unit.end;
-                           });
+    const bool all_known = std::none_of(process.waiting.begin(), process.waiting.end(), [&](const Waiting& waiting) {
+        return waiting.sent >= live.unit.read_begin && waiting.sent <= live.unit.end && may_be_of(ends, waiting);
+    });
     if (process.active.empty() && process.waiting.empty()) {
         processes_.erase(found);
     }

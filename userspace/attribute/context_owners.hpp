@@ -99,6 +99,7 @@ private:
     };
     [[nodiscard]] Ending ending(const LiveUnit& live, InProcess& process);
     [[nodiscard]] std::optional<Owner> claimed_by(const Ending& ending, const Waiting& waiting);
+    [[nodiscard]] static bool may_be_of(const Ending& ending, const Waiting& waiting);
     [[nodiscard]] static Owner unclaimed(const Ending& ending, const Waiting& waiting);
     [[nodiscard]] ContextRef root_of(const request::Unit& unit, Instant activated, InProcess& process);
     ContextRef server_of(const LiveUnit& live, InProcess& process);

@@ -72,13 +72,11 @@ Status Writer::append(std::span<const std::byte> records) {
             copy_fact(record, head->time);
         }
         bool due = events_.raw.size() >= kSectionBytes;
-        if (head->kind == TS_EVENT_WATERMARK) {
-            if (flushed_at_ == 0) {
-                flushed_at_ = head->time;
-            } else if (head->time >= flushed_at_ + static_cast<std::uint64_t>(to_ns(kSectionTime))) {
-                flushed_at_ = head->time;
-                due = true;
-            }
+        // The first at once: a recording that is killed early still says what it was attached to.
+        if (head->kind == TS_EVENT_WATERMARK &&
+            (flushed_at_ == 0 || head->time >= flushed_at_ + static_cast<std::uint64_t>(to_ns(kSectionTime)))) {
+            flushed_at_ = head->time;
+            due = true;
         }
         if (due) {
             status_ = flush();

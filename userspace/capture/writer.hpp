@@ -17,8 +17,8 @@ struct ZSTD_CCtx_s;
 namespace timesink::capture {
 
 /// Writes a recording beside the live analysis: takes the very bytes that event::Merge gets, in the same order. Owned by the
-/// record command, used from one thread. A section goes to the file in one piece once it holds kSectionBytes, or at the first
-/// watermark kSectionTime after the one before; whatever ends the process, the sections written until then can be read. Memory:
+/// record command, used from one thread. A section goes to the file in one piece once it holds kSectionBytes, at the first
+/// watermark, or at one kSectionTime after the one before; whatever ends the process, the sections written until then can be read. Memory:
 /// about 3 MiB. Not written by a thread of its own: compressing at level 1 takes a few ms per MiB, less than the rings hold.
 class Writer {
 public:

@@ -5,7 +5,7 @@
 The mix is a list of [weight, method, path, body bytes]; `{n}` in a path is replaced by a random id. The same seed gives every client
 the same sequence of requests. Latency is from the call that sends the request to the arrival of the response's last byte in
 the client's kernel socket, so the client's own queue (it has one thread) is not in it; `seen_ns` is when the program had it.
-With --close every request has a connection of its own, opened before the clock starts.
+With --close every request has a connection of its own, opened before the clock starts. SIGTERM ends the load before its time.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import pathlib
 import random
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -126,6 +127,11 @@ class Loop:
         self.selector = selectors.DefaultSelector()
         self.records, self.failures, self.begun = [], 0, 0
         self.deadline = time.monotonic() + options.seconds if options.seconds else None
+        signal.signal(signal.SIGTERM, self.end)
+
+    def end(self, *_):
+        """No further requests; those that are under way are finished and logged."""
+        self.deadline = time.monotonic()
 
     def wanted(self):
         if self.deadline is not None:

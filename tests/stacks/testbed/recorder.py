@@ -50,6 +50,17 @@ class Recording:
                 raise StackError(f"timesink record is not attached after 60 s:\n{self.process.tail()}")
             time.sleep(0.02)
 
+    def await_sections(self, count):
+        """Returns once the file has grown so often. Beside other work the agent, which gives way to it, may take its time."""
+        size, grown, deadline = 0, 0, time.monotonic() + 60
+        while grown < count:
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.file} stays at {size} bytes")
+            time.sleep(0.05)
+            now = self.file.stat().st_size
+            grown += now > size
+            size = now
+
     def messages(self):
         return self.process.log.read_text(errors="replace")
 

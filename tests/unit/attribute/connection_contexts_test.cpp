@@ -88,6 +88,33 @@ TEST_F(ConnectionContextsTest, AContextThatTurnsOutToAnswerForSeveralIsNoConnect
     EXPECT_FALSE(serve(2, second_)) << "it is the only one now";
 }
 
+TEST_F(ConnectionContextsTest, AfterALossItIsLearnedAnew) {
+    for (int i = 0; i < 4; ++i) {
+        serve(1, first_);
+        serve(2, second_);
+    }
+    contexts_.began(unit(1));  // whose end is lost
+    contexts_.lost();
+    const ContextRef first = context(70);
+    const ContextRef second = context(71);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_FALSE(serve(1, first)) << "as the context of them all, whose units of other connections were lost";
+    }
+    serve(2, second);
+    serve(2, second);
+    EXPECT_TRUE(serve(2, second) && serve(1, first));
+}
+
+TEST_F(ConnectionContextsTest, CopiesDescendFromAConnectionsContextWheneverTheyWereMade) {
+    for (int i = 0; i < 4; ++i) {
+        serve(1, first_);
+        serve(2, second_);
+    }
+    EXPECT_TRUE(ConnectionContexts::descends_from(context(5, context(4, first_)), SocketId{1}));
+    EXPECT_FALSE(ConnectionContexts::descends_from(context(5, first_), SocketId{2}));
+    EXPECT_FALSE(ConnectionContexts::descends_from(loop_, SocketId{1}));
+}
+
 TEST_F(ConnectionContextsTest, UnitsSideBySideOnAConnectionAreNotToldApart) {
     for (int i = 0; i < 4; ++i) {
         serve(1, first_);

@@ -340,6 +340,28 @@ TEST_F(ContextOwnersTest, MessagesAfterAHandshakeAreOfItsTaskOnceThatIsKnownForT
     EXPECT_EQ(owner(2 * id + 1)->unit, UnitId{id});
 }
 
+TEST_F(ContextOwnersTest, WhatAnEarlierCopyOfItsConnectionsContextSentMayBeTheUnits) {
+    std::uint64_t id = 0;
+    for (int i = 0; i < 4; ++i) {
+        for (const std::uint64_t connection : {20, 21}) {
+            const auto at = static_cast<std::int64_t>(10 * ++id);
+            begin(id, at, connection);
+            if (i == 0) {
+                made(at + 1, connection, kMain);
+            }
+            end(id, at + 5, connection);
+        }
+    }
+    made(100, 30, 20);
+    begin(49, 105, 22);  // as long as it runs it may claim all
+    begin(50, 110, 20);
+    send(1, 111, 30);
+    EXPECT_FALSE(end(50, 120, 20)) << "made for the unit before it was read, or left behind by the one before";
+    begin(51, 130, 21);
+    send(2, 131, 30);
+    EXPECT_TRUE(end(51, 140, 21)) << "another connection's";
+}
+
 TEST_F(ContextOwnersTest, ATaskThatAnswersAnotherRequestIsTheConnectionsOwn) {
     begin(1, 0);
     made(1, 20, kConnection);
