@@ -76,7 +76,7 @@ static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *
 		head = moved;
 	if (tail > moved - head)
 		tail = moved - head;
-	out->head_bytes = ts_copy_range(at, 0, head);
+	out->head_bytes = ts_copy_first(scratch, at, head) ? head : ts_copy_range(at, 0, head);
 	if (out->head_bytes == head && tail)
 		out->tail_bytes = ts_copy_range(at + head, moved - tail, moved);
 	if (out->head_bytes < head || out->tail_bytes < tail)
@@ -96,24 +96,56 @@ static __always_inline bool wrote_all(const struct ts_scratch *scratch, long res
 	return result >= 0 && (__u64)result >= wanted;
 }
 
-/* Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
- * ring. */
-static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scratch, const struct finished *call,
-				__u64 socket, __u64 stream_begin)
+/* Whose context the call was made in, by name; 0: none that tells something. */
+static __always_inline __u64 context_of(struct ts_thread *thread, const struct ts_scratch *scratch,
+					const struct finished *call, __u64 socket, const struct task_struct *task,
+					const bool btf)
+{
+	__u64 context = 0;
+
+	/* Who reads a response is told by who sent the request. */
+	if (ts_go_met && !(call->asks && call->operation == TS_OPERATION_READ)) {
+		struct ts_go_call go_call = {call->entered, socket, call->operation, call->serves};
+
+		context = ts_go_context_of_call(thread, &go_call);
+	}
+	if (!ts_python_met)
+		return context;
+	/* In whose context bytes are read tells nothing: an event loop reads in its own. */
+	if (call->operation == TS_OPERATION_WRITE && !context) {
+		if (!thread->python.buffers)
+			context = ts_python_noted_context(thread, TS_GET(btf, task, thread.fsbase));
+		if (!context)
+			context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
+	}
+	/* A connection that fails is nobody's else. */
+	if (call->operation == TS_OPERATION_CONNECT && !context)
+		context = ts_python_context(thread);
+	if (call->operation == TS_OPERATION_CLOSE)
+		ts_python_closed(thread->pid, call->fd);
+	return context;
+}
+
+/*
+ * Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
+ * ring. Inline, as all that a call usually comes by: a return costs as much as ten instructions where the kernel guards
+ * each against speculation (docs/adr/0021).
+ */
+static __always_inline int emit_call(struct ts_thread *thread, struct ts_scratch *scratch, const struct finished *call,
+				     __u64 socket, __u64 stream_begin, struct task_struct *task, const bool btf)
 {
 	struct ts_cpu *cpu = ts_this_cpu();
 	void *ring = ts_ring_of(bpf_get_smp_processor_id());
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct ts_call *out;
 	__u64 context;
 	__u32 size, minor, major;
 
-	if (!thread || !scratch || !call || !cpu || !ring)
+	if (!cpu || !ring)
 		return 0;
 	out = (struct ts_call *)scratch->record;
 	__builtin_memset(out, 0, sizeof(*out));
-	minor = task->min_flt;
-	major = task->maj_flt;
+	minor = TS_GET(btf, task, min_flt);
+	major = TS_GET(btf, task, maj_flt);
 	out->entered = call->entered;
 	out->result = call->result;
 	out->socket = socket;
@@ -142,22 +174,7 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	TS_OPAQUE(size);
 	if (size > TS_RECORD_MAX)
 		return 0;
-	/* Who reads a response is told by who sent the request. */
-	if (ts_go_met && !(call->asks && call->operation == TS_OPERATION_READ)) {
-		struct ts_go_call go_call = {call->entered, socket, call->operation, call->serves};
-
-		context = ts_go_context_of_call(thread, &go_call);
-	} else {
-		context = 0;
-	}
-	/* In whose context bytes are read tells nothing: an event loop reads in its own. */
-	if (ts_python_met && call->operation == TS_OPERATION_WRITE && !context)
-		context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
-	/* A connection that fails is nobody's else. */
-	if (ts_python_met && call->operation == TS_OPERATION_CONNECT && !context)
-		context = ts_python_context(thread);
-	if (call->operation == TS_OPERATION_CLOSE)
-		ts_python_closed(thread->pid, call->fd);
+	context = context_of(thread, scratch, call, socket, task, btf);
 	if (context) {
 		*(__u64 *)(scratch->record + size) = context;
 		out->flags |= TS_CALL_CONTEXT;
@@ -169,7 +186,7 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 		ts_count_loss(cpu, call->now);
 		return 0;
 	}
-	ts_fill_head(&out->head, cpu, TS_EVENT_CALL, size, (__u32)bpf_get_current_pid_tgid(), call->now);
+	ts_fill_head(&out->head, cpu, TS_EVENT_CALL, size, TS_GET(btf, task, pid), call->now);
 	if (bpf_ringbuf_output(ring, out, size, BPF_RB_NO_WAKEUP)) {
 		__sync_fetch_and_add(&cpu->sequence, -1);
 		ts_count_loss(cpu, call->now);

@@ -97,7 +97,7 @@ __weak __noinline __u64 ts_python_find_state(__u32 pid, __u64 self)
  * The context of a state if that is the thread's, by one read: it is what each call that sends something pays. Takes
  * the offsets of ts_python.thread_id and ts_python.context.
  */
-TS_SHARED __u64 ts_python_context_in(__u32 thread_id, __u32 context, __u64 state, __u64 self)
+static __always_inline __u64 ts_python_context_in(__u32 thread_id, __u32 context, __u64 state, __u64 self)
 {
 	__u64 words[TS_PYTHON_STATE_MOST / 8] = {};
 	__u32 at = context - thread_id;
@@ -200,9 +200,9 @@ static __always_inline __u64 ts_python_current(struct ts_thread *thread, const s
 
 /*
  * The context that is current, if it is that of a task that was noted, which holds it still: what the whole search
- * would come to as well. 0: it is to be searched for.
+ * would come to as well. 0: it is to be searched for. `self`: the thread's fs base.
  */
-static __always_inline __u64 ts_python_noted_context(struct ts_thread *thread)
+static __always_inline __u64 ts_python_noted_context(struct ts_thread *thread, __u64 self)
 {
 	const struct ts_python_view *view = &thread->python;
 	const struct ts_python_task *noted;
@@ -210,8 +210,7 @@ static __always_inline __u64 ts_python_noted_context(struct ts_thread *thread)
 
 	if (!thread->python_state || !ts_python_is_viewed(thread))
 		return 0;
-	context = ts_python_context_in(view->thread_id, view->context, thread->python_state,
-				       TS_LOAD(bpf_get_current_task_btf(), thread.fsbase));
+	context = ts_python_context_in(view->thread_id, view->context, thread->python_state, self);
 	if (!context)
 		return 0;
 	noted = ts_python_task_at(thread, context);
@@ -273,7 +272,7 @@ TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
 
 	if (!thread)
 		return 0;
-	context = ts_python_noted_context(thread);
+	context = ts_python_noted_context(thread, TS_LOAD(bpf_get_current_task_btf(), thread.fsbase));
 	if (context)
 		return context;
 	python = ts_python_of(thread);
@@ -425,7 +424,10 @@ TS_SHARED int ts_python_buffer(struct ts_thread *thread, __u64 transport, __s32 
 	return 0;
 }
 
-/* The context of a write by the running thread. `whole`: all that it was to send was sent. */
+/*
+ * The context of a write by the running thread, where it was not noted or transports send later. `whole`: all that it
+ * was to send was sent.
+ */
 TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, bool whole)
 {
 	struct ts_buffered_key key = {.fd = fd};
@@ -435,11 +437,6 @@ TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, b
 
 	if (!thread)
 		return 0;
-	if (!thread->python.buffers) {
-		name = ts_python_noted_context(thread);
-		if (name)
-			return name;
-	}
 	key.pid = thread->pid;
 	python = ts_python_of(thread);
 	if (!python)
