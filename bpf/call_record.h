@@ -126,6 +126,27 @@ static __always_inline __u64 context_of(struct ts_thread *thread, const struct t
 	return context;
 }
 
+/* What is known of the call by itself, and what the thread's counters of faults grew by. */
+static __always_inline void fill_call(struct ts_call *out, struct ts_thread *thread, const struct finished *call,
+				      struct task_struct *task, const bool btf)
+{
+	__u32 minor = TS_GET(btf, task, min_flt), major = TS_GET(btf, task, maj_flt);
+
+	__builtin_memset(out, 0, sizeof(*out));
+	out->entered = call->entered;
+	out->result = call->result;
+	out->pid = thread->pid;
+	out->thread_sequence = thread->sequence++;
+	out->fd = call->fd;
+	out->minor_faults = minor - thread->minor_faults;
+	out->major_faults = major - thread->major_faults;
+	out->syscall = call->number;
+	out->operation = call->operation;
+	out->flags = call->flags;
+	thread->minor_faults = minor;
+	thread->major_faults = major;
+}
+
 /*
  * Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
  * ring. Inline, as all that a call usually comes by: a return costs as much as ten instructions where the kernel guards
@@ -138,30 +159,16 @@ static __always_inline int emit_call(struct ts_thread *thread, struct ts_scratch
 	void *ring = ts_ring_of(bpf_get_smp_processor_id());
 	struct ts_call *out;
 	__u64 context;
-	__u32 size, minor, major;
+	__u32 size;
 
 	if (!cpu || !ring)
 		return 0;
 	out = (struct ts_call *)scratch->record;
-	__builtin_memset(out, 0, sizeof(*out));
-	minor = TS_GET(btf, task, min_flt);
-	major = TS_GET(btf, task, maj_flt);
-	out->entered = call->entered;
-	out->result = call->result;
+	fill_call(out, thread, call, task, btf);
 	out->socket = socket;
 	out->stream_begin = stream_begin;
-	out->pid = thread->pid;
-	out->thread_sequence = thread->sequence++;
-	out->fd = call->fd;
-	out->minor_faults = minor - thread->minor_faults;
-	out->major_faults = major - thread->major_faults;
-	out->syscall = call->number;
-	out->operation = call->operation;
-	out->flags = call->flags;
 	take_counts(thread, scratch);
 	out->counts = scratch->counts;
-	thread->minor_faults = minor;
-	thread->major_faults = major;
 	size = sizeof(*out) + out->counts * sizeof(struct ts_call_count);
 	if (scratch->capture)
 		capture(scratch, out, size);
