@@ -82,16 +82,25 @@ void Attribution::runs(ProcessId process, std::string_view runtime) {
     }
 }
 
+/// Its threads take up each other's work.
+void Attribution::interchanges(ProcessId process) {
+    owners_.schedules_itself(process);
+    loops_.lost(process);
+    carry_out();
+}
+
 void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
         loops_.exited(task.thread);
+        interchange_.exited(task.thread, task.process);
         carry_out();
     } else if (task.operation == TS_TASK_FORK) {
         propagated_.descends(task.process, task.parent_process);
     }
     if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
         contexts_.ended(task.process);
+        interchange_.ended(task.process);
     }
     if (task.operation == TS_TASK_EXIT && number(task.thread) == number(task.process)) {
         propagated_.gone(task.process);
@@ -146,10 +155,13 @@ void Attribution::began(const request::Unit& unit) {
     LiveUnit& kept = *live;
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
     owners_.began(kept);
+    interchange_.began(unit);
     contexts_.began(kept);
     propagated_.began(unit);
     hand_offs_.began(kept);
-    loops_.began(unit);
+    if (owners_.threads_tell(unit.process)) {
+        loops_.began(unit);
+    }
 }
 
 void Attribution::ended(request::Unit&& unit) {
@@ -168,6 +180,9 @@ void Attribution::ended(request::Unit&& unit) {
     pools_.ended(live->unit.id, at);
     propagated_.ended(live->unit);
     ended_.push_back(live);
+    if (interchange_.ended(live->unit)) {
+        interchanges(live->unit.process);
+    }
     live->in_doubt = !contexts_.ended(*live, decisions_) || live->in_doubt;
     carry_out();
     hand_offs_.ended(*live, timelines_, handed_off_);
@@ -261,6 +276,9 @@ void Attribution::answered(request::Exchange&& exchange) {
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
+    if (interchange_.answered(exchange)) {
+        interchanges(exchange.process);
+    }
     if (exchange.shared) {
         give_sender_up(exchange, *found);
     }

@@ -12,6 +12,7 @@
 #include "attribute/context_owners.hpp"
 #include "attribute/edges.hpp"
 #include "attribute/hand_offs.hpp"
+#include "attribute/interchange.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/loop_owners.hpp"
 #include "attribute/owners.hpp"
@@ -91,6 +92,7 @@ private:
     void release(Pending& pending);
     [[nodiscard]] bool await_sender(const request::Exchange& exchange, Owner& owner);
     void give_sender_up(const request::Exchange& exchange, Pending& pending);
+    void interchanges(ProcessId process);
     void expect_background(const Owner& owner, Instant sent);
     void share_with_background(ProcessId process, Instant sent);
     LiveUnit& background_of(const Answered& request, Instant sent);
@@ -112,6 +114,7 @@ private:
     std::vector<StreamSenders::Decision> senders_found_;
     PropagatedOwners propagated_;
     Edges edges_;
+    Interchange interchange_;
     InsideCalls inside_;
     LoopOwners loops_;
     Backgrounds backgrounds_;

@@ -341,6 +341,14 @@ void LoopOwners::lost() {
     }
 }
 
+void LoopOwners::lost(ProcessId process) {
+    for (auto& [thread, loop] : loops_) {
+        if (loop->process == process) {
+            lost(thread);
+        }
+    }
+}
+
 void LoopOwners::lost(ThreadId thread) {
     Loop** const found = by_thread_.find(thread);
     if (found != nullptr) {

@@ -46,6 +46,8 @@ public:
     void exited(ThreadId thread);
     /// The thread's messages may be incomplete.
     void lost(ThreadId thread);
+    /// What the process's threads do is no loop's doing.
+    void lost(ProcessId process);
     void advance(Instant at);
     void finish();
     /// Units that ended later may still get exchanges.

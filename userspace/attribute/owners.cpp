@@ -140,7 +140,9 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     const ThreadId sender = lane(exchange.process, exchange.sent_by);
     OnThread& thread = threads_[sender];
     const bool doubted = (in_doubt(exchange.sent) || thread.background_in_doubt) && !context_certain;
-    const bool one = thread.active.size() == 1;
+    const bool tells = threads_tell(exchange.process);
+    // Those that were read before it was known that threads do not tell are on their own.
+    const bool one = thread.active.size() == 1 && (tells || alone_in(exchange.process));
     // Told of when it was over: who was in flight when it began may be gone, and others have come.
     const bool afterwards = exchange.read_end != Instant{};
     if (afterwards && (!one || thread.active.front()->activated > exchange.sent)) {
@@ -149,7 +151,7 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     }
     if (one && !thread.background_may_go_on && !(thread.multiplexes && doubted)) {
         const UnitId only = thread.active.front()->unit.id;
-        return threads_tell(exchange.process) ? Owner{only, Evidence::thread, 1} : Owner{only, Evidence::inferred, kAloneMargin};
+        return tells ? Owner{only, Evidence::thread, 1} : Owner{only, Evidence::inferred, kAloneMargin};
     }
     if (!thread.active.empty()) {
         for (LiveUnit* live : thread.active) {
@@ -167,11 +169,19 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
         }
         return {{}, Evidence::ambiguous, 0};
     }
+    if (exchange.housekeeping && exchange.fingerprint == 0) {
+        return {};  // the driver's own doing, such as asking whether a connection still lives: no job that may go on
+    }
     ++thread.background;
     thread.background_may_go_on = true;
     thread.background_in_doubt = thread.background_in_doubt || in_doubt(exchange.sent);
     background_[exchange.id] = sender;
     return {};
+}
+
+bool Owners::alone_in(ProcessId process) const {
+    const InProcess* const found = processes_.find(process);
+    return found != nullptr && found->size() == 1;
 }
 
 bool Owners::handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const {

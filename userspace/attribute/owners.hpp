@@ -35,7 +35,8 @@ public:
     /// `context_certain`: a loss leaves no doubt of it (ContextOwners::certain).
     [[nodiscard]] Owner of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain = false);
     void answered(const request::Exchange& exchange);
-    /// The process deals its work to its threads by itself, goroutine by goroutine: which thread it is tells nothing.
+    /// The process deals its work to its threads by itself, goroutine by goroutine or task by task: which thread it is tells
+    /// nothing.
     void schedules_itself(ProcessId process) { lanes_.insert(process); }
     [[nodiscard]] bool threads_tell(ProcessId process) const { return !lanes_.contains(process); }
     /// The thread was blocked in that system call (-1: none): if nothing of a background job is outstanding, the job is taken as
@@ -76,6 +77,7 @@ private:
     static void end_background(OnThread& thread);
     void leave(LiveUnit& live, Instant at);
     static void share(const std::vector<LiveUnit*>& active, Instant at);
+    [[nodiscard]] bool alone_in(ProcessId process) const;
     [[nodiscard]] bool handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const;
 
     IdMap<ThreadId, OnThread> threads_;

@@ -124,6 +124,25 @@ TEST_F(OwnersTest, WithNothingInFlightItIsNobodys) {
     EXPECT_EQ(of(10).evidence, Evidence::none);
 }
 
+TEST_F(OwnersTest, WhatADriverAsksOfItsOwnAccordIsNoJobThatMayGoOn) {
+    request::Exchange upkeep = exchange(0);
+    upkeep.housekeeping = true;
+    EXPECT_EQ(owners_.of(upkeep, timelines_).evidence, Evidence::none);
+    begin(1, 10, 1);
+    EXPECT_EQ(of(11).evidence, Evidence::thread);
+}
+
+TEST_F(OwnersTest, WhereThreadsTurnOutToTellNothingOnlyTheOneInTheProcessIsKnown) {
+    LiveUnit& first = begin(1, 0, 1, kLoop);
+    owners_.schedules_itself(kProcess);
+    LiveUnit& second = begin(2, 10, 2, kOtherWorker);
+    EXPECT_EQ(of(11, kHelper).evidence, Evidence::ambiguous) << "the first is in flight, though on its thread";
+    owners_.ended(first, us(20));
+    EXPECT_EQ(of(21, kHelper).unit, UnitId{2});
+    EXPECT_EQ(of(21, kHelper).evidence, Evidence::inferred);
+    owners_.ended(second, us(30));
+}
+
 TEST_F(OwnersTest, ABackgroundJobMakesLaterOnesAmbiguousUntilItIsOver) {
     const request::Exchange background = exchange(0);
     EXPECT_EQ(owners_.of(background, timelines_).evidence, Evidence::none);

@@ -1,0 +1,89 @@
+#include "attribute/interchange.hpp"
+
+#include <gtest/gtest.h>
+
+namespace timesink::attribute {
+namespace {
+
+constexpr ProcessId kProcess{10};
+
+class InterchangeTest : public ::testing::Test {
+protected:
+    static request::Unit unit(std::uint32_t read_by, std::uint32_t answered_by) {
+        request::Unit made;
+        made.process = kProcess;
+        made.thread = ThreadId{read_by};
+        made.answered_by = ThreadId{answered_by};
+        made.complete = true;
+        return made;
+    }
+    bool serve(std::uint32_t read_by, std::uint32_t answered_by) {
+        threads_.began(unit(read_by, answered_by));
+        return threads_.ended(unit(read_by, answered_by));
+    }
+    bool reply(std::uint32_t sent_by, std::uint32_t read_by, bool shared = false) {
+        request::Exchange exchange;
+        exchange.process = kProcess;
+        exchange.sent_by = ThreadId{sent_by};
+        exchange.read_by = ThreadId{read_by};
+        exchange.complete = true;
+        exchange.shared = shared;
+        return threads_.answered(exchange);
+    }
+
+    Interchange threads_;
+};
+
+TEST_F(InterchangeTest, WorkersThatReadEachOthersRepliesAreToldOnce) {
+    serve(1, 1);
+    serve(2, 2);
+    EXPECT_FALSE(reply(1, 2)) << "once may be chance";
+    EXPECT_TRUE(reply(2, 1));
+    EXPECT_FALSE(reply(1, 2)) << "it is known";
+}
+
+TEST_F(InterchangeTest, WorkersThatAnswerEachOthersRequestsAreTold) {
+    serve(1, 1);
+    serve(2, 2);
+    EXPECT_FALSE(serve(1, 2));
+    EXPECT_TRUE(serve(2, 1));
+}
+
+TEST_F(InterchangeTest, AThreadThatReadsNoRequestsIsNoWorker) {
+    serve(1, 1);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_FALSE(reply(1, 9)) << "it reads the replies of all";
+        EXPECT_FALSE(serve(1, 8)) << "it writes all responses";
+    }
+}
+
+TEST_F(InterchangeTest, AnExceptionAmongManyTellsNothing) {
+    serve(1, 1);
+    serve(2, 2);
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FALSE(reply(1, 1));
+    }
+    EXPECT_FALSE(reply(1, 2));
+    EXPECT_FALSE(reply(1, 2));
+    EXPECT_FALSE(reply(1, 2));
+}
+
+TEST_F(InterchangeTest, ConnectionsThatSeveralUseAtOnceTellNothing) {
+    serve(1, 1);
+    serve(2, 2);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_FALSE(reply(1, 2, true));
+    }
+}
+
+TEST_F(InterchangeTest, AThreadsNumberMayBeAnothers) {
+    serve(1, 1);
+    serve(2, 2);
+    threads_.exited(ThreadId{2}, kProcess);
+    EXPECT_FALSE(reply(1, 2));
+    EXPECT_FALSE(reply(1, 2));
+    EXPECT_FALSE(reply(1, 2));
+}
+
+}  // namespace
+}  // namespace timesink::attribute

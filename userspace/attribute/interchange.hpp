@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "base/id_map.hpp"
+#include "request/exchange.hpp"
+#include "request/unit.hpp"
+
+namespace timesink::attribute {
+
+/// Processes whose threads take up each other's work: tokio's multi-threaded scheduler, .NET's thread pool. A task that waits
+/// there goes on in whichever worker is free, so what a thread sends need not be for the request that it read.
+///
+/// Told by a reply, or a response, that another thread read or wrote than the one that had asked for it, if both are threads that
+/// read requests. A thread pool's worker reads its own replies; where a thread of its own reads them for all (Lettuce,
+/// java.net.http), or writes all responses, that one reads no requests, or reads and writes all of them. Go deals its work to its
+/// threads in the same way, and says so by itself (Attribution::runs).
+class Interchange {
+public:
+    /// So often, and once in so many, before it is believed: someone may finish another's call now and then.
+    static constexpr unsigned kSeen = 2;
+    static constexpr unsigned kOneIn = 20;
+
+    void began(const request::Unit& unit) { processes_[unit.process].readers.insert(unit.thread); }
+    /// True: it is known from now on. Told once for each process.
+    bool ended(const request::Unit& unit) { return unit.complete && passed(unit.process, unit.thread, unit.answered_by); }
+    bool answered(const request::Exchange& exchange);
+    void exited(ThreadId thread, ProcessId process);
+    /// The process is gone.
+    void ended(ProcessId process) { processes_.erase(process); }
+
+private:
+    struct InProcess {
+        std::set<ThreadId> readers;  ///< threads that have read requests, while they live
+        std::uint64_t kept = 0;      ///< replies and responses that came by the thread which had asked or been asked
+        std::uint64_t passed = 0;    ///< and by another
+        bool known = false;
+    };
+    bool passed(ProcessId process, ThreadId from, ThreadId to);
+
+    std::map<ProcessId, InProcess> processes_;
+};
+
+}  // namespace timesink::attribute
