@@ -35,17 +35,22 @@ struct ts_tls_runs {
 	__type(value, struct ts_run);
 };
 struct ts_tls_runs tls_runs SEC(".maps");
+__u32 ts_tls_runs_met = 0; /* there has been one: before, a small call need not look for its connection's */
 
 static __always_inline __u32 tls_head_wanted(const struct ts_plaintext *out)
 {
 	bool reads = out->operation == TS_OPERATION_READ;
 	struct ts_run fresh = {.reads = reads};
 	__u64 key = (__u64)out->pid << 42 ^ out->library; /* forked processes have the same addresses */
-	struct ts_run *run = bpf_map_lookup_elem(&tls_runs, &key);
+	struct ts_run *run;
 
+	if (!ts_tls_runs_met && out->length < TS_BULK_CALL)
+		return ts_head_bytes;
+	run = bpf_map_lookup_elem(&tls_runs, &key);
 	if (!run && out->length < TS_BULK_CALL)
 		return ts_head_bytes;
 	if (!run) {
+		ts_tls_runs_met = 1;
 		bpf_map_update_elem(&tls_runs, &key, &fresh, BPF_ANY);
 		run = bpf_map_lookup_elem(&tls_runs, &key);
 	}
@@ -67,7 +72,7 @@ static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struc
 		size += head;
 		TS_OPAQUE(size);
 		TS_OPAQUE(tail);
-		if (size <= sizeof(*out) + TS_HEAD_MAX && tail <= TS_TAIL_MAX &&
+		if (tail && size <= sizeof(*out) + TS_HEAD_MAX && tail <= TS_TAIL_MAX &&
 		    !bpf_probe_read_user(scratch->record + size, tail, (void *)(out->buffer + out->length - tail))) {
 			out->tail_bytes = tail;
 			size += tail;
@@ -114,7 +119,7 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 	out->pid = thread->pid;
 	if (ts_python_met && moved->operation == TS_OPERATION_WRITE) {
 		if (thread->python_fresh)
-			ts_python_settle(thread);
+			ts_python_settle(thread, now - 1); /* before this is sent in it */
 		out->context = ts_python_context(thread);
 	}
 	size = tls_capture(scratch, out);
@@ -141,9 +146,9 @@ static __always_inline int on_write(struct pt_regs *regs, const bool wide, const
 
 	if (!thread)
 		return 0;
-	moved.library = BPF_CORE_READ(regs, di);
-	moved.buffer = BPF_CORE_READ(regs, si);
-	moved.length = BPF_CORE_READ(regs, dx);
+	moved.library = regs->di;
+	moved.buffer = regs->si;
+	moved.length = regs->dx;
 	if (!wide)
 		moved.length = (__s32)moved.length > 0 ? (__u32)moved.length : 0;
 	if (!moved.length || moved.length > TS_PLAINTEXT_MOST)
@@ -159,9 +164,9 @@ static __always_inline int on_read(struct pt_regs *regs, const bool wide, const 
 
 	if (!thread)
 		return 0;
-	thread->tls_library = BPF_CORE_READ(regs, di);
-	thread->tls_buffer = BPF_CORE_READ(regs, si);
-	thread->tls_length_at = wide ? BPF_CORE_READ(regs, cx) : 0;
+	thread->tls_library = regs->di;
+	thread->tls_buffer = regs->si;
+	thread->tls_length_at = wide ? regs->cx : 0;
 	return 0;
 }
 
@@ -169,7 +174,7 @@ static __always_inline int on_read_done(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	struct tls_moved moved = {.operation = TS_OPERATION_READ};
-	__s32 result = (__s32)BPF_CORE_READ(regs, ax);
+	__s32 result = (__s32)regs->ax;
 
 	if (!thread || !thread->tls_library)
 		return 0;
