@@ -76,7 +76,7 @@ static __always_inline void capture(struct ts_scratch *scratch, struct ts_call *
 		head = moved;
 	if (tail > moved - head)
 		tail = moved - head;
-	out->head_bytes = ts_copy_range(at, 0, head);
+	out->head_bytes = ts_copy_first(scratch, at, head) ? head : ts_copy_range(at, 0, head);
 	if (out->head_bytes == head && tail)
 		out->tail_bytes = ts_copy_range(at + head, moved - tail, moved);
 	if (out->head_bytes < head || out->tail_bytes < tail)
@@ -88,34 +88,53 @@ static __always_inline bool wrote_all(const struct ts_scratch *scratch, long res
 {
 	__u64 wanted = 0;
 
-	for (__u32 i = 0; i < TS_SEGMENTS; i++)
-		if (i < scratch->segment_count)
-			wanted += scratch->segments[i].length;
+	for (__u32 i = 0; i < TS_SEGMENTS; i++) {
+		if (i >= scratch->segment_count)
+			break;
+		wanted += scratch->segments[i].length;
+	}
 	return result >= 0 && (__u64)result >= wanted;
 }
 
-/* Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
- * ring. */
-static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scratch, const struct finished *call,
-				__u64 socket, __u64 stream_begin)
+/* Whose context the call was made in, by name; 0: none that tells something. */
+static __always_inline __u64 context_of(struct ts_thread *thread, const struct ts_scratch *scratch,
+					const struct finished *call, __u64 socket, const struct task_struct *task,
+					const bool btf)
 {
-	struct ts_cpu *cpu = ts_this_cpu();
-	void *ring = ts_ring_of(bpf_get_smp_processor_id());
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct ts_call *out;
-	__u64 context;
-	__u32 size, minor, major;
+	__u64 context = 0;
 
-	if (!thread || !scratch || !call || !cpu || !ring)
-		return 0;
-	out = (struct ts_call *)scratch->record;
+	/* Who reads a response is told by who sent the request. */
+	if (ts_go_met && !(call->asks && call->operation == TS_OPERATION_READ)) {
+		struct ts_go_call go_call = {call->entered, socket, call->operation, call->serves};
+
+		context = ts_go_context_of_call(thread, &go_call);
+	}
+	if (!ts_python_met)
+		return context;
+	/* In whose context bytes are read tells nothing: an event loop reads in its own. */
+	if (call->operation == TS_OPERATION_WRITE && !context) {
+		if (!thread->python.buffers)
+			context = ts_python_noted_context(thread, TS_GET(btf, task, thread.fsbase));
+		if (!context)
+			context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
+	}
+	/* A connection that fails is nobody's else. */
+	if (call->operation == TS_OPERATION_CONNECT && !context)
+		context = ts_python_context(thread);
+	if (call->operation == TS_OPERATION_CLOSE)
+		ts_python_closed(thread->pid, call->fd);
+	return context;
+}
+
+/* What is known of the call by itself, and what the thread's counters of faults grew by. */
+static __always_inline void fill_call(struct ts_call *out, struct ts_thread *thread, const struct finished *call,
+				      struct task_struct *task, const bool btf)
+{
+	__u32 minor = TS_GET(btf, task, min_flt), major = TS_GET(btf, task, maj_flt);
+
 	__builtin_memset(out, 0, sizeof(*out));
-	minor = task->min_flt;
-	major = task->maj_flt;
 	out->entered = call->entered;
 	out->result = call->result;
-	out->socket = socket;
-	out->stream_begin = stream_begin;
 	out->pid = thread->pid;
 	out->thread_sequence = thread->sequence++;
 	out->fd = call->fd;
@@ -124,10 +143,32 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	out->syscall = call->number;
 	out->operation = call->operation;
 	out->flags = call->flags;
-	take_counts(thread, scratch);
-	out->counts = scratch->counts;
 	thread->minor_faults = minor;
 	thread->major_faults = major;
+}
+
+/*
+ * Writes the record. Counters and faults that it carries are taken from the thread even when it does not fit into the
+ * ring. Inline, as all that a call usually comes by: a return costs as much as ten instructions where the kernel guards
+ * each against speculation (docs/adr/0021).
+ */
+static __always_inline int emit_call(struct ts_thread *thread, struct ts_scratch *scratch, const struct finished *call,
+				     __u64 socket, __u64 stream_begin, struct task_struct *task, const bool btf)
+{
+	struct ts_cpu *cpu = ts_this_cpu();
+	void *ring = ts_ring_of(bpf_get_smp_processor_id());
+	struct ts_call *out;
+	__u64 context;
+	__u32 size;
+
+	if (!cpu || !ring)
+		return 0;
+	out = (struct ts_call *)scratch->record;
+	fill_call(out, thread, call, task, btf);
+	out->socket = socket;
+	out->stream_begin = stream_begin;
+	take_counts(thread, scratch);
+	out->counts = scratch->counts;
 	size = sizeof(*out) + out->counts * sizeof(struct ts_call_count);
 	if (scratch->capture)
 		capture(scratch, out, size);
@@ -140,22 +181,7 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 	TS_OPAQUE(size);
 	if (size > TS_RECORD_MAX)
 		return 0;
-	/* Who reads a response is told by who sent the request. */
-	if (ts_go_met && !(call->asks && call->operation == TS_OPERATION_READ)) {
-		struct ts_go_call go_call = {call->entered, socket, call->operation, call->serves};
-
-		context = ts_go_context_of_call(thread, &go_call);
-	} else {
-		context = 0;
-	}
-	/* In whose context bytes are read tells nothing: an event loop reads in its own. */
-	if (ts_python_met && call->operation == TS_OPERATION_WRITE && !context)
-		context = ts_python_context_of_write(thread, call->fd, wrote_all(scratch, call->result));
-	/* A connection that fails is nobody's else. */
-	if (ts_python_met && call->operation == TS_OPERATION_CONNECT && !context)
-		context = ts_python_context(thread);
-	if (call->operation == TS_OPERATION_CLOSE)
-		ts_python_closed(thread->pid, call->fd);
+	context = context_of(thread, scratch, call, socket, task, btf);
 	if (context) {
 		*(__u64 *)(scratch->record + size) = context;
 		out->flags |= TS_CALL_CONTEXT;
@@ -167,7 +193,7 @@ static __noinline int emit_call(struct ts_thread *thread, struct ts_scratch *scr
 		ts_count_loss(cpu, call->now);
 		return 0;
 	}
-	ts_fill_head(&out->head, cpu, TS_EVENT_CALL, size, (__u32)bpf_get_current_pid_tgid(), call->now);
+	ts_fill_head(&out->head, cpu, TS_EVENT_CALL, size, TS_GET(btf, task, pid), call->now);
 	if (bpf_ringbuf_output(ring, out, size, BPF_RB_NO_WAKEUP)) {
 		__sync_fetch_and_add(&cpu->sequence, -1);
 		ts_count_loss(cpu, call->now);

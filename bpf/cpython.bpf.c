@@ -15,9 +15,9 @@ static __always_inline int on_task(struct pt_regs *regs, const bool btf)
 	if (!thread)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	thread->python_strange = TS_MAKES_TASKS;
-	thread->python_task = BPF_CORE_READ(regs, di);
+	thread->python_task = regs->di;
 	thread->python_task_parent = ts_python_context(thread);
 	thread->python_fresh = 1;
 	return 0;
@@ -26,15 +26,15 @@ static __always_inline int on_task(struct pt_regs *regs, const bool btf)
 static __always_inline int on_made(struct pt_regs *regs, bool copies_current, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct ts_context_key key = {.context = BPF_CORE_READ(regs, ax)};
+	struct ts_context_key key = {.context = regs->ax};
 	__u64 no_task = 0;
 
 	if (!thread || !key.context)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	key.pid = thread->pid;
-	ts_tell_lineage(thread->pid, key.context, copies_current ? ts_python_context(thread) : 0);
+	ts_tell_lineage(thread->pid, key.context, copies_current ? ts_python_context(thread) : 0, bpf_ktime_get_ns());
 	bpf_map_update_elem(&known_contexts, &key, &no_task, BPF_ANY);
 	return 0;
 }
@@ -98,13 +98,13 @@ static __always_inline int on_put(struct pt_regs *regs, const bool btf)
 		return 0;
 	pid = thread->pid;
 	python = bpf_map_lookup_elem(&python_processes, &pid);
-	key.context = python ? work_of(python, ts_read_word(BPF_CORE_READ(regs, si))) : 0;
+	key.context = python ? work_of(python, ts_read_word(regs->si)) : 0;
 	key.pid = pid;
 	if (!key.context)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
-	ts_tell_lineage(pid, key.context, ts_python_context(thread));
+		ts_python_settle(thread, bpf_ktime_get_ns());
+	ts_tell_lineage(pid, key.context, ts_python_context(thread), bpf_ktime_get_ns());
 	if (!bpf_map_update_elem(&work_items, &key, &nothing, BPF_NOEXIST))
 		__sync_fetch_and_add(&python->waiting_items, 1);
 	thread->python_puts = !bpf_map_update_elem(&put_items, &tid, &key.context, BPF_ANY);
@@ -125,7 +125,7 @@ static __always_inline int on_put_done(const bool btf)
 static __always_inline int on_got(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct ts_context_key key = {.context = BPF_CORE_READ(regs, ax)};
+	struct ts_context_key key = {.context = regs->ax};
 	struct ts_python *python;
 	__u32 pid;
 
@@ -193,9 +193,8 @@ TS_PYTHON_PROBE("uprobe", on_work_put, on_put(regs, btf))
 TS_PYTHON_PROBE("uretprobe", on_work_put_done, on_put_done(btf))
 TS_PYTHON_PROBE("uretprobe", on_work_got, on_got(regs, btf))
 /* by METH_O, and by METH_FASTCALL */
-TS_PYTHON_PROBE("uprobe", on_stream_written, on_written(BPF_CORE_READ(regs, di), BPF_CORE_READ(regs, si), btf))
-TS_PYTHON_PROBE("uprobe", on_stream_written_fast,
-		on_written(BPF_CORE_READ(regs, di), ts_read_word(BPF_CORE_READ(regs, si)), btf))
+TS_PYTHON_PROBE("uprobe", on_stream_written, on_written(regs->di, regs->si, btf))
+TS_PYTHON_PROBE("uprobe", on_stream_written_fast, on_written(regs->di, ts_read_word(regs->si), btf))
 /* contextvars.copy_context() */
 TS_PYTHON_PROBE("uretprobe", on_context_copied, on_made(regs, true, btf))
 /* Context(), Context.copy() */

@@ -52,7 +52,7 @@ struct ts_known_contexts known_contexts SEC(".maps") __weak;
 
 #define TS_CONTEXT_UNSURE 1 /* objects are aligned: the lowest bit is free */
 
-extern __u32 ts_python_met; /* 0: no target runs CPython */
+extern __u32 ts_python_met; /* how often live/ told of a process that runs CPython, or more of one; 0: none does */
 
 #define TS_PYTHON_THREADS 512 /* no more are looked at */
 
@@ -93,20 +93,64 @@ __weak __noinline __u64 ts_python_find_state(__u32 pid, __u64 self)
 	return state && ts_python_state_holds(python, state, self) ? state : 0;
 }
 
-/* The context of a state if that is the thread's, by one read: it is what each call that sends something pays. */
-TS_SHARED __u64 ts_python_context_in(const struct ts_python *python, __u64 state, __u64 self)
+/*
+ * The context of a state if that is the thread's, by one read: it is what each call that sends something pays. Takes
+ * the offsets of ts_python.thread_id and ts_python.context.
+ */
+static __always_inline __u64 ts_python_context_in(__u32 thread_id, __u32 context, __u64 state, __u64 self)
 {
 	__u64 words[TS_PYTHON_STATE_MOST / 8] = {};
-	__u32 at;
+	__u32 at = context - thread_id;
 
-	if (!python)
-		return 0;
-	at = python->context - python->thread_id;
 	TS_OPAQUE(at);
-	if (at > sizeof(words) - 8 || bpf_probe_read_user(words, at + 8, (void *)(state + python->thread_id)) ||
+	if (at > sizeof(words) - 8 || bpf_probe_read_user(words, at + 8, (void *)(state + thread_id)) ||
 	    words[0] != self)
 		return 0;
 	return words[at / 8];
+}
+
+/* The process's layout, and the thread's view of it brought up to date. */
+static __always_inline struct ts_python *ts_python_of(struct ts_thread *thread)
+{
+	struct ts_python_view *view = &thread->python;
+	__u32 epoch = *(volatile __u32 *)&ts_python_met; /* before the layout is read, which live/ writes first */
+	__u32 pid = thread->pid;
+	struct ts_python *python = bpf_map_lookup_elem(&python_processes, &pid);
+
+	if (!python)
+		return NULL;
+	if (view->epoch != epoch) {
+		view->context_type = python->context_type;
+		view->thread_id = python->thread_id;
+		view->context = python->context;
+		view->object_type = python->object_type;
+		view->buffers = python->buffers;
+		view->epoch = epoch;
+	}
+	view->task_context = python->task_context;
+	return python;
+}
+
+static __always_inline bool ts_python_is_viewed(const struct ts_thread *thread)
+{
+	return thread->python.epoch == ts_python_met && thread->python.task_context;
+}
+
+/* Objects are aligned to 16 bytes, and those of one kind stand in rows. */
+static __always_inline struct ts_python_task *ts_python_task_at(struct ts_thread *thread, __u64 context)
+{
+	__u32 place = (__u32)(context >> 4) * 0x9e3779b1u >> (32 - TS_PYTHON_TASKS_BITS);
+
+	TS_OPAQUE(place);
+	return &thread->python.tasks[place & ((1 << TS_PYTHON_TASKS_BITS) - 1)];
+}
+
+static __always_inline void ts_python_note_task(struct ts_thread *thread, __u64 context, __u64 task)
+{
+	struct ts_python_task *noted = ts_python_task_at(thread, context);
+
+	noted->context = context;
+	noted->task = task;
 }
 
 /*
@@ -147,11 +191,30 @@ static __always_inline __u64 ts_python_current(struct ts_thread *thread, const s
 	__u64 context = 0, state;
 
 	if (thread->python_state)
-		context = ts_python_context_in(python, thread->python_state, self);
+		context = ts_python_context_in(python->thread_id, python->context, thread->python_state, self);
 	if (context)
 		return context;
 	state = ts_python_state(thread, python, self);
-	return state ? ts_python_context_in(python, state, self) : 0;
+	return state ? ts_python_context_in(python->thread_id, python->context, state, self) : 0;
+}
+
+/*
+ * The context that is current, if it is that of a task that was noted, which holds it still: what the whole search
+ * would come to as well. 0: it is to be searched for. `self`: the thread's fs base.
+ */
+static __always_inline __u64 ts_python_noted_context(struct ts_thread *thread, __u64 self)
+{
+	const struct ts_python_view *view = &thread->python;
+	const struct ts_python_task *noted;
+	__u64 context;
+
+	if (!thread->python_state || !ts_python_is_viewed(thread))
+		return 0;
+	context = ts_python_context_in(view->thread_id, view->context, thread->python_state, self);
+	if (!context)
+		return 0;
+	noted = ts_python_task_at(thread, context);
+	return noted->context == context && ts_read_word(noted->task + view->task_context) == context ? context : 0;
 }
 
 /*
@@ -159,16 +222,18 @@ static __always_inline __u64 ts_python_current(struct ts_thread *thread, const s
  * it. One that was copied by a program (copy_context) is taken for that on threads that make no tasks: what is entered
  * there was made so. A loop enters contexts all the time that it copied for itself, untold.
  */
-static __always_inline enum ts_standing ts_context_standing(const struct ts_thread *thread,
-							    const struct ts_python *python, __u64 context)
+static __always_inline enum ts_standing ts_context_standing(struct ts_thread *thread, const struct ts_python *python,
+							    __u64 context)
 {
 	struct ts_context_key key = {.context = context, .pid = thread->pid};
 	const __u64 *task = bpf_map_lookup_elem(&known_contexts, &key);
 
 	if (!task)
 		return TS_UNSURE;
-	if (*task && ts_read_word(*task + python->task_context) == context)
+	if (*task && ts_read_word(*task + python->task_context) == context) {
+		ts_python_note_task(thread, context, *task);
 		return TS_OF_TASK;
+	}
 	if (*task || !ts_is_context(python, context))
 		return TS_UNSURE;
 	if (thread->python_strange == TS_MAKES_TASKS || !(__u32)ts_read_word(context + TS_CONTEXT_ENTERED))
@@ -203,12 +268,14 @@ static __always_inline __u64 ts_python_context_with(struct ts_thread *thread, st
 TS_SHARED __u64 ts_python_context(struct ts_thread *thread)
 {
 	struct ts_python *python;
-	__u32 pid;
+	__u64 context;
 
 	if (!thread)
 		return 0;
-	pid = thread->pid;
-	python = bpf_map_lookup_elem(&python_processes, &pid);
+	context = ts_python_noted_context(thread, TS_LOAD(bpf_get_current_task_btf(), thread.fsbase));
+	if (context)
+		return context;
+	python = ts_python_of(thread);
 	return python ? ts_python_context_with(thread, python) : 0;
 }
 
@@ -233,10 +300,9 @@ static __always_inline void ts_python_sent(struct ts_thread *thread, __u64 conte
 		python->threads_have_contexts = TS_THREADS_MAYBE;
 }
 
-static __always_inline void ts_tell_lineage(__u32 pid, __u64 child, __u64 parent)
+static __always_inline void ts_tell_lineage(__u32 pid, __u64 child, __u64 parent, __u64 when)
 {
-	struct ts_lineage *out =
-		ts_reserve(TS_EVENT_LINEAGE, sizeof(*out), (__u32)bpf_get_current_pid_tgid(), bpf_ktime_get_ns());
+	struct ts_lineage *out = ts_reserve(TS_EVENT_LINEAGE, sizeof(*out), (__u32)bpf_get_current_pid_tgid(), when);
 
 	if (!out)
 		return;
@@ -270,39 +336,43 @@ __weak __noinline __u32 ts_python_find_task_context(__u32 pid, __u64 task)
 	return found;
 }
 
-/* The task that this thread made last has its context by now: tells it, before anything can be sent in it. */
-TS_SHARED int ts_python_settle(struct ts_thread *thread)
+/*
+ * The task that this thread made last has its context by now: tells it, before anything can be sent in it. `when`: ns,
+ * before the call at whose entry this is.
+ */
+TS_SHARED int ts_python_settle(struct ts_thread *thread, __u64 when)
 {
 	struct ts_context_key key = {};
-	const struct ts_python *python;
-	__u64 task, parent;
-	__u32 offset, pid;
-	const __u64 *holder;
+	const struct ts_python_view *view;
+	__u64 task, parent, *holder;
 
 	if (!thread)
 		return 0;
 	thread->python_fresh = 0;
-	pid = thread->pid;
-	python = bpf_map_lookup_elem(&python_processes, &pid);
-	if (!python)
+	if (!ts_python_is_viewed(thread) && !ts_python_of(thread))
 		return 0;
+	view = &thread->python;
+	key.pid = thread->pid;
 	task = thread->python_task;
 	parent = thread->python_task_parent;
-	offset = python->task_context;
-	if (!offset)
-		offset = ts_python_find_task_context(pid, task);
-	if (!offset)
+	if (!view->task_context)
+		thread->python.task_context = ts_python_find_task_context(key.pid, task);
+	if (!view->task_context)
 		return 0;
-	key.context = ts_read_word(task + offset);
-	key.pid = pid;
-	if ((parent & ~(__u64)TS_CONTEXT_UNSURE) == key.context || !ts_is_context(python, key.context))
+	key.context = ts_read_word(task + view->task_context);
+	if ((parent & ~(__u64)TS_CONTEXT_UNSURE) == key.context || !key.context ||
+	    ts_read_word(key.context + view->object_type) != view->context_type)
 		return 0;
 	/* Handed an existing context (create_task(context=…)): it stays whose it was. */
 	holder = bpf_map_lookup_elem(&known_contexts, &key);
-	if (holder && *holder && *holder != task && ts_read_word(*holder + offset) == key.context)
+	if (holder && *holder && *holder != task && ts_read_word(*holder + view->task_context) == key.context)
 		return 0;
-	ts_tell_lineage(pid, key.context, parent);
-	bpf_map_update_elem(&known_contexts, &key, &task, BPF_ANY);
+	ts_tell_lineage(key.pid, key.context, parent, when);
+	ts_python_note_task(thread, key.context, task);
+	if (holder)
+		*holder = task; /* contexts stand where others stood: an update would be a deletion and an insertion */
+	else
+		bpf_map_update_elem(&known_contexts, &key, &task, BPF_ANY);
 	return 0;
 }
 
@@ -337,7 +407,7 @@ TS_SHARED int ts_python_buffer(struct ts_thread *thread, __u64 transport, __s32 
 	if (!thread)
 		return 0;
 	if (thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	key.pid = thread->pid;
 	fresh.name = fresh.context = ts_python_context(thread);
 	buffered = bpf_map_lookup_elem(&buffered_writes, &key);
@@ -347,26 +417,28 @@ TS_SHARED int ts_python_buffer(struct ts_thread *thread, __u64 transport, __s32 
 		return 0;
 	}
 	if (fresh.context && !(fresh.context & TS_CONTEXT_UNSURE)) {
-		ts_tell_lineage(key.pid, transport, fresh.context);
+		ts_tell_lineage(key.pid, transport, fresh.context, bpf_ktime_get_ns());
 		fresh.name = transport;
 	}
 	bpf_map_update_elem(&buffered_writes, &key, &fresh, BPF_ANY);
 	return 0;
 }
 
-/* The context of a write by the running thread. `whole`: all that it was to send was sent. */
+/*
+ * The context of a write by the running thread, where it was not noted or transports send later. `whole`: all that it
+ * was to send was sent.
+ */
 TS_SHARED __u64 ts_python_context_of_write(struct ts_thread *thread, __s32 fd, bool whole)
 {
 	struct ts_buffered_key key = {.fd = fd};
 	const struct ts_buffered *buffered;
 	struct ts_python *python;
 	__u64 name;
-	__u32 pid;
 
 	if (!thread)
 		return 0;
-	key.pid = pid = thread->pid;
-	python = bpf_map_lookup_elem(&python_processes, &pid);
+	key.pid = thread->pid;
+	python = ts_python_of(thread);
 	if (!python)
 		return 0;
 	if (python->buffers) {

@@ -28,14 +28,14 @@ static __always_inline struct ts_descriptor ts_descriptor_of(struct task_struct 
 {
 	struct ts_descriptor none = {};
 	struct fdtable *table;
-	struct file *file = NULL;
 	struct file **files;
+	struct file *file;
 
 	table = btf ? task->files->fdt : BPF_CORE_READ(task, files, fdt);
 	if (fd < 0 || (__u32)fd >= TS_GET(btf, table, max_fds))
 		return none;
 	files = TS_GET(btf, table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	file = ts_load_pointer(files + fd);
 	return file ? ts_socket_of_file(file) : none;
 }
 

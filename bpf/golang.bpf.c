@@ -36,13 +36,13 @@ static __always_inline int on_goroutine(struct pt_regs *regs, const bool btf)
 	go = bpf_map_lookup_elem(&go_processes, &pid);
 	if (!go)
 		return 0;
-	key.goroutine = BPF_CORE_READ(regs, ax) - go->prepared;
+	key.goroutine = regs->ax - go->prepared;
 	key.pid = pid;
 	if ((ts_read_half(key.goroutine + go->status) & ~GO_SCANNED) != GO_DEAD ||
 	    ts_go_current(thread, go, &number) == key.goroutine)
 		return 0;
 	maker = ts_go_context(thread, now);
-	start = go->prepared ? BPF_CORE_READ(regs, bx) : key.goroutine + go->start;
+	start = go->prepared ? regs->bx : key.goroutine + go->start;
 	ts_tell_goroutine(pid, TS_CONTEXT_BIRTH | key.goroutine, maker, ts_read_half(start), now);
 	bpf_map_update_elem(&go_births, &key, &not_yet, BPF_ANY);
 	return 0;
@@ -68,8 +68,8 @@ static __always_inline int on_http_request(struct pt_regs *regs, const bool btf)
 	name = ts_go_context(thread, bpf_ktime_get_ns());
 	if (!go || !name)
 		return 0;
-	descriptor = ts_descriptor_of(
-		ts_current(btf), ts_go_descriptor_of(ts_read_word(BPF_CORE_READ(regs, ax) + go->connection + 8)), btf);
+	descriptor = ts_descriptor_of(ts_current(btf), ts_go_descriptor_of(ts_read_word(regs->ax + go->connection + 8)),
+				      btf);
 	known = descriptor.sk ? ts_find_socket(descriptor.sk, descriptor.inode) : NULL;
 	if (!known)
 		return 0;

@@ -19,6 +19,10 @@ typedef _Bool bool;
 
 struct bpf_local_storage;
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct file {
 	void *private_data;
 	struct inode *f_inode;

@@ -45,10 +45,10 @@ SEC("uprobe") int on_timers_raw(struct pt_regs *regs)
 /* node::Environment::ToggleImmediateRef(bool) */
 SEC("uprobe") int on_immediate(struct pt_regs *regs)
 {
-	return BPF_CORE_READ(regs, si) & 0xff ? on_loop_phase(TS_LOOP_IMMEDIATE, true) : 0;
+	return regs->si & 0xff ? on_loop_phase(TS_LOOP_IMMEDIATE, true) : 0;
 }
 
 SEC("uprobe") int on_immediate_raw(struct pt_regs *regs)
 {
-	return BPF_CORE_READ(regs, si) & 0xff ? on_loop_phase(TS_LOOP_IMMEDIATE, false) : 0;
+	return regs->si & 0xff ? on_loop_phase(TS_LOOP_IMMEDIATE, false) : 0;
 }

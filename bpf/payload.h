@@ -173,4 +173,16 @@ __noinline __u32 ts_copy_range(__u32 at, __u64 from, __u64 to)
 	return copied;
 }
 
+/* The usual case of that: `length` bytes from the begin, all in the first segment. False: by ts_copy_range. */
+static __always_inline bool ts_copy_first(struct ts_scratch *scratch, __u32 at, __u32 length)
+{
+	if (!scratch->segment_count || scratch->segments[0].length < length)
+		return false;
+	TS_OPAQUE(at);
+	TS_OPAQUE(length);
+	if (at > TS_RECORD_MAX - 8 || length > TS_HEAD_MAX)
+		return false;
+	return !bpf_probe_read_user(scratch->record + at, length, (void *)scratch->segments[0].base);
+}
+
 #endif

@@ -15,18 +15,23 @@ struct ts_tls_runs {
 	__type(value, struct ts_run);
 };
 struct ts_tls_runs tls_runs SEC(".maps");
+__u32 ts_tls_runs_met = 0; /* there has been one: before, a small call need not look for its connection's */
 
 static __always_inline __u32 tls_head_wanted(const struct ts_plaintext *out)
 {
 	bool reads = out->operation == TS_OPERATION_READ;
 	struct ts_run fresh = {.reads = reads};
 	__u64 key = (__u64)out->pid << 42 ^ out->library; /* forked processes have the same addresses */
-	struct ts_run *run = bpf_map_lookup_elem(&tls_runs, &key);
+	struct ts_run *run;
 	__u32 wanted;
 
+	if (!ts_tls_runs_met && out->length < TS_BULK_CALL)
+		return ts_head_bytes;
+	run = bpf_map_lookup_elem(&tls_runs, &key);
 	if (!run && out->length < TS_BULK_CALL)
 		return ts_head_bytes;
 	if (!run) {
+		ts_tls_runs_met = 1;
 		bpf_map_update_elem(&tls_runs, &key, &fresh, BPF_ANY);
 		run = bpf_map_lookup_elem(&tls_runs, &key);
 	}
@@ -50,7 +55,7 @@ static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struc
 		size += head;
 		TS_OPAQUE(size);
 		TS_OPAQUE(tail);
-		if (size <= sizeof(*out) + TS_HEAD_MAX && tail <= TS_TAIL_MAX &&
+		if (tail && size <= sizeof(*out) + TS_HEAD_MAX && tail <= TS_TAIL_MAX &&
 		    !bpf_probe_read_user(scratch->record + size, tail, (void *)(out->buffer + out->length - tail))) {
 			out->tail_bytes = tail;
 			size += tail;
@@ -99,7 +104,7 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 	out->pid = thread->pid;
 	if (ts_python_met && moved->operation == TS_OPERATION_WRITE) {
 		if (thread->python_fresh)
-			ts_python_settle(thread);
+			ts_python_settle(thread, now - 1); /* before this is sent in it */
 		out->context = ts_python_context(thread);
 	}
 	size = tls_capture(scratch, out);

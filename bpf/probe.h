@@ -53,4 +53,10 @@ extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 			: BPF_CORE_READ(ts_loaded, field);                                                             \
 	})
 
+/* A pointer at an address: TS_LOAD of the first member of a structure that has nothing before it. */
+static __always_inline void *ts_load_pointer(const void *address)
+{
+	return TS_LOAD((const struct list_head *)address, next);
+}
+
 #endif

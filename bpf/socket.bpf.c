@@ -22,7 +22,7 @@ static __always_inline int on_data_ready(const struct sock *sk, const bool btf)
 	struct ts_known *known;
 
 	if (TS_GET(btf, sk, sk_protocol) == IPPROTO_TCP)
-		known = bpf_map_lookup_elem(&sockets, &key);
+		known = ts_find_tcp(sk);
 	else
 		known = bpf_map_lookup_elem(&other_sockets, &key);
 	if (!known || !known->announced || known->origin == TS_SOCKET_LISTEN)
@@ -42,8 +42,7 @@ static __always_inline int on_data_ready(const struct sock *sk, const bool btf)
  */
 static __always_inline int on_segment(const struct sock *sk, const struct sk_buff *segment)
 {
-	__u64 key = (__u64)sk;
-	struct ts_known *known = bpf_map_lookup_elem(&sockets, &key);
+	struct ts_known *known = ts_find_tcp(sk);
 	__u32 sequence, next, length;
 	__u8 header_words = 0;
 	__s32 fresh;
@@ -72,9 +71,9 @@ static __always_inline struct ts_known *add_passive(const struct sock *sk, __u64
 
 static __always_inline int on_state(const struct sock *sk, int old_state, int new_state)
 {
-	__u64 key = (__u64)sk, now;
-	struct ts_known *known = bpf_map_lookup_elem(&sockets, &key);
+	struct ts_known *known = ts_find_tcp(sk);
 	struct ts_socket_state *out;
+	__u64 now;
 
 	if (!known && (old_state != TCP_SYN_RECV || new_state != TCP_ESTABLISHED))
 		return 0;
@@ -100,8 +99,7 @@ static __always_inline int on_state(const struct sock *sk, int old_state, int ne
 
 static __always_inline int on_retransmit(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
-	struct ts_known *known = bpf_map_lookup_elem(&sockets, &key);
+	struct ts_known *known = ts_find_tcp(sk);
 	struct ts_retransmit *out;
 
 	if (!known || !known->announced)
@@ -116,9 +114,7 @@ static __always_inline int on_retransmit(const struct sock *sk)
 
 static __always_inline int on_destroy(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
-
-	bpf_map_delete_elem(&sockets, &key);
+	ts_forget_tcp(sk);
 	return 0;
 }
 

@@ -3,45 +3,10 @@
 #ifndef TIMESINK_SOCKET_H
 #define TIMESINK_SOCKET_H
 
-#include "bulk.h"
 #include "ring.h"
+#include "socket_table.h"
 
 #include <bpf/bpf_endian.h>
-
-struct ts_known {
-	__u64 id;
-	__u64 rx; /* position of the next byte to be read */
-	__u64 tx; /* of the next byte to be written */
-	__u64 since;
-	struct ts_run run;
-	__u64 inode; /* sockets without a destroy probe: tells a new socket at an old address; 0: not checked */
-	__u32 pid;
-	__u32 tid;
-	__s32 fd;
-	__u32 announced; /* its TS_EVENT_SOCKET was written */
-	__u8 origin;
-	__u8 is_server;
-	__u8 tcp;
-	__u8 reserved[5];
-};
-
-/* TCP: from its first sight to tcp_destroy_sock. Key: address of struct sock. */
-struct ts_sockets {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct ts_known);
-};
-struct ts_sockets sockets SEC(".maps");
-
-/* Unix and UDP: no tracepoint tells their end, so the oldest give way, and inode numbers tell reused addresses. */
-struct ts_other_sockets {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u64);
-	__type(value, struct ts_known);
-};
-struct ts_other_sockets other_sockets SEC(".maps");
 
 /* Where the targets listen. IPv4 as ::ffff:a.b.c.d; all zeros for any address. The value counts sockets (SO_REUSEPORT).
  */
@@ -264,19 +229,6 @@ TS_SHARED int ts_announce(const struct sock *sk, struct ts_known *known, __u64 u
 	return 0;
 }
 
-static __always_inline struct ts_known *ts_find_socket(const struct sock *sk, __u64 inode)
-{
-	__u64 key = (__u64)sk;
-	struct ts_known *known = bpf_map_lookup_elem(&sockets, &key);
-
-	if (known)
-		return known;
-	known = bpf_map_lookup_elem(&other_sockets, &key);
-	if (known && inode && known->inode && known->inode != inode)
-		return NULL;
-	return known;
-}
-
 struct ts_first_sight {
 	__u64 inode;
 	__u64 time;
@@ -315,9 +267,7 @@ TS_SHARED struct ts_known *ts_add_socket(const struct sock *sk, const struct ts_
 		fresh.rx = now.rx;
 		fresh.tx = now.tx;
 	}
-	/* Two threads may meet a socket at once: the first one's number stands. A new connect is a new connection. */
-	bpf_map_update_elem(&sockets, &key, &fresh, sight->origin == TS_SOCKET_CONNECT ? BPF_ANY : BPF_NOEXIST);
-	return bpf_map_lookup_elem(&sockets, &key);
+	return ts_enter_tcp(sk, &fresh, sight->origin == TS_SOCKET_CONNECT); /* a new connect is a new connection */
 }
 
 #endif

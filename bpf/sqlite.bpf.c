@@ -78,13 +78,13 @@ static __always_inline bool is_within(const struct ts_thread *thread, const stru
 /* False: SQLite calls itself. */
 static __always_inline bool enter(struct ts_thread *thread, const struct ts_sqlite *process, struct pt_regs *regs)
 {
-	__u64 stack = BPF_CORE_READ(regs, sp);
+	__u64 stack = regs->sp;
 
 	if (is_within(thread, process, stack))
 		return false;
 	/* The context that the call is made in was made before it. */
 	if (ts_python_met && thread->python_fresh)
-		ts_python_settle(thread);
+		ts_python_settle(thread, bpf_ktime_get_ns());
 	thread->engine_stack = stack;
 	thread->engine_epoch = process->epoch;
 	thread->engine_entered = bpf_ktime_get_ns();
@@ -94,7 +94,7 @@ static __always_inline bool enter(struct ts_thread *thread, const struct ts_sqli
 /* False: the return of something else. */
 static __always_inline bool leave(struct ts_thread *thread, struct pt_regs *regs)
 {
-	if (!thread || !thread->engine_stack || BPF_CORE_READ(regs, sp) <= thread->engine_stack)
+	if (!thread || !thread->engine_stack || regs->sp <= thread->engine_stack)
 		return false;
 	thread->engine_stack = 0;
 	return true;
@@ -170,7 +170,7 @@ static __always_inline int on_step(struct pt_regs *regs, const bool btf)
 	__sync_fetch_and_add(&process->steps, 1);
 	if (!enter(thread, process, regs))
 		return 0;
-	thread->engine_object = key.object = BPF_CORE_READ(regs, di);
+	thread->engine_object = key.object = regs->di;
 	key.pid = thread->pid;
 	statement = bpf_map_lookup_elem(&sqlite_statements, &key);
 	if (!statement) {
@@ -194,7 +194,7 @@ static __always_inline int on_step(struct pt_regs *regs, const bool btf)
 static __always_inline int on_step_done(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
-	__s32 result = (__s32)BPF_CORE_READ(regs, ax);
+	__s32 result = (__s32)regs->ax;
 	struct ts_sqlite_key key = {};
 	struct ts_sqlite_statement *statement;
 
@@ -224,9 +224,9 @@ static __always_inline int on_given_up(struct pt_regs *regs, bool for_good, cons
 	struct ts_sqlite_key key = {};
 	struct ts_sqlite_statement *statement;
 
-	if (!process || is_within(thread, process, BPF_CORE_READ(regs, sp)))
+	if (!process || is_within(thread, process, regs->sp))
 		return 0;
-	key.object = BPF_CORE_READ(regs, di);
+	key.object = regs->di;
 	key.pid = thread->pid;
 	statement = bpf_map_lookup_elem(&sqlite_statements, &key);
 	if (!statement)
@@ -310,11 +310,11 @@ static __always_inline int on_prepare(struct pt_regs *regs, const bool flagged, 
 
 	if (!process || !enter(thread, process, regs))
 		return 0;
-	thread->engine_object = BPF_CORE_READ(regs, di);
-	thread->engine_text = BPF_CORE_READ(regs, si);
-	thread->engine_length = (__s32)BPF_CORE_READ(regs, dx);
-	thread->engine_out = flagged ? BPF_CORE_READ(regs, r8) : BPF_CORE_READ(regs, cx);
-	thread->engine_tail = flagged ? BPF_CORE_READ(regs, r9) : BPF_CORE_READ(regs, r8);
+	thread->engine_object = regs->di;
+	thread->engine_text = regs->si;
+	thread->engine_length = (__s32)regs->dx;
+	thread->engine_out = flagged ? regs->r8 : regs->cx;
+	thread->engine_tail = flagged ? regs->r9 : regs->r8;
 	return 0;
 }
 
@@ -339,7 +339,7 @@ static __always_inline int on_prepare_done(struct pt_regs *regs, const bool btf)
 	struct engine_text named = {.subject = TS_ENGINE_STATEMENT};
 	__u64 tail;
 
-	if (!leave(thread, regs) || (__s32)BPF_CORE_READ(regs, ax) != SQLITE_OK)
+	if (!leave(thread, regs) || (__s32)regs->ax != SQLITE_OK)
 		return 0;
 	key.object = ts_read_word(thread->engine_out);
 	if (!key.object)
@@ -366,8 +366,8 @@ static __always_inline int on_open(struct pt_regs *regs, const bool btf)
 
 	if (!process || !enter(thread, process, regs))
 		return 0;
-	thread->engine_text = BPF_CORE_READ(regs, di);
-	thread->engine_out = BPF_CORE_READ(regs, si);
+	thread->engine_text = regs->di;
+	thread->engine_out = regs->si;
 	return 0;
 }
 
@@ -377,7 +377,7 @@ static __always_inline int on_open_done(struct pt_regs *regs, const bool btf)
 	struct ts_sqlite_key key = {};
 	struct engine_text named = {.subject = TS_ENGINE_DATABASE, .most = TS_TEXT_MOST};
 
-	if (!leave(thread, regs) || (__s32)BPF_CORE_READ(regs, ax) != SQLITE_OK)
+	if (!leave(thread, regs) || (__s32)regs->ax != SQLITE_OK)
 		return 0;
 	key.object = ts_read_word(thread->engine_out);
 	key.pid = thread->pid;

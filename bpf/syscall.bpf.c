@@ -17,8 +17,8 @@
 const volatile __u32 ts_head_bytes = 4096;
 const volatile __u32 ts_tail_bytes = 64;
 
-/* The socket of a finished call, entered now if it is met for the first time. NULL: of a kind that is only counted. */
-static __noinline struct ts_known *socket_of_call(const struct finished *call, __u32 pid)
+/* The same where it is met for the first time, or was not told yet. */
+static __noinline struct ts_known *meet_socket(const struct finished *call, __u32 pid)
 {
 	const struct sock *sk;
 	struct ts_known *known;
@@ -54,6 +54,14 @@ static __noinline struct ts_known *socket_of_call(const struct finished *call, _
 		ts_announce(sk, known, positions.unread, call->now);
 	}
 	return known;
+}
+
+/* The socket of a finished call, entered now if it is met for the first time. NULL: of a kind that is only counted. */
+static __always_inline struct ts_known *socket_of_call(const struct finished *call, __u32 pid)
+{
+	struct ts_known *known = ts_find_tcp(call->descriptor.sk);
+
+	return known && known->announced ? known : meet_socket(call, pid);
 }
 
 /* Where the bytes of a read or write begin in their stream, and the count goes on behind them. */
@@ -173,15 +181,13 @@ static __always_inline bool is_error_queue(const struct finished *call)
 	return flags & (MSG_ERRQUEUE | MSG_OOB); /* not bytes of the stream */
 }
 
-static __noinline int finish_transfer(struct ts_thread *thread, struct finished *call, bool reads)
+/* What the record of a read or write needs. Returns the socket's id; 0: it was only counted. */
+static __always_inline __u64 finish_transfer(struct ts_thread *thread, struct ts_scratch *scratch,
+					     struct finished *call, bool reads, __u64 *begin)
 {
-	struct ts_scratch *scratch = ts_scratch_of_cpu();
 	struct ts_known *known;
 	bool packed;
-	__u64 begin;
 
-	if (!thread || !call || !scratch)
-		return 0;
 	call->call_class = reads ? TS_CLASS_SOCKET_READ : TS_CLASS_SOCKET_WRITE;
 	call->operation = reads ? TS_OPERATION_READ : TS_OPERATION_WRITE;
 	if ((reads && call->result == -EAGAIN) || is_error_queue(call)) {
@@ -198,35 +204,31 @@ static __noinline int finish_transfer(struct ts_thread *thread, struct finished 
 	gather(call, scratch, known->tcp);
 	packed = ts_wants_pieces(scratch, &known->run, reads);
 	scratch->head = ts_head_wanted(&known->run, reads, call->result > 0 ? call->result : 0);
-	begin = call->flags & TS_CALL_PEEK ? (known->rx) : advance(call, known, reads);
+	*begin = call->flags & TS_CALL_PEEK ? known->rx : advance(call, known, reads);
 	if (packed) {
 		scratch->head = ts_head_bytes;
-		emit_pieces(scratch, call, known->id, begin);
+		emit_pieces(scratch, call, known->id, *begin);
 	}
-	return emit_call(thread, scratch, call, known->id, begin);
+	return known->id;
 }
 
-/* connect, accept, shutdown; close with the socket that it had at its entry. */
-static __noinline int finish_setup(struct ts_thread *thread, struct finished *call)
+/* connect, accept, shutdown; close with the socket that it had at its entry. Returns as finish_transfer. */
+static __noinline __u64 finish_setup(struct ts_thread *thread, struct finished *call)
 {
-	struct ts_scratch *scratch = ts_scratch_of_cpu();
 	struct ts_known *known;
 	__u64 id;
 
-	if (!thread || !call || !scratch)
+	if (!thread || !call)
 		return 0;
-	scratch->capture = 0;
 	if (call->operation == TS_OPERATION_CLOSE) {
 		id = thread->held;
 	} else {
-		known = socket_of_call(call, thread->pid);
+		known = meet_socket(call, thread->pid);
 		id = known ? known->id : 0;
 	}
-	if (!id) {
+	if (!id)
 		count_call(thread, TS_CLASS_SOCKET_SETUP, call, 0);
-		return 0;
-	}
-	return emit_call(thread, scratch, call, id, 0);
+	return id;
 }
 
 /* listen: whoever connects from now on is seen at the handshake. */
@@ -287,17 +289,20 @@ static __noinline int before_connect(const struct ts_descriptor *descriptor, __u
 
 static __always_inline int on_enter(struct pt_regs *regs, long number, const bool btf)
 {
-	struct ts_thread *thread = ts_thread_of_current(btf);
+	struct task_struct *task = ts_current(btf);
+	struct ts_thread *thread = ts_thread_of(task, btf);
 	const struct ts_call_row *row;
-	struct task_struct *task;
+	__u64 now;
 	__s32 fd;
 
 	if (!thread)
 		return 0;
 	ts_runs(thread);
+	now = bpf_ktime_get_ns();
+	/* Earlier than the call that may send in the new context, which stands at its entry, on whatever CPU it ends.
+	 */
 	if (thread->python_fresh)
-		ts_python_settle(thread);
-	task = ts_current(btf);
+		ts_python_settle(thread, now - 1);
 	if (number < 0 || number >= TS_CALL_NUMBERS || TS_GET(btf, task, thread_info.status) & TS_COMPAT)
 		number = TS_CALL_NUMBERS - 1; /* of no name, therefore counted as other */
 	row = &ts_call_rows[number & (TS_CALL_NUMBERS - 1)];
@@ -316,7 +321,7 @@ static __always_inline int on_enter(struct pt_regs *regs, long number, const boo
 	} else if (row->shape == TS_SHAPE_BREAK) {
 		thread->held = BPF_CORE_READ(task, mm, brk);
 	}
-	thread->entered = bpf_ktime_get_ns();
+	thread->entered = now;
 	return 0;
 }
 
@@ -376,24 +381,10 @@ static __always_inline __u8 find_socket(struct finished *call, struct task_struc
 	return reads ? TS_OPERATION_READ : TS_OPERATION_WRITE;
 }
 
-static __always_inline int finish_call(struct ts_thread *thread, struct finished *call, struct task_struct *task,
-				       const bool btf)
+/* The call is on a socket that bytes go through or that it changes. Returns as finish_transfer. */
+static __always_inline __u64 finish_on_socket(struct ts_thread *thread, struct ts_scratch *scratch,
+					      struct finished *call, bool reads, __u64 *begin)
 {
-	__u8 way;
-
-	if (call->shape == TS_SHAPE_CLOSE) {
-		if (!thread->held) {
-			finish_counted(thread, call);
-			return 0;
-		}
-		call->operation = TS_OPERATION_CLOSE;
-		return finish_setup(thread, call);
-	}
-	way = find_socket(call, task, btf);
-	if (!way) {
-		finish_counted(thread, call);
-		return 0;
-	}
 	switch (call->shape) {
 	case TS_SHAPE_CONNECT:
 		call->operation = TS_OPERATION_CONNECT;
@@ -409,12 +400,41 @@ static __always_inline int finish_call(struct ts_thread *thread, struct finished
 		count_call(thread, TS_CLASS_SOCKET_SETUP, call, 0);
 		return 0;
 	}
-	return finish_transfer(thread, call, way == TS_OPERATION_READ);
+	return finish_transfer(thread, scratch, call, reads, begin);
+}
+
+static __always_inline int finish_call(struct ts_thread *thread, struct finished *call, struct task_struct *task,
+				       const bool btf)
+{
+	struct ts_scratch *scratch = ts_scratch_of_cpu();
+	__u64 socket, begin = 0;
+	__u8 way;
+
+	if (!scratch)
+		return 0;
+	scratch->capture = 0;
+	if (call->shape == TS_SHAPE_CLOSE) {
+		if (!thread->held) {
+			finish_counted(thread, call);
+			return 0;
+		}
+		call->operation = TS_OPERATION_CLOSE;
+		socket = finish_setup(thread, call);
+	} else {
+		way = find_socket(call, task, btf);
+		if (!way) {
+			finish_counted(thread, call);
+			return 0;
+		}
+		socket = finish_on_socket(thread, scratch, call, way == TS_OPERATION_READ, &begin);
+	}
+	return socket ? emit_call(thread, scratch, call, socket, begin, task, btf) : 0;
 }
 
 static __always_inline int on_return(struct pt_regs *regs, long result, const bool btf)
 {
-	struct ts_thread *thread = ts_thread_of_current(btf);
+	struct task_struct *task = ts_current(btf);
+	struct ts_thread *thread = ts_thread_of(task, btf);
 	const struct ts_call_row *row;
 	struct finished call = {};
 	long number;
@@ -452,7 +472,7 @@ static __always_inline int on_return(struct pt_regs *regs, long result, const bo
 		finish_counted(thread, &call);
 		return 0;
 	}
-	return finish_call(thread, &call, ts_current(btf), btf);
+	return finish_call(thread, &call, task, btf);
 }
 
 TS_PROBE(sys_enter, on_enter, (struct pt_regs *)ctx[0], (long)ctx[1])

@@ -24,9 +24,6 @@ static __always_inline void emit_task(struct task_struct *task, __u8 operation, 
 	ts_submit(out);
 }
 
-/* What a thread begins with; on a program's stack there is no room for one. */
-static const struct ts_thread ts_blank_thread = {.syscall = -1, .waker_syscall = -1, .fd = -1};
-
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child, const bool btf)
 {
 	struct ts_thread *made = NULL;
@@ -81,6 +78,7 @@ static __always_inline int on_exec(struct task_struct *task, __u32 old_tid, cons
 	if (!thread)
 		return 0;
 	thread->go_checked = 0;
+	thread->python.epoch = 0;
 	ts_python_gone(TS_GET(btf, task, tgid));
 	ts_go_gone(TS_GET(btf, task, tgid));
 	emit_task(task, TS_TASK_EXEC, 0, 0, btf);

@@ -5,6 +5,27 @@
 
 #include "probe.h"
 
+/*
+ * What a call that sends something needs of its process's struct ts_python, and the tasks whose contexts were met last
+ * on this thread: so that it takes two reads of the target's memory and no search. Whatever it says of a task is
+ * checked there.
+ */
+struct ts_python_task {
+	__u64 context; /* 0: none */
+	__u64 task;
+};
+#define TS_PYTHON_TASKS_BITS 5
+struct ts_python_view {
+	__u64 context_type;
+	__u32 epoch; /* ts_python_met when it was made; 0: there is none */
+	__u32 thread_id;
+	__u32 context;
+	__u32 task_context; /* 0: not known yet */
+	__u32 object_type;
+	__u32 buffers;
+	struct ts_python_task tasks[1 << TS_PYTHON_TASKS_BITS]; /* each at a place that its address names */
+};
+
 struct ts_thread {
 	__u64 since;   /* a target since, ns */
 	__u64 entered; /* the call in flight began; 0: none, or it was in flight when the thread became a target */
@@ -46,7 +67,11 @@ struct ts_thread {
 	__s32 engine_length;
 	__u32 engine_epoch; /* of the process then */
 	struct ts_call_count counts[TS_CLASS_COUNT];
+	struct ts_python_view python;
 };
+
+/* What a thread begins with; on a program's stack there is no room for one. */
+static const struct ts_thread ts_blank_thread = {.syscall = -1, .waker_syscall = -1, .fd = -1};
 
 struct ts_thread_storage {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

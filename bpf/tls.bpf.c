@@ -34,9 +34,9 @@ static __always_inline int on_write(struct pt_regs *regs, const bool wide, const
 
 	if (!thread)
 		return 0;
-	moved.library = BPF_CORE_READ(regs, di);
-	moved.buffer = BPF_CORE_READ(regs, si);
-	moved.length = BPF_CORE_READ(regs, dx);
+	moved.library = regs->di;
+	moved.buffer = regs->si;
+	moved.length = regs->dx;
 	if (!wide)
 		moved.length = (__s32)moved.length > 0 ? (__u32)moved.length : 0;
 	if (!moved.length || moved.length > TS_PLAINTEXT_MOST)
@@ -52,9 +52,9 @@ static __always_inline int on_read(struct pt_regs *regs, const bool wide, const 
 
 	if (!thread)
 		return 0;
-	thread->tls_library = BPF_CORE_READ(regs, di);
-	thread->tls_buffer = BPF_CORE_READ(regs, si);
-	thread->tls_length_at = wide ? BPF_CORE_READ(regs, cx) : 0;
+	thread->tls_library = regs->di;
+	thread->tls_buffer = regs->si;
+	thread->tls_length_at = wide ? regs->cx : 0;
 	return 0;
 }
 
@@ -62,7 +62,7 @@ static __always_inline int on_read_done(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	struct tls_moved moved = {.operation = TS_OPERATION_READ};
-	__s32 result = (__s32)BPF_CORE_READ(regs, ax);
+	__s32 result = (__s32)regs->ax;
 
 	if (!thread || !thread->tls_library)
 		return 0;

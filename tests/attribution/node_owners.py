@@ -126,11 +126,26 @@ def record(stack, service, options, clients, mix_file):
         time.sleep(0.3)
         recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid)
         return recording, since, runs.finish_load(load)
-    recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid)
-    if options.warm_up:
+    known = learn(stack, service, options, mix_file) if options.thin else options.model
+    recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid, options=("--model", known) if known else ())
+    if options.warm_up and not options.thin:
         runs.load(service.port, "/dev/null", clients=1, requests=options.warm_up, seed=7, mix=mix_file)
     since = time.monotonic_ns()
     return recording, since, runs.load(service.port, client, clients=clients, requests=options.requests, seed=options.seed, mix=mix_file)
+
+
+def export(recording, options):
+    return recorder.export(recording, *(["--model", options.model] if options.model else []))
+
+
+def learn(stack, service, options, mix_file):
+    """A recording of uncontended requests, from which the next is told what the routes do."""
+    thin = recorder.Recording(stack, stack.directory / "thin.tsr", pid=service.process.pid)
+    runs.load(service.port, "/dev/null", clients=1, requests=options.warm_up, seed=7, mix=mix_file)
+    time.sleep(runs.SETTLE_SECONDS)
+    if thin.stop() != 0:
+        raise runs.StackError(thin.messages())
+    return thin.file
 
 
 def run(options, framework, driver, pool, clients):
@@ -195,6 +210,8 @@ def read_options(arguments):
     parser.add_argument("--node", help="the program that serves")
     parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
     parser.add_argument("--workers", type=int, default=0, help="of a cluster, each with a loop and a pool of its own")
+    parser.add_argument("--model", type=pathlib.Path, help="an earlier recording, from which the routes are known ahead")
+    parser.add_argument("--thin", action="store_true", help="the warm-up is a recording of its own, which is given to the run as --model")
     parser.add_argument("--warm-up", type=int, default=60)
     parser.add_argument("--mid-flight", action="store_true", help="attach when the load is under way")
     parser.add_argument("--calibration", action="store_true")
@@ -233,8 +250,8 @@ def main(arguments):
         for recording in sorted(options.again.glob("*.tsr")):
             base = recording.with_suffix("")
             with tempfile.TemporaryDirectory() as directory:
-                export = recorder.export(dropping(recording, pathlib.Path(directory), options) if options.drop else recording)
-            found = judge(score.read_lines(base.with_name(base.name + ".truth")), export, int(base.with_name(base.name + ".since").read_text()))
+                told = export(dropping(recording, pathlib.Path(directory), options) if options.drop else recording, options)
+            found = judge(score.read_lines(base.with_name(base.name + ".truth")), told, int(base.with_name(base.name + ".since").read_text()))
             print_line(base.name, *found, options)
             failed = failed or not good(found[0], options)
         return 1 if failed else 0

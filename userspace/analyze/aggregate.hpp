@@ -19,6 +19,7 @@
 #include "analyze/timeline.hpp"
 #include "analyze/unit_calls.hpp"
 #include "attribute/account.hpp"
+#include "attribute/route_model.hpp"
 #include "event/event.hpp"
 #include "event/merge.hpp"
 #include "net/summary.hpp"
@@ -27,12 +28,13 @@
 namespace timesink::analyze {
 
 struct Options {
-    attribute::EvidenceSet trusted = attribute::EvidenceSet().set();  ///< see attribute::Attribution
-    std::shared_ptr<const rules::RuleSet> user_rules{};               ///< the user's, ahead of the defaults; null: none
-    std::size_t slowest = 20;                                         ///< units kept whole, of the run
-    std::size_t slowest_of_route = 3;                                 ///< ditto, of each route
-    std::size_t sample = 32;                                          ///< ditto, drawn at random
-    std::optional<UnitId> keep_unit{};                                ///< this one too
+    attribute::EvidenceSet trusted = attribute::EvidenceSet().set();     ///< see attribute::Attribution
+    std::shared_ptr<const rules::RuleSet> user_rules{};                  ///< the user's, ahead of the defaults; null: none
+    std::shared_ptr<const std::vector<attribute::RouteModel>> models{};  ///< what other runs learned of routes; null: nothing
+    std::size_t slowest = 20;                                            ///< units kept whole, of the run
+    std::size_t slowest_of_route = 3;                                    ///< ditto, of each route
+    std::size_t sample = 32;                                             ///< ditto, drawn at random
+    std::optional<UnitId> keep_unit{};                                   ///< this one too
     std::string focus_route{};  ///< its slowest units are kept with all their calls, `slowest` of them
     std::size_t routes = 300;   ///< lines in the table; twice as many while it runs
     std::size_t shapes = 500;   ///< ditto, of calls

@@ -56,7 +56,9 @@ struct Analysis::Flow final : event::Consumer {
           tracker(attribution, routes),
           engines(attribution, tracker),
           connections(tracker, aggregate),
-          merge(*this) {}
+          merge(*this) {
+        attribution.given(options.models);
+    }
 
     void on(const event::Call& call) override {
         attribution.on(call);
@@ -92,6 +94,9 @@ struct Analysis::Flow final : event::Consumer {
         if (fact.name == "process") {
             attribution.on_process(process_member(fact.body, "pid"), process_member(fact.body, "parent"));
         }
+        if (fact.name == "process") {
+            tell_program(fact.body);
+        }
         if (fact.name == "process" || fact.name == "runtime") {
             tell_runtime(fact.body);
         }
@@ -108,6 +113,21 @@ struct Analysis::Flow final : event::Consumer {
     void advance(Instant at) override {
         now = at;
         attribution.advance(at);
+    }
+
+    /// The workers of a cluster have one command line.
+    void tell_program(const nlohmann::json& body) {
+        const auto words = body.find("command_line");
+        if (words == body.end() || !words->is_array()) {
+            return;
+        }
+        std::string program;
+        for (const auto& word : *words) {
+            program += word.is_string() ? word.get<std::string>() + ' ' : "";
+        }
+        if (const ProcessId process = process_member(body, "pid"); process != ProcessId{} && !program.empty()) {
+            attribution.runs_program(process, std::move(program));
+        }
     }
 
     void tell_runtime(const nlohmann::json& body) {
@@ -144,6 +164,10 @@ Analysis::~Analysis() = default;
 
 Status Analysis::push(std::span<const std::byte> records) {
     return flow_->merge.push(records);
+}
+
+std::vector<attribute::RouteModel> Analysis::models() const {
+    return flow_->attribution.models();
 }
 
 Model Analysis::finish() {

@@ -31,6 +31,8 @@ public:
     Status push(std::span<const std::byte> records);
     /// Ends everything that is open and adds up. Once, as the last call.
     [[nodiscard]] Model finish();
+    /// What was learned of routes, for another run. Behind finish().
+    [[nodiscard]] std::vector<attribute::RouteModel> models() const;
 
 private:
     struct Flow;

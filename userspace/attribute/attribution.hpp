@@ -44,6 +44,12 @@ public:
     void on(const event::LoopPhase& phase);
     /// The phases of a process's event loops will be told ("timers", "immediates").
     void tells_phases(ProcessId process, bool timers, bool immediates);
+    /// What other runs learned of routes, ahead of everything else; null: nothing.
+    void given(std::shared_ptr<const std::vector<RouteModel>> models) { loops_.given(std::move(models)); }
+    /// A process's command line, as one text.
+    void runs_program(ProcessId process, std::string program) { loops_.runs(process, std::move(program)); }
+    /// What was learned of routes whose owners were inferred.
+    [[nodiscard]] std::vector<RouteModel> models() const { return loops_.models(); }
     /// What a process runs was told ("go", "python", …).
     void runs(ProcessId process, std::string_view runtime);
     void on(const event::Loss& loss);

@@ -1,13 +1,14 @@
 #include "attribute/loop_owners.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace timesink::attribute {
 
 namespace {
 
-constexpr std::size_t kMostRoutes = 4096;
-constexpr std::size_t kMostPools = 256;
+constexpr std::size_t kMostPrograms = 64;
+constexpr std::size_t kMostProcesses = 65536;
 
 /// epoll_wait and its like since the record before, of which `told` are known already. A close may be preceded by an epoll_ctl of
 /// its own.
@@ -25,12 +26,6 @@ bool waits_for_events(std::int16_t syscall) {
 /// Its execution follows: the two are one thing that was asked.
 bool prepares(const request::Exchange& exchange) {
     return exchange.housekeeping && exchange.operation == "PREPARE" && exchange.fingerprint != 0;
-}
-
-infer::Shape shape_of(const request::Exchange& exchange, infer::PoolId pool) {
-    const std::uint64_t known = exchange.fingerprint != 0 ? exchange.fingerprint : 0x756e6e616d6564;
-    const std::uint64_t fingerprint = known + (exchange.housekeeping && !prepares(exchange) ? 1 : 0);
-    return static_cast<infer::Shape>((fingerprint ^ (static_cast<std::uint64_t>(pool) + 1)) * 0x9e3779b97f4a7c15);
 }
 
 /// The connection stays with whoever sent this: it is in a transaction, or the server is not ready for another's (a statement
@@ -240,12 +235,35 @@ void LoopOwners::collect(Loop& loop) {
     }
 }
 
+void LoopOwners::runs(ProcessId process, std::string program) {
+    if (program_names_.size() < kMostProcesses || program_names_.contains(process)) {
+        program_names_[process] = std::move(program);
+    }
+}
+
+LoopProgram& LoopOwners::program_of(ProcessId process) {
+    const auto named = program_names_.find(process);
+    // A command line has no such begin. What comes when there are too many is as good as one program.
+    std::string name = named != program_names_.end() ? named->second : '\n' + std::to_string(number(process));
+    name = programs_.size() < kMostPrograms || programs_.contains(name) ? name : "";
+    return programs_.try_emplace(std::move(name), given_).first->second;
+}
+
+std::vector<RouteModel> LoopOwners::models() const {
+    std::vector<RouteModel> models;
+    for (const auto& [name, program] : programs_) {
+        std::vector<RouteModel> learned = program.models();
+        std::move(learned.begin(), learned.end(), std::back_inserter(models));
+    }
+    return models;
+}
+
 void LoopOwners::began(const request::Unit& unit) {
     Loop** const known = by_thread_.find(unit.thread);
     Loop* loop = known != nullptr ? *known : nullptr;
     if (loop == nullptr) {
         std::unique_ptr<Loop>& made = loops_[unit.thread];
-        made = std::make_unique<Loop>();
+        made = std::make_unique<Loop>(program_of(unit.process));
         loop = made.get();
         loop->process = unit.process;
         if (const infer::Phases* const told = phases_.find(unit.process)) {
@@ -256,13 +274,8 @@ void LoopOwners::began(const request::Unit& unit) {
     }
     loop->active.push_back(unit.id);
     runs_on_[unit.id] = loop;
-    std::string name = unit.method + ' ' + unit.route;
-    auto route = loop->routes.find(name);
-    if (route == loop->routes.end()) {
-        const auto next = static_cast<infer::RouteId>(std::min(loop->routes.size(), kMostRoutes));
-        route = loop->routes.size() < kMostRoutes ? loop->routes.emplace(std::move(name), next).first : loop->routes.begin();
-    }
-    loop->segment.stimuli.push_back({.unit = unit.id, .route = route->second});
+    const infer::RouteId route = loop->program.route(unit.method + ' ' + unit.route);
+    loop->segment.stimuli.push_back({.unit = unit.id, .route = route});
 }
 
 void LoopOwners::ended(const request::Unit& unit) {
@@ -275,18 +288,6 @@ void LoopOwners::ended(const request::Unit& unit) {
     std::erase(loop.active, unit.id);
     const auto kind = unit.complete ? infer::Act::Kind::response : infer::Act::Kind::abandoned;
     loop.segment.acts.push_back({.kind = kind, .unit = unit.id, .at = unit.end});
-}
-
-infer::PoolId LoopOwners::pool_of(Loop& loop, const request::Exchange& exchange) {
-    const auto key = std::pair(exchange.protocol, exchange.remote);
-    const auto found = loop.pools.find(key);
-    if (found != loop.pools.end()) {
-        return found->second;
-    }
-    if (loop.pools.size() >= kMostPools) {
-        return static_cast<infer::PoolId>(kMostPools);
-    }
-    return loop.pools.emplace(key, static_cast<infer::PoolId>(loop.pools.size())).first->second;
 }
 
 bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
@@ -302,8 +303,8 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     infer::Act act;
     act.exchange = exchange.id;
     act.connection = exchange.socket;
-    act.pool = pool_of(loop, exchange);
-    act.shape = shape_of(exchange, act.pool);
+    act.pool = loop.program.pool(exchange.protocol, exchange.remote);
+    act.shape = loop.program.shape(exchange, act.pool);
     act.may_wait = may_wait(exchange);
     act.nameless = exchange.statement.starts_with("EXECUTE ");
     act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
@@ -330,7 +331,7 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
     infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
     if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
-        stimulus.prepared = shape_of(exchange, pool_of(loop, exchange));
+        stimulus.prepared = loop.program.shape(exchange, loop.program.pool(exchange.protocol, exchange.remote));
     }
     loop.segment.stimuli.push_back(stimulus);
 }

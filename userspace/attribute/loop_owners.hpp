@@ -7,6 +7,7 @@
 
 #include "attribute/account.hpp"
 #include "attribute/live_unit.hpp"
+#include "attribute/loop_program.hpp"
 #include "attribute/owners.hpp"
 #include "base/id_map.hpp"
 #include "event/event.hpp"
@@ -30,6 +31,14 @@ public:
         ExchangeId exchange{};
         Owner owner;
     };
+
+    /// What other runs learned, before anything else is told; null: nothing.
+    void given(std::shared_ptr<const std::vector<RouteModel>> models) { given_ = std::move(models); }
+    /// What program a process runs: the loops of those that run the same learn together. From its first request on it counts no
+    /// more.
+    void runs(ProcessId process, std::string program);
+    /// What was learned.
+    [[nodiscard]] std::vector<RouteModel> models() const;
 
     /// Before the messages of the call are told.
     void on(const event::Call& call);
@@ -57,10 +66,11 @@ public:
 
 private:
     /// How the driver of a pool writes: at once, or at the end of the turn only (postgres.js gathers its writes in an immediate).
+    /// Twice is enough: by the time of the sixteenth a pool that is saturated from the start has been lost.
     struct Manner {
         std::uint32_t direct = 0;
         std::uint32_t late = 0;
-        [[nodiscard]] bool is_late() const { return late >= 16 && std::uint64_t{direct} * 20 < late; }
+        [[nodiscard]] bool is_late() const { return late >= 2 && std::uint64_t{direct} * 20 < late; }
     };
     struct Waiting {
         ExchangeId exchange{};
@@ -68,12 +78,12 @@ private:
     };
     /// One event-loop thread.
     struct Loop {
+        explicit Loop(LoopProgram& of) : program(of), simulation(of.model()) {}
+        LoopProgram& program;
         infer::Simulation simulation;
         infer::Segment segment;
         std::vector<infer::Segment> turn;  // the segments before it in this turn
         std::map<infer::PoolId, Manner> manners;
-        std::map<std::string, infer::RouteId> routes;
-        std::map<std::pair<std::string, event::Endpoint>, infer::PoolId> pools;
         std::vector<UnitId> active;
         std::size_t in_flight = 0;     // exchanges
         std::vector<Waiting> waiting;  // in order of sending; decided ones have no exchange
@@ -91,8 +101,11 @@ private:
     static void mark_late(Loop& loop);
     void collect(Loop& loop);
     void rest(Loop& loop);
-    infer::PoolId pool_of(Loop& loop, const request::Exchange& exchange);
+    LoopProgram& program_of(ProcessId process);
 
+    std::shared_ptr<const std::vector<RouteModel>> given_;
+    std::map<std::string, LoopProgram> programs_;  // they stay where they are
+    std::map<ProcessId, std::string> program_names_;
     // By thread: gone through when time passes, so in order.
     std::map<ThreadId, std::unique_ptr<Loop>> loops_;
     IdMap<ThreadId, Loop*> by_thread_;

@@ -259,9 +259,10 @@ void LoopWalk::charge_reply(const OwnedExchange& owned) {
         const bool woken_by_it = span != nullptr && span->woken > exchange.arrived_end;
         const Instant ready = woken_by_it ? span->woken : exchange.arrived_end;
         // What it did since its last call for others is its way to this read.
-        const SocketCall* before = timeline->latest_call(trail_.at);
+        auto earlier = timeline->calls_before(trail_.at);
+        const SocketCall* before = earlier.latest_call(trail_.at);
         while (before != nullptr && before->exited > ready && is_own(*before)) {
-            before = timeline->latest_call(begin_of(*before));
+            before = earlier.latest_call(begin_of(*before));
         }
         charge_running(*timeline, before == nullptr ? ready : std::max(before->exited, ready), Cause::cpu);
         charge_running(*timeline, ready, Cause::loop_busy);
@@ -321,9 +322,10 @@ bool LoopWalk::charge_pool_wait(const ThreadTimeline& timeline, Instant from) {
     if (next == nullptr || next->operation != TS_OPERATION_WRITE || exchange_of(*next) == nullptr) {
         return false;
     }
-    const SocketCall* call = timeline.latest_call(trail_.at);
+    auto earlier = timeline.calls_before(trail_.at);
+    const SocketCall* call = earlier.latest_call(trail_.at);
     while (call != nullptr && call->exited > from && call->socket != next->socket) {
-        call = timeline.latest_call(begin_of(*call));
+        call = earlier.latest_call(begin_of(*call));
     }
     if (call == nullptr || call->exited <= from || call->operation != TS_OPERATION_READ) {
         return false;

@@ -99,8 +99,11 @@ const SocketCall* ThreadTimeline::next_call(Instant at) const {
 }
 
 const SocketCall* ThreadTimeline::latest_call(Instant at) const {
-    const std::size_t returned = calls_.count_front([at](const SocketCall& call) { return call.exited <= at; });
-    return returned == 0 ? nullptr : &calls_[returned - 1];
+    return calls_before(at).latest_call(at);
+}
+
+ThreadTimeline::CallsBack ThreadTimeline::calls_before(Instant at) const {
+    return {calls_, calls_.count_front([at](const SocketCall& call) { return call.exited <= at; })};
 }
 
 const SocketCall* ThreadTimeline::latest_write(SocketId socket, Instant at) const {

@@ -69,6 +69,24 @@ public:
     [[nodiscard]] const SocketCall* latest_write(SocketId socket, Instant at) const;
     /// The last call that had returned by `at`; null: none known.
     [[nodiscard]] const SocketCall* latest_call(Instant at) const;
+    /// latest_call() for moments of which each is earlier than the one before: goes back from there instead of searching.
+    class CallsBack {
+    public:
+        const SocketCall* latest_call(Instant at) {
+            while (left_ != 0 && calls_[left_ - 1].exited > at) {
+                --left_;
+            }
+            return left_ == 0 ? nullptr : &calls_[left_ - 1];
+        }
+
+    private:
+        friend class ThreadTimeline;
+        CallsBack(const Ring<SocketCall>& calls, std::size_t returned) : calls_(calls), left_(returned) {}
+        const Ring<SocketCall>& calls_;
+        std::size_t left_;  ///< at the front
+    };
+    /// Valid until the next call is kept.
+    [[nodiscard]] CallsBack calls_before(Instant at) const;
     /// Time off the CPU and time runnable within the interval.
     struct Absence {
         Duration off{};

@@ -18,7 +18,7 @@ std::optional<SectionKind> section_of_fact(std::string_view fact) {
         {"process", SectionKind::targets},   {"attached", SectionKind::targets}, {"detached", SectionKind::targets},
         {"mapping", SectionKind::mappings},  {"probe", SectionKind::probes},     {"drops", SectionKind::drops},
         {"own_cost", SectionKind::own_cost}, {"routes", SectionKind::host},      {"rules", SectionKind::host},
-        {"payload", SectionKind::host},
+        {"model", SectionKind::host},        {"payload", SectionKind::host},
     };
     for (const Place& place : kPlaces) {
         if (place.fact == fact) {

@@ -2,6 +2,7 @@
 
 #include "cli/command.hpp"
 #include "cli/message.hpp"
+#include "cli/model_file.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
 #include "cli/rules_file.hpp"
@@ -15,6 +16,7 @@ struct ExplainOptions {
     std::uint64_t unit = 0;
     bool strict = false;
     std::string rules;
+    std::string model;
 };
 
 int run_explain(const ExplainOptions& options) {
@@ -33,6 +35,10 @@ int run_explain(const ExplainOptions& options) {
     }
     analyze::Options wanted;
     wanted.user_rules = *rules;
+    wanted.models = models_of(options.model, *reader, code);
+    if (code != kDone) {
+        return code;
+    }
     report::Explanation explanation(UnitId{options.unit});
     analyze::Analysis analysis(wanted, std::move(routes).value(), &explanation);
     code = replay(*reader, "explain", options.strict, [&](auto records) { return analysis.push(records); });
@@ -56,6 +62,7 @@ Command add_explain(CLI::App& program, const std::vector<std::string>&) {
     command->add_option("UNIT", options->unit, "The request's id, as --slowest, --format json or export give it")->required();
     command->add_flag("--strict", options->strict, "Refuse a recording that is cut off or damaged");
     add_rules_option(*command, options->rules);
+    add_model_option(*command, options->model);
     return {command, [options] { return run_explain(*options); }};
 }
 

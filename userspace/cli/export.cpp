@@ -6,6 +6,7 @@
 
 #include "cli/command.hpp"
 #include "cli/message.hpp"
+#include "cli/model_file.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
 #include "cli/rules_file.hpp"
@@ -20,6 +21,7 @@ struct ExportOptions {
     std::vector<std::string> routes;
     std::vector<std::string> evidence;
     std::string rules;
+    std::string model;
 };
 
 /// stdout in blocks of 64 KiB, with the same way of failing as every other output.
@@ -73,6 +75,10 @@ int run_export(const ExportOptions& options) {
     analyze::Options wanted;
     wanted.trusted = evidence_of(options.evidence);
     wanted.user_rules = *rules;
+    wanted.models = models_of(options.model, *reader, code);
+    if (code != kDone) {
+        return code;
+    }
     analyze::Analysis analysis(wanted, std::move(routes).value(), &lines);
     code = replay(*reader, "export", options.strict, [&](auto records) -> Status {
         if (output.code() != kDone) {
@@ -106,6 +112,7 @@ Command add_export(CLI::App& program, const std::vector<std::string>&) {
         ->take_all();
     add_evidence_option(*command, options->evidence);
     add_rules_option(*command, options->rules);
+    add_model_option(*command, options->model);
     return {command, [options] { return run_export(*options); }};
 }
 

@@ -16,6 +16,7 @@
 #include "cli/duration.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/message.hpp"
+#include "cli/model_file.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
 #include "cli/rules_file.hpp"
@@ -37,6 +38,8 @@ struct RecordOptions {
     std::string ready_file;
     std::vector<std::string> routes;
     std::string rules_text;  // of presentation.rules
+    std::string model;
+    Models models;  // of that recording
     Presentation presentation;
 };
 
@@ -156,6 +159,9 @@ int Recording::attach() {
     }
     if (!options_.rules_text.empty()) {
         take(rules_record(options_.rules_text, options_.presentation.rules, now_ns()));
+    }
+    if (options_.models != nullptr) {
+        take(model_records(*options_.models, now_ns()));
     }
     options_.session.ends = [this] { return interrupted() || now_ns() >= end_ns_; };
     auto session = live::Session::open(options_.session, [this](auto records) { take(records); });
@@ -283,6 +289,14 @@ int run_record(RecordOptions& options) {
         options.rules_text = *text;
         analysis.user_rules = *rules;
     }
+    if (!options.model.empty()) {
+        int code = kDone;
+        options.models = learn_models(options.model, code);
+        if (code != kDone) {
+            return code;
+        }
+        analysis.models = options.models;
+    }
     if (options.no_recording) {
         options.file.clear();
     } else if (options.file.empty()) {
@@ -334,6 +348,7 @@ Command add_record(CLI::App& program, const std::vector<std::string>& arguments)
         ->expected(1)
         ->take_all();
     add_presentation_options(*command, options->presentation);
+    add_model_option(*command, options->model);
     command->add_option("CMD", selection.command, "-- CMD ARGS: start this and attach from its first instruction")->expected(-1);
     command->positionals_at_end();
     return {command, [options] { return run_record(*options); }};

@@ -2,6 +2,7 @@
 
 #include "cli/command.hpp"
 #include "cli/message.hpp"
+#include "cli/model_file.hpp"
 #include "cli/presentation.hpp"
 #include "cli/replay.hpp"
 #include "cli/rules_file.hpp"
@@ -12,6 +13,7 @@ namespace {
 struct ReportOptions {
     std::string file;
     bool strict = false;
+    std::string model;
     Presentation presentation;
 };
 
@@ -36,6 +38,10 @@ int run_report(ReportOptions& options) {
     }
     analyze::Options wanted = analysis_options(options.presentation);
     wanted.user_rules = *rules;
+    wanted.models = models_of(options.model, *reader, code);
+    if (code != kDone) {
+        return code;
+    }
     analyze::Analysis analysis(wanted, std::move(routes).value());
     code = replay(*reader, "report", options.strict, [&](auto records) { return analysis.push(records); });
     if (code != kDone) {
@@ -59,6 +65,7 @@ Command add_report(CLI::App& program, const std::vector<std::string>&) {
     command->add_option("--service", options->presentation.service,
                         "Of several services only this one, by its name or port, e.g. ':8001'; json and md have all of them");
     add_evidence_option(*command, options->presentation.evidence);
+    add_model_option(*command, options->model);
     command
         ->add_option("--unit", options->presentation.unit,
                      "One request as a tree, by the id that --slowest, --format json or export gives")

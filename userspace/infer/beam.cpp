@@ -8,47 +8,8 @@ namespace timesink::infer {
 
 namespace {
 
-/// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
-constexpr double kLeastWeight = 1e-4;
-constexpr double kLeastOfFew = 1e-7;
-constexpr std::size_t kFew = 3;
-
 /// A path is learned when its statements are this certain.
 constexpr double kLearnable = 0.97;
-
-/// What one hypothesis says of the thing that another's note is about; null: nothing.
-const Hypothesis::Note* counterpart(const Hypothesis& hypothesis, const Hypothesis::Note& note) {
-    auto at = std::partition_point(hypothesis.notes.begin(), hypothesis.notes.end(),
-                                   [&](const Hypothesis::Note& each) { return each.serial < note.serial; });
-    for (; at != hypothesis.notes.end() && at->serial == note.serial; ++at) {
-        if (at->kind == note.kind && at->exchange == note.exchange && at->unit == note.unit) {
-            return &*at;
-        }
-    }
-    return nullptr;
-}
-
-/// Where their pasts differ, each claim counts by its share.
-void unite(Hypothesis& into, const Hypothesis& other) {
-    for (std::size_t i = 0; i < into.queue.size() && i < other.queue.size(); ++i) {
-        into.queue[i].defer = into.queue[i].defer == other.queue[i].defer ? into.queue[i].defer : Hypothesis::Told::nothing;
-    }
-    const double share = into.weight / (into.weight + other.weight);
-    for (Hypothesis::Note& ours : into.notes) {
-        const Hypothesis::Note* const theirs = counterpart(other, ours);
-        ours.defer = theirs != nullptr && theirs->defer == ours.defer ? ours.defer : Hypothesis::Told::nothing;
-        if (theirs != nullptr && ours.chain == theirs->chain) {
-            ours.probability = share * ours.probability + (1 - share) * theirs->probability;
-            continue;
-        }
-        ours.runner_up_probability *= share;
-        if (theirs != nullptr && (1 - share) * theirs->probability > ours.runner_up_probability) {
-            ours.runner_up = theirs->chain;
-            ours.runner_up_probability = (1 - share) * theirs->probability;
-        }
-        ours.probability *= share;
-    }
-}
 
 }  // namespace
 
@@ -86,6 +47,15 @@ void Simulation::give_up_last() {
     hypotheses_.pop_back();
 }
 
+/// Those that were given a negative weight.
+void Simulation::give_up_hopeless() {
+    const auto given_up =
+        std::stable_partition(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& each) { return each.weight >= 0; });
+    for (auto left = hypotheses_.end() - given_up; left > 0; --left) {
+        give_up_last();
+    }
+}
+
 /// Hypotheses that expect the same of the future are one.
 void Simulation::merge_equal() {
     struct Seen {
@@ -104,22 +74,17 @@ void Simulation::merge_equal() {
         if (into->weight < hypotheses_[i].weight) {
             std::swap(*into, hypotheses_[i]);
         }
-        unite(*into, hypotheses_[i]);
-        into->weight += hypotheses_[i].weight;
+        into->unite(hypotheses_[i]);
         hypotheses_[i].weight = -1;
     }
-    const auto merged =
-        std::stable_partition(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& each) { return each.weight >= 0; });
-    for (auto left = hypotheses_.end() - merged; left > 0; --left) {
-        give_up_last();
-    }
+    give_up_hopeless();
 }
 
 /// The probability of what the best hypothesis says, over all of them.
 void Simulation::weigh(Hypothesis::Note& note) const {
     double probability = 0;
     for (const Hypothesis& hypothesis : hypotheses_) {
-        const Hypothesis::Note* const same = counterpart(hypothesis, note);
+        const Hypothesis::Note* const same = hypothesis.counterpart(note);
         if (same == nullptr) {
             continue;
         }
@@ -146,7 +111,7 @@ void Simulation::learn_manner(const Hypothesis::Note& note) {
     double put_off = 0;
     double direct = 0;
     for (const Hypothesis& hypothesis : hypotheses_) {
-        const Hypothesis::Note* const same = counterpart(hypothesis, note);
+        const Hypothesis::Note* const same = hypothesis.counterpart(note);
         if (same != nullptr && same->chain == note.chain && same->defer != Hypothesis::Told::nothing) {
             (same->defer == Hypothesis::Told::yes ? put_off : direct) += hypothesis.weight;
         }
@@ -186,12 +151,17 @@ void Simulation::commit(std::size_t keep) {
             learn_name(note);
         }
         chains_.on(note);
+        for (const Chains::Slept& slept : chains_.take_slept()) {
+            if (!in_doubt_) {
+                model_.learn_delay(slept.before, slept.least, slept.most);
+            }
+        }
         if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {
             model_.learn_hold(note.history, note.hold == Hypothesis::Told::yes, 1);
         }
         learn_manner(note);
         if (note.kind == Hypothesis::Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
-            learn(note.path, 1);
+            learn(note.path);
         }
     }
     for (Hypothesis& hypothesis : hypotheses_) {
@@ -242,17 +212,17 @@ std::uint32_t Simulation::start_path(const History& history) {
 
 std::uint32_t Simulation::step(std::uint32_t path, Step step) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, step, false, {}, {}};
+    slot = {next_path_, path, step, false, {}, {}, {}};
     return next_path_;
 }
 
-std::uint32_t Simulation::slept(std::uint32_t path, Duration delay, bool delay_known) {
+std::uint32_t Simulation::slept(std::uint32_t path, Duration least, Duration most, bool delay_known) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, Step::sleep, delay_known, delay, {}};
+    slot = {next_path_, path, Step::sleep, delay_known, least, most, {}};
     return next_path_;
 }
 
-void Simulation::learn(std::uint32_t path, double weight) {
+void Simulation::learn(std::uint32_t path) {
     constexpr std::size_t kLongest = 1024;
     std::vector<const PathStep*> steps;
     for (std::uint32_t at = path; at != 0 && steps.size() < kLongest;) {
@@ -267,13 +237,29 @@ void Simulation::learn(std::uint32_t path, double weight) {
         return;
     }
     History history = steps.back()->start;
+    const bool whole = history == History::begin(history.route) && history.route != kUnknownRoute;
+    std::vector<Step> taken;
+    std::vector<KnownPath::Slept> slept;
     for (auto at = steps.rbegin() + 1; at != steps.rend(); ++at) {
-        const PathStep& taken = **at;
-        model_.learn(history, taken.step, weight);
-        if (taken.delay_known) {
-            model_.learn_delay(history, taken.delay);
+        const PathStep& step = **at;
+        if (step.delay_known) {
+            slept.push_back({static_cast<std::uint32_t>(taken.size()), step.least, step.most});
         }
-        history = history.then(taken.step);
+        taken.push_back(step.step);
+    }
+    if (whole) {
+        model_.learn_path(history.route, taken, slept);
+        return;
+    }
+    // From a hidden wake on.
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+        model_.learn(history, taken[i], 1);
+        for (const KnownPath::Slept& each : slept) {
+            if (each.part == i) {
+                model_.learn_delay(history, each.least, each.most);
+            }
+        }
+        history = history.then(taken[i]);
     }
 }
 

@@ -1,7 +1,6 @@
 #include "infer/chains.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace timesink::infer {
 
@@ -11,13 +10,16 @@ namespace {
 /// chain that agrees at both its ends has been confirmed by itself.
 constexpr double kTrusted = 0.85;
 constexpr double kDoubtOfTrusted = 0.34;
-constexpr std::uint32_t kRemembered = 0xfffff;  // 20 responses
+constexpr std::uint64_t kNear = 20;    // responses
+constexpr std::uint64_t kBehind = 60;  // so far behind a statement responses tell of it
+constexpr std::size_t kMostSurprises = 4096;
 
 constexpr std::size_t kMatchEvery = 24;  ///< units with missing chains that make a matching worth it
 constexpr std::size_t kMatchLag = 12;    ///< of these, the latest wait for more
 constexpr std::size_t kMostInMatch = 256;
 constexpr int kRounds = 30;
 constexpr double kUnlikely = 1e-6;
+constexpr double kLearnable = 0.97;
 
 }  // namespace
 
@@ -28,13 +30,50 @@ void Chains::began(UnitId unit) {
     }
 }
 
-double Chains::trust() const {
-    const double rate = std::popcount(responses_ & kRemembered) / static_cast<double>(std::popcount(kRemembered));
-    return rate >= kTrusted && !names_are_learned_ ? 1 - kDoubtOfTrusted * (1 - rate) : rate;
+/// Of the kNear responses up to this one, the share that was foreseen.
+double Chains::rate(std::uint64_t until) const {
+    const auto first = std::upper_bound(surprises_.begin(), surprises_.end(), until > kNear ? until - kNear : 0);
+    const auto last = std::upper_bound(first, surprises_.end(), until);
+    return 1 - static_cast<double>(last - first) / static_cast<double>(kNear);
+}
+
+/// Of a statement that was decided behind so many responses. What is not foreseen much later tells nothing of it: a chain that
+/// has slipped since will not end where it should.
+double Chains::trust(std::uint64_t responses) const {
+    double least = rate(responses);
+    for (std::uint64_t until = responses; until < responses_ && until < responses + kBehind;) {
+        until = std::min(responses_, until + kNear);
+        least = std::min(least, rate(until));
+    }
+    if (surprises_count_ > 0) {
+        return std::max(0.0, 1 - surprises_count_ * (1 - least));
+    }
+    return least >= kTrusted ? 1 - kDoubtOfTrusted * (1 - least) : least;
 }
 
 void Chains::foresaw(bool right) {
-    responses_ = responses_ << 1 | (right ? 1 : 0);
+    ++responses_;
+    if (!right) {
+        surprises_.push_back(responses_);
+        if (surprises_.size() > kMostSurprises) {
+            surprises_.pop_front();
+        }
+    }
+}
+
+/// How long the sleep took is known when both its ends are.
+void Chains::learn(const Sleep& slept, const Sleep& woke) {
+    const Duration least = std::max(woke.from - slept.from, Duration{});
+    const Duration most = woke.to - slept.from;
+    if (slept.kind != 0 && slept.kind == woke.kind && most > least && most - least <= kNarrow) {
+        slept_.push_back({slept.before, least, most});
+    }
+}
+
+std::vector<Chains::Slept> Chains::take_slept() {
+    std::vector<Slept> taken;
+    taken.swap(slept_);
+    return taken;
 }
 
 void Chains::on(const Hypothesis::Note& note) {
@@ -55,13 +94,13 @@ void Chains::on(const Hypothesis::Note& note) {
         case Kind::statement:
             record.sleeps = {};
             record.statements.push_back({note.exchange, in_doubt_ ? 0 : note.probability, note.runner_up,
-                                         note.runner_up_probability, note.reason, note.cause});
+                                         note.runner_up_probability, note.reason, note.cause, responses_});
             break;
         case Kind::sleep:
-            record.sleeps = {note.sleepers, note.from, note.from, note.delays};
+            record.sleeps = {note.sleepers, note.from, note.from, note.delays, note.history};
             break;
         case Kind::wake:
-            record.woke = {note.sleepers, note.from, note.to, note.delays};
+            record.woke = {note.sleepers, note.from, note.to, note.delays, {}};
             break;
         case Kind::response:
             break;
@@ -70,8 +109,8 @@ void Chains::on(const Hypothesis::Note& note) {
 
 void Chains::decide(Record& record, const Link& link) {
     constexpr double kAll = 0.97;  // what is beyond may be anybody's
-    const double trusted = in_doubt_ ? 0 : trust();
     for (const Statement& statement : record.statements) {
+        const double trusted = in_doubt_ ? 0 : trust(statement.responses);
         Verdict verdict;
         verdict.exchange = statement.exchange;
         verdict.unit = link.unit;
@@ -117,6 +156,9 @@ void Chains::respond(const Hypothesis::Note& note) {
     Record& begun = records_[first];
     decide(begun, link);
     const Open open{note.unit, begun.sleeps, last.woke};
+    if (note.probability >= kCertain) {
+        learn(open.sleeps, open.woke);
+    }
     records_.erase(first);
     records_.erase(note.chain);
     if (open.sleeps.kind == 0 || open.sleeps.kind == open.woke.kind) {
@@ -230,6 +272,10 @@ void Chains::settle(const std::vector<Row>& rows, std::vector<Column>& columns, 
         link.share = std::max(std::min(link.share, 1 - link.runner_up_share), 0.0);
         Record& record = *columns[best].record;
         decide(record, link);
+        if (link.share >= kLearnable) {
+            learn(*rows[r].sleeps, record.woke);
+            learn(record.sleeps, *rows[r].woke);
+        }
         if (rows[r].woke->kind != record.sleeps.kind && record.sleeps.kind != 0) {
             open_[record.sleeps.kind].push_back({rows[r].unit, record.sleeps, *rows[r].woke});
         }

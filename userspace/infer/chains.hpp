@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <vector>
 
@@ -13,14 +15,23 @@ namespace timesink::infer {
 /// will not undo any more, in order. Owned by a Simulation.
 class Chains {
 public:
+    /// Between these it is known well enough how long a sleep took: as good as the timers' own clock.
+    static constexpr Duration kNarrow = std::chrono::microseconds(1200);
+    /// How long a sleep took whose both ends were found.
+    struct Slept {
+        History before;
+        Duration least{};
+        Duration most{};
+    };
     static constexpr std::size_t kMostChains = 8192;  ///< that wait for their unit; beyond, all that wait are given up
 
     void began(UnitId unit);
     void on(const Hypothesis::Note& note);
     /// A response was, or was not, the one that the simulation expected, at the time when it was written.
     void foresaw(bool right);
-    /// What some statements are is not seen but learned: a response that is not foreseen may tell of one that was learned wrong.
-    void names_are_learned() { names_are_learned_ = true; }
+    /// What some statements are is not seen but learned, or the order in which they were asked is that of a late driver: a
+    /// response that is not foreseen tells of more than its own unit, and counts so many times.
+    void believe_less(double times) { surprises_count_ = std::max(surprises_count_, times); }
     /// Ended without a response.
     void abandoned(UnitId unit);
     /// What is known is doubtful: for a while nothing is certain enough to be told.
@@ -29,6 +40,7 @@ public:
     void give_up();
 
     std::vector<Verdict> take();
+    std::vector<Slept> take_slept();
 
 private:
     struct Statement {
@@ -38,6 +50,7 @@ private:
         double runner_up_probability = 0;
         Reason reason = Reason::unexplained;
         ExchangeId cause{};
+        std::uint64_t responses = 0;  // that had been seen
     };
     /// When a sleep began, or in which time a wake must have been.
     struct Sleep {
@@ -45,6 +58,7 @@ private:
         Instant from{};
         Instant to{};
         const Delays* delays = nullptr;
+        History before;
     };
     struct Record {
         Sleep woke;    // begins with a wake
@@ -82,14 +96,18 @@ private:
     void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,
                 std::size_t final_rows);
     static double likelihood(const Row& row, const Record& middle);
-    [[nodiscard]] double trust() const;
+    void learn(const Sleep& slept, const Sleep& woke);
+    [[nodiscard]] double rate(std::uint64_t until) const;
+    [[nodiscard]] double trust(std::uint64_t responses) const;
 
     std::map<Chain, Record> records_;
     std::map<std::uint64_t, std::vector<Open>> open_;  // by the kind of sleep that is to be followed
     std::vector<Verdict> verdicts_;
-    std::uint32_t responses_ = ~std::uint32_t{0};  // of the latest, a bit each: foreseen
+    std::vector<Slept> slept_;
+    std::uint64_t responses_ = 0;          // so far
+    std::deque<std::uint64_t> surprises_;  // of the latest kMostSurprises that were not foreseen: `responses_` then
     bool in_doubt_ = true;
-    bool names_are_learned_ = false;
+    double surprises_count_ = 0;  // so many times; zero: as little as is said at kTrusted
 };
 
 }  // namespace timesink::infer

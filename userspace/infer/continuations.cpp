@@ -97,9 +97,10 @@ void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const S
     if (token.state != Token::State::running) {
         return;
     }
+    // What it has prepared it executes, be it at the end of the turn only.
     if (token.issued != Step::respond || token.carried_on ||
         hypothesis.held.end() != std::find_if(hypothesis.held.begin(), hypothesis.held.end(), [&](const Hypothesis::Held& held) {
-            return held.slot == slot && held.connecting;
+            return held.slot == slot && (held.connecting || held.prepared != Shape{});
         })) {
         options_.push_back({.slot = slot, .reason = Reason::reply, .probability = 1, .step = Step::first_list});
         return;
@@ -115,27 +116,32 @@ void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const S
                         .step = Step::sleep});
 }
 
+/// P(it has put off what it asks, to the end of the turn).
+double Simulation::puts_off(Hypothesis& hypothesis, const Token& token, const Segment& segment, bool late) const {
+    constexpr double kDriversImmediate = 0.5;  // that one is set in a segment whose owner puts nothing off
+    constexpr double kManner = 4;
+    double deferred = model_.defers(token.history, late);
+    if (!told_.immediates) {
+        return deferred;
+    }
+    if (!immediate_was_set_) {
+        return 0;
+    }
+    const Hypothesis::Manner& manner = hypothesis.manner(token.history);
+    deferred = (deferred + kManner * manner.put_off) / (1 + kManner * (manner.put_off + manner.direct));
+    return segment.immediate_set_at != Instant{} ? deferred / (deferred + (1 - deferred) * kDriversImmediate) : deferred;
+}
+
 /// It wants a connection and waits for it, or has put off wanting one to the end of the turn.
 void Simulation::nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
     const Token& token = hypothesis.tokens[slot];
-    constexpr double kDriversImmediate = 0.5;  // that one is set in a segment whose owner puts nothing off
-    double deferred = model_.defers(token.history);
-    double put_off_for_all = kPutOff;
-    if (told_.immediates) {
-        constexpr double kManner = 4;
-        const Hypothesis::Manner& manner = hypothesis.manner(token.history);
-        deferred = (deferred + kManner * manner.put_off) / (1 + kManner * (manner.put_off + manner.direct));
-        if (segment.immediate_set_at != Instant{}) {
-            deferred /= deferred + (1 - deferred) * kDriversImmediate;
-        }
-        deferred = immediate_was_set_ ? deferred : 0;
-        put_off_for_all = immediate_was_set_ ? 1 : 0;
-    }
+    const double put_off_for_all = told_.immediates ? (immediate_was_set_ ? 1 : 0) : kPutOff;
     double put_off = 0;
     for (std::size_t index = 0; index < pools_.size(); ++index) {
         const Pool& of = pools_[index];
         const auto id = static_cast<PoolId>(index);
         const double issues = model_.issues(token.history, id);
+        const double deferred = puts_off(hypothesis, token, segment, of.late);
         if (of.late && idle(hypothesis, id)) {
             put_off += issues;
         } else if (of.waits && of.open > 0 && (of.late || of.open <= of.busy)) {
@@ -169,6 +175,7 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             note.chain = token.chain;
             note.sleepers = token.history.all;
             note.from = turn_begin_;
+            note.history = token.before_sleep;
             note.delays = model_.delays(token.before_sleep);
             hypothesis.notes.push_back(note);
             break;

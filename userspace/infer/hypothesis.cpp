@@ -14,6 +14,17 @@ std::uint64_t scramble(std::uint64_t value) {
     return value ^ (value >> 33);
 }
 
+/// Of manners only what both have met: where one put off what the other did at once and nothing told them apart, neither was
+/// seen.
+void unite_manners(Hypothesis& into, const Hypothesis& other) {
+    for (Hypothesis::Manner& ours : into.manners) {
+        const auto theirs = std::find_if(other.manners.begin(), other.manners.end(),
+                                         [&](const Hypothesis::Manner& each) { return each.past == ours.past; });
+        ours.put_off = theirs != other.manners.end() ? std::min(ours.put_off, theirs->put_off) : std::uint16_t{0};
+        ours.direct = theirs != other.manners.end() ? std::min(ours.direct, theirs->direct) : std::uint16_t{0};
+    }
+}
+
 }  // namespace
 
 Slot Hypothesis::add(const Token& token) {
@@ -97,9 +108,43 @@ void Hypothesis::sleep(Slot slot, Instant at) {
     token.blurred = false;
 }
 
+const Hypothesis::Note* Hypothesis::counterpart(const Note& note) const {
+    auto at = std::partition_point(notes.begin(), notes.end(), [&](const Note& each) { return each.serial < note.serial; });
+    for (; at != notes.end() && at->serial == note.serial; ++at) {
+        if (at->kind == note.kind && at->exchange == note.exchange && at->unit == note.unit) {
+            return &*at;
+        }
+    }
+    return nullptr;
+}
+
+void Hypothesis::unite(const Hypothesis& other) {
+    for (std::size_t i = 0; i < queue.size() && i < other.queue.size(); ++i) {
+        queue[i].defer = queue[i].defer == other.queue[i].defer ? queue[i].defer : Told::nothing;
+    }
+    unite_manners(*this, other);
+    const double share = weight / (weight + other.weight);
+    for (Note& ours : notes) {
+        const Note* const theirs = other.counterpart(ours);
+        ours.defer = theirs != nullptr && theirs->defer == ours.defer ? ours.defer : Told::nothing;
+        if (theirs != nullptr && ours.chain == theirs->chain) {
+            ours.probability = share * ours.probability + (1 - share) * theirs->probability;
+            continue;
+        }
+        ours.runner_up_probability *= share;
+        if (theirs != nullptr && (1 - share) * theirs->probability > ours.runner_up_probability) {
+            ours.runner_up = theirs->chain;
+            ours.runner_up_probability = (1 - share) * theirs->probability;
+        }
+        ours.probability *= share;
+    }
+    weight += other.weight;
+}
+
 std::uint64_t Hypothesis::state() const {
     std::uint64_t sum = 0;
-    std::vector<std::uint64_t> identities(tokens.size());
+    thread_local std::vector<std::uint64_t> identities;  // asked often: no memory of its own each time
+    identities.assign(tokens.size(), 0);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
         const Token& token = tokens[i];
         if (token.state == Token::State::free) {

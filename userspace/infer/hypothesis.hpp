@@ -53,6 +53,7 @@ struct Hypothesis {
         Shape shape{};               ///< zero: whatever its history lets expect
         Instant given{};             ///< has a connection since, on which its driver will write at the end of the turn
         Told defer = Told::nothing;  ///< it had put off wanting a connection to the end of the turn
+        std::uint16_t grants = 0;    ///< late drivers: so many connections, for a list that is asked at once
     };
     struct Flight {
         ExchangeId exchange{};
@@ -96,7 +97,7 @@ struct Hypothesis {
         std::uint32_t path = 0;
         Shape name{};                ///< statement: nameless, on its connection
         Shape meant{};               ///< ditto: for what it is taken
-        History history;             ///< statement: of whom `hold` tells
+        History history;             ///< statement: of whom `hold` tells; sleep: ahead of it
         History sender;              ///< statement: its sender's ahead of it, where `defer` tells
         std::uint64_t sleepers = 0;  ///< sleep, wake: which sleepers are equal
         const Delays* delays = nullptr;
@@ -129,6 +130,10 @@ struct Hypothesis {
     static constexpr std::size_t kMostManners = 128;
     [[nodiscard]] Manner& manner(const History& history);
     void sleep(Slot slot, Instant at);
+    /// What it says of the thing that another's note is about; null: nothing.
+    [[nodiscard]] const Note* counterpart(const Note& note) const;
+    /// Takes in another of the same state. Where their pasts differ, each claim counts by its share.
+    void unite(const Hypothesis& other);
     /// Of what decides about the future: equal hypotheses are one.
     [[nodiscard]] std::uint64_t state() const;
 };

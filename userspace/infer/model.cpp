@@ -36,6 +36,13 @@ std::uint64_t value(Step step) {
 constexpr double kShortestNs = 32'000;
 constexpr double kBinsPerOctave = 4;
 
+/// Of two things that exclude each other; what the broader level says counts as half an observation.
+void outweigh(double& yes, double& no, float counted, float against) {
+    const double sum = yes + no;
+    yes = yes / sum / 2 + counted;
+    no = no / sum / 2 + against;
+}
+
 }  // namespace
 
 History History::begin(RouteId route) {
@@ -46,39 +53,47 @@ History History::then(Step step) const {
     return {route, mix(all, value(step) + 1), step, last};
 }
 
-std::size_t Delays::bin_of(Duration delay) {
+/// In bins, of which the first begins at zero.
+double Delays::place_of(Duration delay) {
     const auto nanoseconds = static_cast<double>(to_ns(delay));
-    if (nanoseconds <= kShortestNs) {
-        return 0;
-    }
-    const double bin = 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
-    return std::min<std::size_t>(kBins - 1, static_cast<std::size_t>(bin));
+    return nanoseconds <= kShortestNs ? std::max(nanoseconds, 0.0) / kShortestNs
+                                      : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
 }
 
-void Delays::add(Duration delay) {
-    const std::size_t bin = bin_of(delay);
-    counts_[bin] += 0.8F;
-    counts_[bin > 0 ? bin - 1 : 0] += 0.1F;
-    counts_[std::min(bin + 1, kBins - 1)] += 0.1F;
+/// A timer's clock counts milliseconds: where in them it was set is as good as random, so what it took is spread evenly.
+void Delays::add(Duration least, Duration most) {
+    constexpr int kPoints = 5;
+    constexpr Duration kLongest = std::chrono::hours(1);
+    least = std::clamp(least, Duration{}, kLongest);
+    most = std::clamp(most, least, kLongest);
+    for (int i = 0; i < kPoints; ++i) {
+        const Duration delay = least + (most - least) * (2 * i + 1) / (2 * kPoints);
+        add(std::min(kBins - 1, static_cast<std::size_t>(place_of(delay))), 1.0F / kPoints);
+    }
+    total_ += 1;
+}
+
+void Delays::add(std::size_t bin, float weight) {
+    counts_[bin] += 0.8F * weight;
+    counts_[bin > 0 ? bin - 1 : 0] += 0.1F * weight;
+    counts_[std::min(bin + 1, kBins - 1)] += 0.1F * weight;
     constexpr std::size_t kBlur = 8;
     for (std::size_t away = 0; away <= kBlur; ++away) {
-        const float share = static_cast<float>(kBlur + 1 - away) / static_cast<float>((kBlur + 1) * (kBlur + 1));
+        const float share = weight * static_cast<float>(kBlur + 1 - away) / static_cast<float>((kBlur + 1) * (kBlur + 1));
         broad_[std::min(bin + away, kBins - 1)] += share;
         if (away > 0) {
             broad_[bin > away ? bin - away : 0] += share;
         }
     }
-    total_ += 1;
 }
 
 double Delays::at_most(Duration delay) const {
     if (delay <= Duration{}) {
         return 0;
     }
-    const auto nanoseconds = static_cast<double>(to_ns(delay));
-    const double place =
-        nanoseconds <= kShortestNs ? nanoseconds / kShortestNs : 1 + std::log2(nanoseconds / kShortestNs) * kBinsPerOctave;
+    const double place = place_of(delay);
     constexpr double kBroad = 2;  // samples that the blurred ones are worth
+    constexpr double kAny = 0.5;  // ditto, of any length: two timers of which one took 3 ms and one 5 say little of a third
     double sharp = 0;
     double broad = 0;
     for (std::size_t bin = 0; bin < kBins && static_cast<double>(bin) < place; ++bin) {
@@ -86,7 +101,8 @@ double Delays::at_most(Duration delay) const {
         sharp += counts_[bin] * part;
         broad += broad_[bin] * part;
     }
-    return (sharp + kBroad * broad / total_) / (total_ + kBroad);
+    const double any = std::min(1.0, place / static_cast<double>(kBins));
+    return (sharp + kBroad * broad / total_ + kAny * any) / (total_ + kBroad + kAny);
 }
 
 double Delays::wakes_within(Duration from, Duration to) const {
@@ -109,6 +125,8 @@ Step Model::list(std::span<const Shape> shapes) {
         return static_cast<Step>(value(Step::first_list) + kMostLists - 1);
     }
     lists_.emplace_back(shapes.begin(), shapes.end());
+    const auto placed = shapes.empty() ? pools_.end() : pools_.find(shapes.front());
+    first_pools_.push_back(placed != pools_.end() ? placed->second : kNoPool);
     const auto step = static_cast<Step>(value(Step::first_list) + lists_.size() - 1);
     list_of_.emplace(hash, step);
     return step;
@@ -161,8 +179,9 @@ void Model::learn(const History& history, Step step, double weight) {
         const auto known =
             std::find_if(context->steps.begin(), context->steps.end(), [&](const Count& count) { return count.step == step; });
         Count& count = known != context->steps.end() ? *known : context->steps.emplace_back(Count{step, 0});
-        count.weight += static_cast<float>(weight);
-        context->total += static_cast<float>(weight);
+        const float change = std::max(static_cast<float>(weight), -count.weight);
+        count.weight += change;
+        context->total = std::max(context->total + change, 0.0F);
         if (context->total > kMostWeight) {
             context->total = 0;
             for (Count& each : context->steps) {
@@ -174,13 +193,13 @@ void Model::learn(const History& history, Step step, double weight) {
     ++learned_;
 }
 
-void Model::learn_delay(const History& before_sleep, Duration delay) {
+void Model::learn_delay(const History& before_sleep, Duration least, Duration most) {
     if (delays_.size() < kMostContexts / 16 || delays_.contains(before_sleep.all)) {
-        delays_[before_sleep.all].add(delay);
+        delays_[before_sleep.all].add(least, most);
     }
     const std::uint64_t route = keys_of(before_sleep)[2];
     if (delays_.size() < kMostContexts / 16 || delays_.contains(route)) {
-        delays_[route].add(delay);
+        delays_[route].add(least, most);
     }
 }
 
@@ -213,30 +232,32 @@ void Model::learn_may_defer(const History& history) {
     for (const std::uint64_t key : std::span(keys).first(2)) {
         Context* const context = make(key);
         if (context != nullptr && context->deferred + context->direct < 1) {
-            context->deferred += 1;
-            context->direct += 1;
+            context->may_defer = 1;
         }
     }
 }
 
 double Model::holds(const History& history) const {
-    return share(keys_of(history), kHeldPrior, kReleasedPrior, &Context::held, &Context::released);
-}
-
-double Model::defers(const History& history) const {
-    // Not by route: one step of it that comes late says nothing about the others.
+    double yes = kHeldPrior;
+    double no = kReleasedPrior;
     const Keys keys = keys_of(history);
-    return share(std::span(keys).first(2), kDeferredPrior, kDirectPrior, &Context::deferred, &Context::direct);
-}
-
-/// Of two things that exclude each other; what the broader level says counts as half an observation.
-double Model::share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
-                    float Context::*against) const {
     for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
         if (const Context* const at = context(*key)) {
-            const double sum = yes + no;
-            yes = yes / sum / 2 + at->*counted;
-            no = no / sum / 2 + at->*against;
+            outweigh(yes, no, at->held, at->released);
+        }
+    }
+    return yes / (yes + no);
+}
+
+double Model::defers(const History& history, bool late) const {
+    double yes = kDeferredPrior;
+    double no = kDirectPrior;
+    // Not by route: one step of it that comes late says nothing about the others.
+    const Keys keys = keys_of(history);
+    for (const std::uint64_t key : {keys[1], keys[0]}) {
+        if (const Context* const at = context(key)) {
+            const float either = late ? 0 : at->may_defer;
+            outweigh(yes, no, at->deferred + either, at->direct + either);
         }
     }
     return yes / (yes + no);
@@ -286,9 +307,8 @@ double Model::issues(const History& history, PoolId pool) const {
     return blend(history, kBaseIssue, [&](const Context& at) {
         double sum = 0;
         for (const Count& count : at.steps) {
-            const std::span<const Shape> list = shapes(count.step);
-            const auto found = list.empty() ? pools_.end() : pools_.find(list.front());
-            if (found != pools_.end() && found->second == pool) {
+            const std::uint64_t index = value(count.step) - value(Step::first_list);
+            if (count.step >= Step::first_list && index < first_pools_.size() && first_pools_[index] == pool) {
                 sum += count.weight;
             }
         }
@@ -313,6 +333,26 @@ Step Model::likeliest(const History& history, std::span<const Shape> prefix) {
         }
     }
     return list(prefix);
+}
+
+std::size_t Model::expected(const History& history, PoolId pool) const {
+    for (const std::uint64_t key : keys_of(history)) {
+        const Context* const at = context(key);
+        float most = 0;
+        std::size_t statements = 0;
+        for (std::size_t i = 0; at != nullptr && i < at->steps.size(); ++i) {
+            const Count& count = at->steps[i];
+            const std::uint64_t index = value(count.step) - value(Step::first_list);
+            if (count.step >= Step::first_list && index < lists_.size() && first_pools_[index] == pool && count.weight > most) {
+                most = count.weight;
+                statements = lists_[index].size();
+            }
+        }
+        if (statements > 0) {
+            return statements;
+        }
+    }
+    return 1;
 }
 
 Shape Model::next(const History& history, std::span<const Shape> prefix, PoolId pool) const {

@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "infer/paths.hpp"
 #include "infer/segment.hpp"
 
 namespace timesink::infer {
@@ -32,14 +34,16 @@ struct History {
 /// How long hidden waits take: a histogram over quarters of octaves from 32 µs, smoothed.
 class Delays {
 public:
-    void add(Duration delay);
+    /// A wait that took between these.
+    void add(Duration least, Duration most);
     /// Of the waits that took longer than `from` (negative: all), the share that took at most `to`. 0…1.
     [[nodiscard]] double wakes_within(Duration from, Duration to) const;
     [[nodiscard]] bool known() const { return total_ > 0; }
 
 private:
     static constexpr std::size_t kBins = 88;
-    static std::size_t bin_of(Duration delay);
+    static double place_of(Duration delay);
+    void add(std::size_t bin, float weight);
     [[nodiscard]] double at_most(Duration delay) const;
     std::array<float, kBins> counts_{};
     std::array<float, kBins> broad_{};  // the same, blurred by two octaves: what few samples say of others
@@ -47,7 +51,7 @@ private:
 };
 
 /// What units of each route do next: P(step | whole history), backed off to the last two steps and to the route. Learned from
-/// whole units whose every exchange was certain. Owned by a Simulation.
+/// whole units whose every exchange was certain. Shared by the loops of one program.
 ///
 /// Bounded: at most kMostContexts histories; what does not fit is not learned, and predicted from what is.
 /// Not a state machine per route: code branches on data, and what matters is only what may come next.
@@ -60,8 +64,15 @@ public:
     Step list(std::span<const Shape> shapes);
     [[nodiscard]] std::span<const Shape> shapes(Step list) const;
 
+    /// `weight` below zero: takes back what was learned.
     void learn(const History& history, Step step, double weight);
-    void learn_delay(const History& before_sleep, Duration delay);
+    /// A unit went this way from request to response.
+    void learn_path(RouteId route, const std::vector<Step>& steps, const std::vector<KnownPath::Slept>& slept);
+    /// What another run learned of the route, ahead of anything that this one shows: counts as sixteen units of this one at most,
+    /// and is taken back once most units go other ways.
+    void give(RouteId route, const std::vector<KnownPath>& paths);
+    [[nodiscard]] const Paths& paths() const { return paths_; }
+    void learn_delay(const History& before_sleep, Duration least, Duration most);
     void learn_hold(const History& history, bool held, double weight);
     void learn_defer(const History& history, bool deferred, double weight);
     /// An immediate was set before it wrote, whosoever: as likely as not, until there is better evidence.
@@ -75,12 +86,15 @@ public:
     [[nodiscard]] double issues(const History& history, PoolId pool) const;
     /// The likeliest list with this prefix; where none is known, the prefix itself.
     [[nodiscard]] Step likeliest(const History& history, std::span<const Shape> prefix);
+    /// How many statements the likeliest list has that begins in this pool; 1 where none is known.
+    [[nodiscard]] std::size_t expected(const History& history, PoolId pool) const;
     /// The shape that most likely follows this prefix, in this pool; zero: none is likely.
     [[nodiscard]] Shape next(const History& history, std::span<const Shape> prefix, PoolId pool) const;
     /// P(the connection whose reply was read stays with its owner | history).
     [[nodiscard]] double holds(const History& history) const;
-    /// P(what it writes next comes at the end of the turn only, by an immediate | history).
-    [[nodiscard]] double defers(const History& history) const;
+    /// P(it puts off what it asks next to the end of the turn, by an immediate | history). `late`: of a driver that sets
+    /// immediates itself whenever it writes, so that one that was set says nothing of the unit.
+    [[nodiscard]] double defers(const History& history, bool late = false) const;
     /// Of the wait that begins now; null: nothing known.
     [[nodiscard]] const Delays* delays(const History& before_sleep) const;
     /// Which pool a shape goes to must be told before it is used in a list.
@@ -91,6 +105,7 @@ public:
     [[nodiscard]] bool knows(RouteId route) const;
 
 private:
+    static constexpr PoolId kNoPool{0xffffffff};
     struct Count {
         Step step{};
         float weight = 0;
@@ -102,13 +117,20 @@ private:
         float released = 0;
         float deferred = 0;
         float direct = 0;
+        float may_defer = 0;  // 1: an immediate was set before it wrote, by whomsoever
     };
+    struct Given {
+        std::vector<KnownPath> paths;  // times: the weight that they were given
+        std::uint32_t fits = 0;        // units of this run that went one of these ways
+        std::uint32_t differs = 0;
+    };
+    void learn_steps(RouteId route, std::span<const Step> steps, double weight);
+    void learn_slept(RouteId route, std::span<const Step> steps, const std::vector<KnownPath::Slept>& slept);
+    void judge_given(RouteId route, const std::vector<Step>& steps);
     using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
     static Keys keys_of(const History& history);
     [[nodiscard]] const Context* context(std::uint64_t key) const;
     Context* make(std::uint64_t key);
-    [[nodiscard]] double share(std::span<const std::uint64_t> keys, double yes, double no, float Context::*counted,
-                               float Context::*against) const;
     /// Blends what `weight_of` finds at each level, the most special one first in weight.
     template <typename WeightOf>
     [[nodiscard]] double blend(const History& history, double base, WeightOf weight_of) const;
@@ -116,9 +138,12 @@ private:
     std::unordered_map<std::uint64_t, Context> contexts_;  // asked by key only, never gone through
     std::unordered_map<std::uint64_t, Delays> delays_;     // ditto
     std::vector<std::vector<Shape>> lists_;
+    std::vector<PoolId> first_pools_;  // of each list's first shape; kNoPool: not known
     std::unordered_map<std::uint64_t, Step> list_of_;
     std::unordered_map<Shape, PoolId> pools_;
     std::uint64_t learned_ = 0;
+    Paths paths_;
+    std::map<RouteId, Given> given_;
 };
 
 }  // namespace timesink::infer

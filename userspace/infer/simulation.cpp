@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
+#include <functional>
+#include <numeric>
 
 namespace timesink::infer {
 
@@ -22,37 +23,38 @@ Simulation::Pool& Simulation::pool(PoolId id) {
     return pools_[index];
 }
 
-bool Simulation::idle(PoolId id) const {
-    const auto index = static_cast<std::size_t>(id);
-    return index < pools_.size() && pools_[index].open > pools_[index].busy;
-}
-
 /// Beside what can be seen: a late driver has given away connections on which nothing is written yet.
 bool Simulation::idle(const Hypothesis& hypothesis, PoolId id) const {
     constexpr double kWants = 0.5;
     if (!idle(id) || !pools_[static_cast<std::size_t>(id)].late) {
         return idle(id);
     }
-    const auto given = std::count_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
-        return waiting.pool == id && waiting.given != Instant{};
-    });
+    const auto given = std::accumulate(
+        hypothesis.queue.begin(), hypothesis.queue.end(), std::size_t{0},
+        [&](std::size_t sum, const Hypothesis::Waiting& waiting) { return sum + (waiting.pool == id ? waiting.grants : 0); });
     const auto taken = std::count_if(hypothesis.deferred.begin(), hypothesis.deferred.end(),
                                      [&](Slot slot) { return model_.issues(hypothesis.tokens[slot].history, id) > kWants; });
     const Pool& of = pools_[static_cast<std::size_t>(id)];
-    return of.open > of.busy + static_cast<std::uint32_t>(given + taken);
+    return of.open > of.busy + given + static_cast<std::size_t>(taken);
 }
 
-/// A connection of a late driver was given back: to whoever has waited longest.
+/// A connection of a late driver was given back: to whoever has waited longest. Who asks several statements at once waits for as
+/// many.
 void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
     const auto next = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
-        return waiting.pool == id && waiting.given == Instant{};
+        if (waiting.pool != id || waiting.grants == 0) {
+            return waiting.pool == id;
+        }
+        return waiting.shape == Shape{} && waiting.grants < model_.expected(hypothesis.tokens[waiting.slot].history, id);
     });
     if (next != hypothesis.queue.end()) {
-        next->given = now_;
+        next->given = next->grants == 0 ? now_ : next->given;
+        ++next->grants;
     }
 }
 
 void Simulation::on(const Segment& segment) {
+    wrote_ = false;
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
@@ -70,8 +72,9 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                if (act.nameless) {
-                    chains_.names_are_learned();
+                if (act.nameless || act.late) {
+                    constexpr double kOfLate = 3;  // one of twenty is enough for nothing to be certain
+                    chains_.believe_less(act.late ? kOfLate : 1);
                 }
                 if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
                     meaning != Shape{}) {
@@ -232,10 +235,28 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
     }
 }
 
+/// Copies are dear: what would be given up at the end of the segment is not made. A hundred times less likely than that it must
+/// be, for what the segment does next may still count for it.
+void Simulation::drop_hopeless() {
+    constexpr double kStillPossible = 0.01;
+    weights_.clear();
+    for (const Candidate& each : candidates_) {
+        weights_.push_back(each.weight);
+    }
+    const std::size_t few = std::min(kFew, weights_.size());
+    std::partial_sort(weights_.begin(), weights_.begin() + static_cast<std::ptrdiff_t>(few), weights_.end(), std::greater<>());
+    const double best = weights_.empty() ? 0 : weights_.front();
+    const double least_of_few = few < kFew ? 0 : weights_[kFew - 1];
+    std::erase_if(candidates_, [&](const Candidate& each) {
+        return each.weight < best * kStillPossible * (each.weight >= least_of_few ? kLeastOfFew : kLeastWeight);
+    });
+}
+
 /// Applies each option of each hypothesis to a copy of it; the only one, or the last, to itself.
 template <typename Options, typename Apply>
 void Simulation::fork(Options options, Apply apply) {
     constexpr double kWorthTrying = 1e-5;
+    candidates_.clear();
     const std::size_t before = hypotheses_.size();
     for (std::size_t at = 0; at < before; ++at) {
         options_.clear();
@@ -244,23 +265,39 @@ void Simulation::fork(Options options, Apply apply) {
         for (const Option& option : options_) {
             best = std::max(best, option.probability);
         }
-        std::erase_if(options_, [&](const Option& option) { return option.probability < best * kWorthTrying; });
-        for (std::size_t i = 1; i < options_.size(); ++i) {
+        for (const Option& option : options_) {
+            if (option.probability >= best * kWorthTrying) {
+                candidates_.push_back({at, hypotheses_[at].weight * option.probability, true, option});
+            }
+        }
+        if (options_.empty()) {
+            candidates_.push_back({at, hypotheses_[at].weight, false, {}});
+        }
+    }
+    drop_hopeless();
+    for (std::size_t first = 0, at = 0; at < before; ++at) {
+        std::size_t end = first;
+        while (end < candidates_.size() && candidates_[end].hypothesis == at) {
+            ++end;
+        }
+        for (std::size_t i = first + 1; i < end; ++i) {
             Hypothesis copy;
             if (!spare_.empty()) {
                 copy = std::move(spare_.back());
                 spare_.pop_back();
             }
             copy = hypotheses_[at];
-            copy.weight *= options_[i].probability;
-            apply(copy, options_[i]);
+            copy.weight = candidates_[i].weight;
+            apply(copy, candidates_[i].option);
             hypotheses_.push_back(std::move(copy));
         }
-        if (!options_.empty()) {
-            hypotheses_[at].weight *= options_.front().probability;
-            apply(hypotheses_[at], options_.front());
+        hypotheses_[at].weight = first < end ? candidates_[first].weight : -1;
+        if (first < end && candidates_[first].changes) {
+            apply(hypotheses_[at], candidates_[first].option);
         }
+        first = end;
     }
+    give_up_hopeless();
     if (hypotheses_.size() > before && hypotheses_.size() > 4 * kMostHypotheses) {
         prune();
     }
@@ -362,7 +399,7 @@ void Simulation::close_segment(const Segment& segment) {
     }
     for (Hypothesis& hypothesis : hypotheses_) {
         // A sleeper that woke in this segment and wrote several statements.
-        for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
+        for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
             const Token& token = hypothesis.tokens[slot];
             if (token.state == Token::State::running && token.issued != Step::respond) {
                 close_list(hypothesis, static_cast<Slot>(slot), segment.at);
@@ -401,23 +438,29 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
     for (Hypothesis::Waiting& waiting : hypothesis.queue) {
         hypothesis.weight *= waiting.given != Instant{} ? kNothingCame : 1;
         waiting.given = {};
+        waiting.grants = 0;
     }
 }
 
 /// Nobody waits while a connection is idle: who was thought to wait did something else.
 void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     constexpr double kContradiction = 1e-6;
+    const bool any_idle = std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.open > of.busy; });
+    if (!any_idle) {
+        return;
+    }
     bool contradiction = false;
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
-        const Hypothesis::Waiting waiting = hypothesis.queue[i];
-        if (waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
+        const Hypothesis::Waiting& waiting = hypothesis.queue[i];
+        if (waiting.given != Instant{} || !idle(waiting.pool) || !idle(hypothesis, waiting.pool)) {
             ++i;
             continue;
         }
         contradiction = true;
+        const Slot slot = waiting.slot;
         hypothesis.queue.erase(hypothesis.queue.begin() + static_cast<std::ptrdiff_t>(i));
-        if (waiting.slot != kNobody && hypothesis.tokens[waiting.slot].state == Token::State::waiting) {
-            hypothesis.sleep(waiting.slot, at);
+        if (slot != kNobody && hypothesis.tokens[slot].state == Token::State::waiting) {
+            hypothesis.sleep(slot, at);
         }
     }
     hypothesis.weight *= contradiction ? kContradiction : 1;

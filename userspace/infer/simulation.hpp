@@ -25,8 +25,15 @@ namespace timesink::infer {
 class Simulation {
 public:
     static constexpr std::size_t kMostHypotheses = 32;
+    /// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
+    static constexpr double kLeastWeight = 1e-4;
+    static constexpr double kLeastOfFew = 1e-7;
+    static constexpr std::size_t kFew = 3;
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
+
+    /// `model`: what is known of the program, and is learned here; not owned, must outlive this.
+    explicit Simulation(Model& model) : model_(model) {}
 
     /// From now on.
     void told(Phases phases) { told_ = phases; }
@@ -67,13 +74,21 @@ private:
         Instant from{};  // woken: between these
         Instant to{};
     };
+    /// An option of one of the hypotheses, or (without) that nothing happens to it.
+    struct Candidate {
+        std::size_t hypothesis = 0;
+        double weight = 0;
+        bool changes = false;
+        Option option;
+    };
     /// Steps of a token, the latest first. A ring: what is overwritten is not learned.
     struct PathStep {
         std::uint32_t id = 0;
         std::uint32_t before = 0;
         Step step = Step::respond;
         bool delay_known = false;
-        Duration delay{};
+        Duration least{};  // the delay
+        Duration most{};
         History start;  // of the first
     };
 
@@ -95,7 +110,7 @@ private:
     void statement(const Segment& segment, const Act& act);
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
     void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
-    bool continuing_options(const Hypothesis& hypothesis, const Act& act, double factor);
+    bool continuing_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor);
     [[nodiscard]] double issues_now(const Token& token, PoolId id) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
     [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
@@ -117,29 +132,36 @@ private:
     void abandon(const Act& act);
     void close_segment(const Segment& segment);
     void continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
+    double puts_off(Hypothesis& hypothesis, const Token& token, const Segment& segment, bool late) const;
     void nothing_written_options(Hypothesis& hypothesis, Slot slot, const Segment& segment);
     void go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at);
     void close_list(Hypothesis& hypothesis, Slot slot, Instant at);
-    double deferred_options(const Hypothesis& hypothesis, const Act& act, double factor);
+    [[nodiscard]] bool order_tells(const Hypothesis& hypothesis, const Segment& segment, const Act& act) const;
+    double deferred_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor);
     void end_turn(Hypothesis& hypothesis, Instant at) const;
     void conserve(Hypothesis& hypothesis, Instant at) const;
     template <typename Options, typename Apply>
     void fork(Options options, Apply apply);
+    void drop_hopeless();
     void prune();
     void give_up_last();
+    void give_up_hopeless();
     void merge_equal();
     void commit(std::size_t keep);
     void weigh(Hypothesis::Note& note) const;
     void learn_manner(const Hypothesis::Note& note);
     void learn_name(Hypothesis::Note& note);
-    void learn(std::uint32_t path, double weight);
+    void learn(std::uint32_t path);
     std::uint32_t step(std::uint32_t path, Step step);
-    std::uint32_t slept(std::uint32_t path, Duration delay, bool delay_known);
+    std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
     [[nodiscard]] Shape meant(const Token& token, const Act& act) const;
     [[nodiscard]] double begins(const Token& token, const Act& act) const;
-    [[nodiscard]] bool idle(PoolId pool) const;
+    [[nodiscard]] bool idle(PoolId id) const {
+        const auto index = static_cast<std::size_t>(id);
+        return index < pools_.size() && pools_[index].open > pools_[index].busy;
+    }
     [[nodiscard]] bool idle(const Hypothesis& hypothesis, PoolId pool) const;
     void give(Hypothesis& hypothesis, PoolId pool) const;
     [[nodiscard]] double asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const;
@@ -148,13 +170,15 @@ private:
     void sent(const Act& act);
     [[nodiscard]] Slot freed_by(const Hypothesis& hypothesis, const Segment& segment, SocketId connection) const;
 
-    Model model_;
+    Model& model_;
     Chains chains_;
     IdMap<SocketId, Connection> connections_;
     std::vector<Pool> pools_;
     std::vector<Hypothesis> hypotheses_ = std::vector<Hypothesis>(1);
     std::vector<Hypothesis> spare_;  // given up: their memory is used again
     std::vector<Option> options_;
+    std::vector<Candidate> candidates_;
+    std::vector<double> weights_;
     std::vector<Shape> prefix_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
     std::uint32_t next_path_ = 0;
@@ -166,6 +190,7 @@ private:
     Ring<TurnEnd> turn_ends_;
     Phases told_;
     Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
+    bool wrote_ = false;              // a unit began a list in this segment
     bool immediate_was_set_ = false;  // in this turn, where that is told
     Instant now_{};                   // position of this segment
     Instant turn_begin_{};            // of its turn

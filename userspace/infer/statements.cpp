@@ -133,9 +133,9 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
     if (segment.immediates && (late || head >= hypothesis.queue.size())) {
-        deferred_options(hypothesis, act, given_back);
+        deferred_options(hypothesis, segment, act, given_back);
     }
-    const bool stimulated = continuing_options(hypothesis, act, given_back * in_turn);
+    const bool stimulated = continuing_options(hypothesis, segment, act, given_back * in_turn);
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
         if (segment.last || !stimulated || waited) {
@@ -143,11 +143,14 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
                             now_ + Duration(1), given_back);
         }
     }
-    for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
+    for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
         const Token& token = hypothesis.tokens[slot];
+        if (token.state != Token::State::running || token.issued == Step::respond) {
+            continue;
+        }
         const bool listed =
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
-        if (token.state == Token::State::running && token.issued != Step::respond && !listed) {
+        if (!listed) {
             options_.push_back(
                 {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, meant(token, act))});
         }
@@ -156,7 +159,8 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
 
 /// Whoever was read of in this segment goes on: on one pool in the order of the replies where there are several; different
 /// drivers take different times to write. False: there is nobody.
-bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act, double factor) {
+bool Simulation::continuing_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor) {
+    const bool ordered = order_tells(hypothesis, segment, act);
     std::size_t acted = 0;  // the last one that wrote: those before it had their turn
     for (std::size_t i = 0; i < hypothesis.stimulated.size(); ++i) {
         const Slot slot = hypothesis.stimulated[i];
@@ -171,11 +175,12 @@ bool Simulation::continuing_options(const Hypothesis& hypothesis, const Act& act
         }
         any = true;
         const Token& token = hypothesis.tokens[slot];
+        const double at_once = ordered && token.issued == Step::respond ? 1 - puts_off(hypothesis, token, segment, false) : 1;
         const bool own_request = token.history.all == History::begin(token.history.route).all;
         options_.push_back(
             {.slot = slot,
              .reason = own_request ? Reason::request : Reason::reply,
-             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * extends(token, meant(token, act))});
+             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * at_once * extends(token, meant(token, act))});
         if (i >= acted && token.issued == Step::respond) {
             passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
         }
@@ -193,10 +198,26 @@ double Simulation::asked_before(const Hypothesis& hypothesis, PoolId pool, Insta
     return std::max(none, kOutOfTurn);
 }
 
+/// Others have put off what they have to write: what is written at once in the last segment of the turn comes before theirs, what
+/// is put off there, behind.
+bool Simulation::order_tells(const Hypothesis& hypothesis, const Segment& segment, const Act& act) const {
+    return told_.immediates && segment.immediates && !act.late && !hypothesis.deferred.empty();
+}
+
 /// In the last segment of a turn: whoever put off what it had to write, in order. Returns the probability that none of them has
 /// anything left for this pool.
-double Simulation::deferred_options(const Hypothesis& hypothesis, const Act& act, double factor) {
+double Simulation::deferred_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor) {
     double passed_over = 1;
+    for (const Slot slot : hypothesis.stimulated) {
+        if (slot == kNobody || !order_tells(hypothesis, segment, act)) {
+            continue;
+        }
+        const Token& token = hypothesis.tokens[slot];
+        if (token.state == Token::State::running && token.issued == Step::respond) {
+            const double at_once = issues_now(token, act.pool) * (1 - puts_off(hypothesis, token, segment, false));
+            passed_over *= std::max(kOutOfTurn, 1 - at_once);
+        }
+    }
     for (const Slot slot : hypothesis.deferred) {
         const Token& token = hypothesis.tokens[slot];
         options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = factor * passed_over * begins(token, act)});
@@ -281,11 +302,9 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
     token.state = Token::State::running;
     // How long it slept, where that is known well enough to learn from.
     const Wake woke = wakes(token, option.from, option.to);
-    const Instant earliest = std::max(woke.from, token.since);
-    constexpr Duration kNarrow = std::chrono::microseconds(1200);  // as good as the timers' own clock
-    const bool known = !equals && woke.to - earliest <= kNarrow;
-    const Duration most = earliest + (woke.to - earliest) / 2 - token.since;
-    token.path = slept(token.path, most, known);
+    const Duration least = std::max(woke.from - token.since, Duration{});
+    const Duration most = woke.to - token.since;
+    token.path = slept(token.path, least, most, !equals && most - least <= Chains::kNarrow);
     if (equals) {
         Hypothesis::Note note;
         note.serial = serial_;
@@ -354,9 +373,16 @@ bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot
     more.reserve(shapes.size());
     for (std::size_t i = 1; i < shapes.size(); ++i) {
         more.push_back({slot, waiting.pool, waiting.position, shapes[i]});
+        if (i < waiting.grants) {
+            more.back().given = waiting.given;
+            more.back().grants = 1;
+        }
     }
     token.outstanding += static_cast<std::uint16_t>(more.size());
     hypothesis.queue.insert(place, more.begin(), more.end());
+    for (std::size_t left = shapes.size(); left < waiting.grants; ++left) {
+        give(hypothesis, waiting.pool);
+    }
     token.path = step(token.path, list);
     token.history = token.history.then(list);
     return false;
@@ -371,6 +397,7 @@ void Simulation::extend(Token& token, Shape shape) {
     }
     prefix_.push_back(shape);
     token.issued = model_.list(prefix_);
+    wrote_ = true;
 }
 
 /// What this tells of whoever had the connection before, or of its own manner.
@@ -437,7 +464,9 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     }
     bool counted = option.reason == Reason::connected;
     if (carries_on) {
-        hypothesis.tokens[slot].carried_on = true;
+        // Where it was not read of in this segment, the driver wrote late: nothing more is expected of it here.
+        hypothesis.tokens[slot].carried_on =
+            std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
     } else if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
         counted = serve(hypothesis, note, slot, act);
     } else {

@@ -342,9 +342,9 @@ Result<std::vector<std::byte>> KernelSide::list_sockets(Listing what) {
 }
 
 Status KernelSide::follow(std::uint32_t pid, const ts_python& python) {
-    state_->skeleton->bss->ts_python_met = 1;
     const int status =
         bpf_map__update_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), &python, sizeof(python), BPF_ANY);
+    state_->skeleton->bss->ts_python_met++;  // threads look anew at what is told of their process
     return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
 }
 

@@ -65,20 +65,92 @@ TEST_F(ModelTest, PuttingOffOneStepSaysNothingAboutOthers) {
     EXPECT_LT(model_.defers(begin_.then(both_).then(Step::join)), 0.1);
 }
 
+/// A model that was given what another run learned of a route: both at once, then a sleep, then the answer.
+class GivenTest : public ModelTest {
+protected:
+    void SetUp() override {
+        KnownPath path{{both_, Step::sleep, Step::respond}, 200, {}};
+        for (int i = 0; i < 8; ++i) {
+            path.slept.push_back({1, std::chrono::milliseconds(4), std::chrono::milliseconds(5)});
+        }
+        model_.give(RouteId{7}, {path});
+    }
+    History asleep_ = begin_.then(both_);
+};
+
+TEST_F(GivenTest, WhatAnotherRunLearnedIsKnownFromTheFirstRequestOn) {
+    EXPECT_GT(model_.probability(begin_, both_), 0.9);
+    EXPECT_GT(model_.probability(asleep_, Step::sleep), 0.9);
+    ASSERT_NE(model_.delays(asleep_), nullptr);
+    EXPECT_GT(model_.delays(asleep_)->wakes_within(std::chrono::milliseconds(3), std::chrono::milliseconds(6)), 0.5);
+}
+
+TEST_F(GivenTest, CodeThatIsNoLongerThatIsForgottenSoon) {
+    for (int i = 0; i < 6; ++i) {
+        model_.learn_path(RouteId{7}, {Step::join, Step::respond}, {});
+    }
+    EXPECT_GT(model_.probability(begin_, Step::join), 0.9);
+    EXPECT_LT(model_.probability(begin_, both_), 0.1);
+}
+
+TEST_F(GivenTest, OneUnitThatGoesAnotherWayChangesLittle) {
+    model_.learn_path(RouteId{7}, {Step::join, Step::respond}, {});
+    EXPECT_GT(model_.probability(begin_, both_), 0.8);
+}
+
+TEST_F(GivenTest, IsHandedOnWithWhatWasLearnedSince) {
+    model_.learn_path(RouteId{7}, {both_, Step::sleep, Step::respond},
+                      {{1, std::chrono::milliseconds(6), std::chrono::milliseconds(7)}});
+    model_.learn_path(RouteId{7}, {Step::respond}, {});
+    const std::vector<KnownPath>& paths = model_.paths().routes().at(RouteId{7});
+    ASSERT_EQ(paths.size(), 2);
+    EXPECT_EQ(paths[0].times, 17) << "what is given counts as sixteen units";
+    EXPECT_EQ(paths[0].slept.size(), 9);
+    EXPECT_EQ(paths[1].steps, std::vector<Step>{Step::respond});
+}
+
+TEST(Paths, AreBounded) {
+    Paths paths;
+    for (std::uint32_t i = 0; i < 2 * Paths::kMostPaths; ++i) {
+        const std::vector<KnownPath::Slept> slept(2 * Paths::kMostSlept);
+        paths.add(RouteId{1}, {static_cast<Step>(i)}, slept, 1);
+    }
+    EXPECT_EQ(paths.routes().at(RouteId{1}).size(), Paths::kMostPaths);
+    EXPECT_EQ(paths.routes().at(RouteId{1})[0].slept.size(), Paths::kMostSlept);
+    paths.add(RouteId{2}, std::vector<Step>(Paths::kLongest + 1, Step::join), {}, 1);
+    EXPECT_FALSE(paths.routes().contains(RouteId{2}));
+}
+
 TEST(Delays, ShareWhatTheyHaveSeen) {
     Delays delays;
     for (int i = 0; i < 20; ++i) {
-        delays.add(std::chrono::milliseconds(5));
+        delays.add(std::chrono::milliseconds(5), std::chrono::milliseconds(5));
     }
     EXPECT_GT(delays.wakes_within(std::chrono::milliseconds(3), std::chrono::milliseconds(8)), 0.8);
     EXPECT_LT(delays.wakes_within({}, std::chrono::milliseconds(2)), 0.1);
     EXPECT_LT(delays.wakes_within(std::chrono::milliseconds(100), std::chrono::milliseconds(200)), 0.5);
 }
 
+TEST(Delays, AFewOfOneLengthSayLittleAgainstAnother) {
+    Delays delays;
+    delays.add(std::chrono::milliseconds(4), std::chrono::milliseconds(5));
+    delays.add(std::chrono::milliseconds(4), std::chrono::milliseconds(5));
+    EXPECT_GT(delays.wakes_within({}, std::chrono::microseconds(900)), 0.01);
+}
+
+TEST(Delays, ATimersClockCountsMilliseconds) {
+    Delays delays;
+    for (int i = 0; i < 20; ++i) {
+        delays.add({}, std::chrono::milliseconds(1));
+    }
+    EXPECT_NEAR(delays.wakes_within({}, std::chrono::microseconds(500)), 0.5, 0.1);
+}
+
 TEST(Delays, BoundsHoldForAnyTimes) {
     Delays delays;
-    delays.add(Duration::max());
-    delays.add(Duration::min());
+    delays.add(Duration::max(), Duration::max());
+    delays.add(Duration::min(), Duration::max());
+    delays.add(Duration::max(), Duration::min());
     for (const auto& [from, to] : {std::pair{Duration::min(), Duration::max()}, std::pair{Duration::max(), Duration::min()}}) {
         const double share = delays.wakes_within(from, to);
         EXPECT_GE(share, 0);

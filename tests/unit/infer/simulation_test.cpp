@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 namespace timesink::infer {
 namespace {
@@ -51,11 +52,11 @@ protected:
         told.last = last;
         told.stimuli = std::move(stimuli);
         told.acts = std::move(acts);
-        simulation_.on(told);
+        simulation_->on(told);
         collect();
     }
     void collect() {
-        for (const Verdict& verdict : simulation_.take()) {
+        for (const Verdict& verdict : simulation_->take()) {
             verdicts_[number(verdict.exchange)] = verdict;
         }
     }
@@ -78,7 +79,7 @@ protected:
             }
             at_ += 1;
             segment(at_, {reply(exchange_, 1)}, {responds(unit)});
-            simulation_.quiet();
+            simulation_->quiet();
             collect();
         }
         at_ += 100;
@@ -86,7 +87,7 @@ protected:
     }
     /// All requests of the story have been answered.
     void expect_owner(std::uint64_t exchange, std::uint64_t unit, Reason reason) {
-        simulation_.quiet();
+        simulation_->quiet();
         collect();
         ASSERT_TRUE(verdicts_.contains(exchange)) << exchange;
         EXPECT_EQ(number(verdicts_[exchange].unit), unit) << exchange;
@@ -98,7 +99,8 @@ protected:
         EXPECT_LT(verdicts_[exchange].margin, 0.9) << exchange;
     }
 
-    Simulation simulation_;
+    Model model_;
+    std::unique_ptr<Simulation> simulation_ = std::make_unique<Simulation>(model_);
     std::map<std::uint64_t, Verdict> verdicts_;
     std::uint64_t unit_ = 0;
     std::uint64_t exchange_ = 0;
@@ -171,7 +173,7 @@ TEST_F(SimulationTest, AStatementOfWhichOnlyTheNameIsKnownIsNobodysUntilItIsKnow
         segment(at_ + 4, {reply(first + 1, 3)}, {nameless(sends(first + 3, 3, 8))});
         segment(at_ + 5, {reply(first + 2, 2)}, {responds(unit)});
         segment(at_ + 6, {reply(first + 3, 3)}, {responds(unit + 1)});
-        simulation_.quiet();
+        simulation_->quiet();
         collect();
     }
     expect_unknown(2003);
@@ -217,7 +219,7 @@ TEST_F(SimulationTest, TheOrderOfRepliesHoldsForEachPoolByItself) {
         const std::uint64_t before = exchange_;
         segment(at_ + 1, {reply(before, 1)}, {elsewhere(++exchange_)});
         segment(at_ + 2, {reply(exchange_, 9)}, {responds(unit)});
-        simulation_.quiet();
+        simulation_->quiet();
     }
     learn(2, {21, 11});
     segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
@@ -255,7 +257,7 @@ TEST_F(SimulationTest, OfEqualSleepersTheResponseSaysWhoWoke) {
     // The one that was read last answers first: no order says so, the anchors do.
     segment(at_ + 8, {reply(1003, 1)}, {responds(102)});
     segment(at_ + 9, {reply(1004, 2)}, {responds(101)});
-    simulation_.finish();
+    simulation_->finish();
     collect();
     expect_owner(1003, 102, Reason::woke);
     expect_owner(1004, 101, Reason::woke);
@@ -276,7 +278,7 @@ TEST_F(SimulationTest, WhoeverCannotHaveSentWhatIsAmbiguousIsNoCandidate) {
     segment(at_ + 14, {reply(1005, 1)}, {responds(102)});
     segment(at_ + 15, {reply(1006, 2)}, {responds(101)});
     segment(at_ + 16, {reply(1000, 3)}, {responds(103)});
-    simulation_.finish();
+    simulation_->finish();
     collect();
     for (const std::uint64_t middle : {1003U, 1004U}) {
         expect_unknown(middle);
@@ -291,8 +293,9 @@ TEST_F(SimulationTest, WhoeverCannotHaveSentWhatIsAmbiguousIsNoCandidate) {
 /// Two turns that differ in nothing but what is told of timers: a sleeper is due, and the reply of another was read.
 TEST_F(SimulationTest, WhereTimersAreToldOnlyTheyWakeSleepers) {
     for (const bool fired : {false, true}) {
-        simulation_ = Simulation{};
-        simulation_.told({.timers = true});
+        model_ = Model{};
+        simulation_ = std::make_unique<Simulation>(model_);
+        simulation_->told({.timers = true});
         learn(1, {11, 12}, 5);
         learn(2, {21, 12});
         learn(2, {21});
@@ -313,7 +316,7 @@ TEST_F(SimulationTest, WhereTimersAreToldOnlyTheyWakeSleepers) {
 }
 
 TEST_F(SimulationTest, AnImmediateThatWasSetPutsOffWhatItsOwnerWrites) {
-    simulation_.told({.immediates = true});
+    simulation_->told({.immediates = true});
     for (int i = 0; i < 6; ++i) {
         const std::uint64_t unit = ++unit_;
         at_ += 10;
@@ -323,7 +326,7 @@ TEST_F(SimulationTest, AnImmediateThatWasSetPutsOffWhatItsOwnerWrites) {
         late.at = ms(at_ + 1.2);
         segment(at_ + 1, {reply(exchange_, 1)}, {late}, true, {.immediate_set_at = at_ + 1.1});
         segment(at_ + 2, {reply(++exchange_, 1)}, {responds(unit)});
-        simulation_.quiet();
+        simulation_->quiet();
     }
     learn(2, {11, 12});
     // Both could write the next 12. One of them set an immediate, so it is the other one who did at once.
@@ -343,7 +346,7 @@ TEST_F(SimulationTest, AResponseThatContradictsMakesBothUnitsUnknown) {
     segment(at_ + 2, {request(102, 1)}, {sends(1002, 2, 11)});
     segment(at_ + 3, {reply(1001, 1)}, {responds(102)});
     segment(at_ + 4, {reply(1002, 2)}, {responds(101)});
-    simulation_.finish();
+    simulation_->finish();
     collect();
     expect_unknown(1001);
     expect_unknown(1002);
@@ -353,11 +356,11 @@ TEST_F(SimulationTest, AfterALossNothingIsCertainUntilItHasBeenQuiet) {
     learn(1, {11});
     segment(at_ + 1, {request(101, 1)}, {sends(1001, 1, 11)});
     const UnitId in_flight[] = {UnitId{101}};
-    simulation_.lost(in_flight);
+    simulation_->lost(in_flight);
     segment(at_ + 2, {request(102, 1)}, {sends(1002, 2, 11)});
     segment(at_ + 3, {reply(1002, 2)}, {responds(102)});
     segment(at_ + 4, {reply(1001, 1)}, {responds(101)});
-    simulation_.quiet();
+    simulation_->quiet();
     collect();
     expect_unknown(1001);
     expect_unknown(1002);
@@ -370,7 +373,7 @@ TEST_F(SimulationTest, AfterALossNothingIsCertainUntilItHasBeenQuiet) {
 TEST_F(SimulationTest, WhatIsKnownOtherwiseIsTaken) {
     Act act = sends(1, 1, 11);
     act.certain = UnitId{1};
-    simulation_.quiet();
+    simulation_->quiet();
     segment(1, {request(1, 1)}, {});
     segment(2, {request(2, 1)}, {act});
     segment(3, {reply(1, 1)}, {responds(1)});
@@ -401,8 +404,10 @@ TEST_F(SimulationTest, IsTheSameTwice) {
         }
         return told;
     };
-    Simulation first;
-    Simulation second;
+    Model learned;
+    Model learned_again;
+    Simulation first(learned);
+    Simulation second(learned_again);
     const std::string told = run(first);
     EXPECT_NE(told, "");
     EXPECT_EQ(told, run(second));
