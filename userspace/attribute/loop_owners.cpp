@@ -149,6 +149,10 @@ void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
     if (!last && loop.turn.size() < kLongestTurn) {
         return;
     }
+    if (runs_queue(loop)) {
+        give_up(loop);
+        return;
+    }
     learn_manners(loop);
     mark_late(loop);
     for (const infer::Segment& each : loop.turn) {
@@ -207,6 +211,25 @@ void LoopOwners::mark_late(Loop& loop) {
         const auto manner = loop.manners.find(act.pool);
         act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
     }
+}
+
+/// Where the runtime tells what it puts off, nothing else is: what comes late there is of a driver's doing.
+bool LoopOwners::runs_queue(Loop& loop) const {
+    if (phases_.find(loop.process) == nullptr) {
+        loop.queue.learn(loop.turn);
+    }
+    return loop.queue.is_known();
+}
+
+/// What is taken as given of a loop does not hold for this one.
+void LoopOwners::give_up(Loop& loop) {
+    loop.turn.clear();
+    loop.simulation.lost(loop.active);
+    collect(loop);
+    for (const Waiting& waiting : loop.waiting) {
+        decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
+    }
+    loop.waiting.clear();
 }
 
 /// Nothing is in flight: whatever was in doubt is over.

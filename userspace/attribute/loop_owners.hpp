@@ -9,6 +9,7 @@
 #include "attribute/live_unit.hpp"
 #include "attribute/loop_program.hpp"
 #include "attribute/owners.hpp"
+#include "attribute/run_queue.hpp"
 #include "base/id_map.hpp"
 #include "event/event.hpp"
 #include "infer/simulation.hpp"
@@ -84,6 +85,7 @@ private:
         infer::Segment segment;
         std::vector<infer::Segment> turn;  // the segments before it in this turn
         std::map<infer::PoolId, Manner> manners;
+        RunQueue queue;
         std::vector<UnitId> active;
         std::size_t in_flight = 0;     // exchanges
         std::vector<Waiting> waiting;  // in order of sending; decided ones have no exchange
@@ -97,6 +99,8 @@ private:
 
     void close_segment(Loop& loop, bool last, Instant end = {});
     void end_turn(Loop& loop, Instant at);
+    [[nodiscard]] bool runs_queue(Loop& loop) const;
+    void give_up(Loop& loop);
     static void learn_manners(Loop& loop);
     static void mark_late(Loop& loop);
     void collect(Loop& loop);

@@ -1,0 +1,33 @@
+#include "attribute/run_queue.hpp"
+
+#include <algorithm>
+
+namespace timesink::attribute {
+
+namespace {
+
+bool frees(const infer::Segment& segment, SocketId connection) {
+    return std::any_of(segment.stimuli.begin(), segment.stimuli.end(), [&](const infer::Stimulus& stimulus) {
+        return stimulus.unit == UnitId{} && stimulus.connection == connection;
+    });
+}
+
+}  // namespace
+
+void RunQueue::learn(const std::vector<infer::Segment>& turn) {
+    for (std::size_t i = 0; i < turn.size(); ++i) {
+        for (const infer::Act& act : turn[i].acts) {
+            if (act.kind != infer::Act::Kind::statement) {
+                continue;
+            }
+            std::size_t behind = i + 1;  // the segment that freed it
+            while (behind > 0 && !frees(turn[behind - 1], act.connection)) {
+                --behind;
+            }
+            told_ += behind > 0 ? 1 : 0;
+            apart_ += behind > 0 && behind <= i ? 1 : 0;
+        }
+    }
+}
+
+}  // namespace timesink::attribute
