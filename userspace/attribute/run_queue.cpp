@@ -24,8 +24,11 @@ void RunQueue::learn(const std::vector<infer::Segment>& turn) {
             while (behind > 0 && !frees(turn[behind - 1], act.connection)) {
                 --behind;
             }
-            told_ += behind > 0 ? 1 : 0;
-            apart_ += behind > 0 && behind <= i ? 1 : 0;
+            // Nothing was read behind it: there was nothing to wait for.
+            if (behind > 0 && behind < turn.size()) {
+                ++told_;
+                apart_ += behind <= i ? 1 : 0;
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ private:
     static constexpr std::uint64_t kSeen = 4;
     static constexpr std::uint64_t kOneIn = 5;
 
-    std::uint64_t told_ = 0;   ///< statements on connections that were freed in the same turn
+    std::uint64_t told_ = 0;   ///< statements on connections that were freed in the same turn, before something else was read
     std::uint64_t apart_ = 0;  ///< of these, in a later segment
 };
 
