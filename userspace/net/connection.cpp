@@ -135,6 +135,7 @@ void Connection::on(const event::Arrival& arrival) {
 }
 
 void Connection::on(const event::SocketState& state) {
+    tcp_state_ = state.new_state;
     if (state.new_state == kTcpEstablished) {
         connected_ = state.at;
     } else if (state.new_state == kTcpClose && state.old_state == kTcpSynSent) {
@@ -174,8 +175,9 @@ void Connection::on(const event::Call& call) {
             finish(false);
             break;
         case TS_OPERATION_CLOSE:
-            // A forked child closes the descriptors it inherited; the connection goes on with the process that uses it.
-            if (call.process == summary_.process) {
+            // A forked child closes the descriptors it inherited; the connection goes on with the process that uses it. Whoever
+            // accepted it may have passed it on (Node's cluster, forking servers) and close its own: then TCP goes on as it was.
+            if (call.process == summary_.process && !tcp_goes_on()) {
                 close(call.entered);
             }
             break;
@@ -453,6 +455,11 @@ void Connection::finish(bool read) {
     if (parser_) {
         parser_->finish(direction_of(read), way.expected, *this);
     }
+}
+
+/// The last descriptor's close would have left these states before it returned. Not known of connections older than the attach.
+bool Connection::tcp_goes_on() const {
+    return tcp_state_ == kTcpEstablished || tcp_state_ == kTcpCloseWait;
 }
 
 void Connection::close(Instant at) {

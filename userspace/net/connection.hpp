@@ -109,6 +109,7 @@ public:
     [[nodiscard]] std::uint64_t position(proto::Direction direction) const;
 
 private:
+    [[nodiscard]] bool tcp_goes_on() const;
     /// Captured from within what a call moves.
     struct Piece {
         std::uint64_t position;
@@ -198,7 +199,8 @@ private:
     std::uint64_t arrived_end_ = 0;  // positions in the kernel: of the latest byte that is known to have arrived,
     std::uint64_t read_end_ = 0;     // and of the latest that was read
     bool closed_ = false;
-    bool shut_down_ = false;  // by the target: it may still read
+    bool shut_down_ = false;      // by the target: it may still read
+    std::uint8_t tcp_state_ = 0;  // the latest that was told; zero: none was
     Connecting connecting_;
     Instant connected_{};
     Instant accepted_{};

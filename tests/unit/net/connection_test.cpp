@@ -226,6 +226,21 @@ TEST_F(ConnectionTest, AForkedChildThatClosesItsCopyDoesNotEndTheConnection) {
     EXPECT_FALSE(connection.summary().open);
 }
 
+TEST_F(ConnectionTest, WhoPassesAConnectionOnAndClosesItsOwnDoesNotEndIt) {
+    Connection connection(socket(1, TS_SOCKET_PASSIVE), false, diary_);
+    connection.on(event::SocketState{.at = us(1), .socket = SocketId{1}, .old_state = 3, .new_state = 1});
+    event::Call call{};
+    call.operation = TS_OPERATION_ACCEPT;
+    call.process = ProcessId{9};
+    connection.on(call);
+    call.operation = TS_OPERATION_CLOSE;
+    connection.on(call);
+    EXPECT_TRUE(connection.summary().open) << "TCP has not begun to end it";
+    connection.on(event::SocketState{.at = us(20), .socket = SocketId{1}, .old_state = 1, .new_state = 4});
+    connection.on(call);
+    EXPECT_FALSE(connection.summary().open);
+}
+
 TEST_F(ConnectionTest, ARefusedConnectIsAFailure) {
     Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
     event::Call connect{};
