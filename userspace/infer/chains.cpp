@@ -10,6 +10,7 @@ namespace {
 /// chain that agrees at both its ends has been confirmed by itself.
 constexpr double kTrusted = 0.85;
 constexpr double kDoubtOfTrusted = 0.34;
+constexpr double kSurpriseOfLate = 3;  // one of kNear is enough for nothing to be certain
 constexpr std::uint64_t kNear = 20;    // responses
 constexpr std::uint64_t kBehind = 60;  // so far behind a statement responses tell of it
 constexpr std::size_t kMostSurprises = 4096;
@@ -45,10 +46,10 @@ double Chains::trust(std::uint64_t responses) const {
         until = std::min(responses_, until + kNear);
         least = std::min(least, rate(until));
     }
-    if (surprises_count_ > 0) {
-        return std::max(0.0, 1 - surprises_count_ * (1 - least));
+    if (late_driver_) {
+        return std::max(0.0, 1 - kSurpriseOfLate * (1 - least));
     }
-    return least >= kTrusted ? 1 - kDoubtOfTrusted * (1 - least) : least;
+    return least >= kTrusted && !names_are_learned_ ? 1 - kDoubtOfTrusted * (1 - least) : least;
 }
 
 void Chains::foresaw(bool right) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -29,9 +28,11 @@ public:
     void on(const Hypothesis::Note& note);
     /// A response was, or was not, the one that the simulation expected, at the time when it was written.
     void foresaw(bool right);
-    /// What some statements are is not seen but learned, or the order in which they were asked is that of a late driver: a
-    /// response that is not foreseen tells of more than its own unit, and counts so many times.
-    void believe_less(double times) { surprises_count_ = std::max(surprises_count_, times); }
+    /// What some statements are is not seen but learned: a response that is not foreseen may tell of one that was learned wrong.
+    void names_are_learned() { names_are_learned_ = true; }
+    /// The order in which statements are asked is a late driver's, as far as is known now: a response that is not foreseen tells
+    /// of more than its own unit.
+    void late_driver(bool late) { late_driver_ = late; }
     /// Ended without a response.
     void abandoned(UnitId unit);
     /// What is known is doubtful: for a while nothing is certain enough to be told.
@@ -107,7 +108,8 @@ private:
     std::uint64_t responses_ = 0;          // so far
     std::deque<std::uint64_t> surprises_;  // of the latest kMostSurprises that were not foreseen: `responses_` then
     bool in_doubt_ = true;
-    double surprises_count_ = 0;  // so many times; zero: as little as is said at kTrusted
+    bool names_are_learned_ = false;
+    bool late_driver_ = false;
 };
 
 }  // namespace timesink::infer

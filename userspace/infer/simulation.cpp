@@ -58,6 +58,7 @@ void Simulation::on(const Segment& segment) {
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
+    chains_.late_driver(std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.late; }));
     end_turns(segment);
     immediate_was_set_ = immediate_was_set_ || segment.immediate_set_at != Instant{};
     for (Hypothesis& hypothesis : hypotheses_) {
@@ -72,9 +73,8 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                if (act.nameless || act.late) {
-                    constexpr double kOfLate = 3;  // one of twenty is enough for nothing to be certain
-                    chains_.believe_less(act.late ? kOfLate : 1);
+                if (act.nameless) {
+                    chains_.names_are_learned();
                 }
                 if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
                     meaning != Shape{}) {
