@@ -6,6 +6,7 @@ AUTHORITY: of the server's certificates, for TLS. Connects, makes READY, waits f
 end, error, status, rows}, times in ns of CLOCK_MONOTONIC. `name` is operation, a space, and the shape that is to be found."""
 
 import asyncio
+import itertools
 import json
 import pathlib
 import ssl
@@ -172,8 +173,10 @@ def dns_tcp(port, ready, account):
     import dns.message
     import dns.query
 
+    ids = itertools.count(1)  # two of those in flight must not have the same by chance
+
     def asked(name, kind):
-        return dns.message.make_query(name, kind)
+        return dns.message.make_query(name, kind, id=next(ids) % 65536)
 
     old = socket.create_connection(("127.0.0.1", port))
     dns.query.tcp(asked("first.test", "A"), "127.0.0.1", port=port, sock=old)
