@@ -1,9 +1,8 @@
-#include "proto/dns/dns.hpp"
-
 #include <cstddef>
 #include <cstdint>
 
 #include "fuzz/conversation.hpp"
+#include "proto/dns/dns.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto input = std::as_bytes(std::span(data, size));

@@ -18,8 +18,9 @@ namespace timesink::capture {
 
 /// Writes a recording beside the live analysis: takes the very bytes that event::Merge gets, in the same order. Owned by the
 /// record command, used from one thread. A section goes to the file in one piece once it holds kSectionBytes, at the first
-/// watermark, or at one kSectionTime after the one before; whatever ends the process, the sections written until then can be read. Memory:
-/// about 3 MiB. Not written by a thread of its own: compressing at level 1 takes a few ms per MiB, less than the rings hold.
+/// watermark, or at one kSectionTime after the one before; whatever ends the process, the sections written until then can be
+/// read. Memory: about 3 MiB. Not written by a thread of its own: compressing at level 1 takes a few ms per MiB, less than the
+/// rings hold.
 class Writer {
 public:
     /// Creates the file and writes its header.
