@@ -99,7 +99,7 @@ void findings(std::string& out, const Model& model, const Figures& figures, cons
         }
     }
     if (rank == 0) {
-        out += "Nothing stands out.\n\n";
+        out += nothing_found(figures) + "\n\n";
         return;
     }
     head(out, {"", "finding", "gain a " + unit_noun(model), "sureness"}, 2);

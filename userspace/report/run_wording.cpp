@@ -178,6 +178,13 @@ std::vector<std::string> trust_items(const Model& model, const Safe& safe) {
     return items;
 }
 
+std::string nothing_found(const analyze::Figures& figures) {
+    constexpr double kMuch = 0.2;
+    const double unknown = share_of(figures.ledger.cause(attribute::Cause::unattributed), figures.ledger.wall);
+    return unknown < kMuch ? "Nothing stands out."
+                           : "Nothing stands out in what is known: " + percent_short(unknown) + " of the time is unattributed.";
+}
+
 std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
     const analyze::Coverage& coverage = model.coverage;
     std::vector<std::string> items;

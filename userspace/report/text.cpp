@@ -134,7 +134,7 @@ private:
             }
         }
         if (shown == 0) {
-            page_.line("  Nothing stands out.");
+            page_.line("  " + nothing_found(figures));
         }
         page_.line();
     }

@@ -37,6 +37,8 @@ std::vector<std::string> header_items(const analyze::Model& model, const analyze
 std::vector<std::string> service_items(const analyze::Model& model, const analyze::ServiceLine& service, const Safe& safe);
 /// Owners, lost, left out; what rules of the user's decided.
 std::vector<std::string> trust_items(const analyze::Model& model, const Safe& safe);
+/// What is said where no finding fires: that nothing stands out in what is known, where much is not.
+std::string nothing_found(const analyze::Figures& figures);
 std::vector<std::string> not_seen_items(const analyze::Model& model, const Safe& safe);  ///< never empty
 std::vector<std::string> own_cost_items(const analyze::Model& model);
 
