@@ -12,6 +12,8 @@ void Interchange::exited(ThreadId thread, ProcessId process) {
     const auto found = processes_.find(process);
     if (found != processes_.end()) {
         found->second.readers.erase(thread);
+        found->second.gave.erase(thread);
+        found->second.took.erase(thread);
     }
 }
 
@@ -25,7 +27,12 @@ bool Interchange::passed(ProcessId process, ThreadId from, ThreadId to) {
         return false;
     }
     ++(from == to ? seen.kept : seen.passed);
-    seen.known = seen.passed >= kSeen && seen.passed * kOneIn >= seen.passed + seen.kept;
+    if (from != to) {
+        seen.gave.insert(from);
+        seen.took.insert(to);
+        seen.mutual = seen.mutual || seen.gave.contains(to) || seen.took.contains(from);
+    }
+    seen.known = seen.mutual && seen.passed >= kSeen && seen.passed * kOneIn >= seen.passed + seen.kept;
     return seen.known;
 }
 

@@ -13,9 +13,10 @@ namespace timesink::attribute {
 /// there goes on in whichever worker is free, so what a thread sends need not be for the request that it read.
 ///
 /// Told by a reply, or a response, that another thread read or wrote than the one that had asked for it, if both are threads that
-/// read requests. A thread pool's worker reads its own replies; where a thread of its own reads them for all (Lettuce,
-/// java.net.http), or writes all responses, that one reads no requests, or reads and writes all of them. Go deals its work to its
-/// threads in the same way, and says so by itself (Attribution::runs).
+/// read requests, and some thread takes as well as gives: a reactor that reads requests for its workers (Puma) only gives. A
+/// thread pool's worker reads its own replies; where a thread of its own reads them for all (Lettuce, java.net.http), or writes
+/// all responses, that one reads no requests, or reads and writes all of them. Go deals its work to its threads in the same way,
+/// and says so by itself (Attribution::runs).
 class Interchange {
 public:
     /// So often, and once in so many, before it is believed: someone may finish another's call now and then.
@@ -35,6 +36,9 @@ private:
         std::set<ThreadId> readers;  ///< threads that have read requests, while they live
         std::uint64_t kept = 0;      ///< replies and responses that came by the thread which had asked or been asked
         std::uint64_t passed = 0;    ///< and by another
+        std::set<ThreadId> gave;     ///< of the readers: asked, and another went on
+        std::set<ThreadId> took;     ///< went on with what another had asked
+        bool mutual = false;         ///< one has done both
         bool known = false;
     };
     bool passed(ProcessId process, ThreadId from, ThreadId to);

@@ -221,7 +221,7 @@ bool LoopOwners::runs_queue(Loop& loop) const {
     return loop.queue.is_known();
 }
 
-/// What is taken as given of a loop does not hold for this one.
+/// What it has done so far, or all that it does, is not told apart.
 void LoopOwners::give_up(Loop& loop) {
     loop.turn.clear();
     loop.simulation.lost(loop.active);
@@ -376,15 +376,9 @@ void LoopOwners::lost(ProcessId process) {
 void LoopOwners::lost(ThreadId thread) {
     Loop** const found = by_thread_.find(thread);
     if (found != nullptr) {
-        (*found)->turn.clear();
         (*found)->segment.stimuli.clear();
         (*found)->segment.acts.clear();
-        (*found)->simulation.lost((*found)->active);
-        collect(**found);
-        for (const Waiting& waiting : (*found)->waiting) {
-            decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
-        }
-        (*found)->waiting.clear();
+        give_up(**found);
     }
 }
 

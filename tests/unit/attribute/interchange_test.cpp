@@ -49,6 +49,17 @@ TEST_F(InterchangeTest, WorkersThatAnswerEachOthersRequestsAreTold) {
     EXPECT_TRUE(serve(2, 1));
 }
 
+TEST_F(InterchangeTest, AReactorThatOnlyGivesIsNoWorker) {
+    serve(1, 1);
+    serve(2, 2);
+    serve(3, 3);
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_FALSE(serve(1, 2)) << "read by the one that waits for all connections";
+        EXPECT_FALSE(serve(1, 3));
+    }
+    EXPECT_TRUE(serve(3, 2)) << "which gives, too";
+}
+
 TEST_F(InterchangeTest, AThreadThatReadsNoRequestsIsNoWorker) {
     serve(1, 1);
     for (int i = 0; i < 5; ++i) {
