@@ -51,6 +51,11 @@ def record(protocol, stack, started):
     return calls, recorder.export(recording.file)
 
 
+def sized(one):
+    """Bytes that the client sent and got."""
+    return [one["bytes_out"], one["bytes_in"]] if one["type"] == "exchange" else [one["bytes"]["in"], one["bytes"]["out"]]
+
+
 def compare(calls, found, name_of):
     """Each call takes the found one that has its name and lies within its times; returns how many did, and what is wrong with the others."""
     by_name = collections.defaultdict(list)
@@ -70,6 +75,8 @@ def compare(calls, found, name_of):
             wrong.append(f"another outcome: {call}: {one}")
         elif call.get("rows") is not None and one.get("rows") != call["rows"]:
             wrong.append(f"other rows: {call}: {one}")
+        elif call.get("bytes") and sized(one) != call["bytes"]:
+            wrong.append(f"other bytes: {sized(one)}: {call}: {one}")
         elif not one["complete"]:
             wrong.append(f"incomplete: {call}: {one}")
         else:

@@ -1,6 +1,9 @@
-"""What the HTTP/2 and gRPC clients call. As a program: a gRPC server on the port given; as a module: an ASGI application."""
+"""What the HTTP/2 and gRPC clients call. As a module: an ASGI application; as a program: a gRPC server.
+
+    service.py PORT [CERTIFICATE KEY]"""
 
 import asyncio
+import pathlib
 import sys
 import time
 
@@ -29,7 +32,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"y" * (200_000 if kind == "big" else size)})
 
 
-def serve(port):
+def serve(port, *pair):
     from concurrent import futures
 
     import grpc
@@ -47,10 +50,14 @@ def serve(port):
     handlers = {"Get": grpc.unary_unary_rpc_method_handler(unary), "List": grpc.unary_stream_rpc_method_handler(stream)}
     server = grpc.server(futures.ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Things", handlers),))
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    if pair:
+        certificate, key = (pathlib.Path(file).read_bytes() for file in pair)
+        server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(key, certificate)]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*sys.argv[1:])
