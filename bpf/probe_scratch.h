@@ -15,7 +15,11 @@
 struct ts_probe_scratch {
 	__u32 taken;
 	__u32 reserved;
-	__u8 record[TS_PROBE_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
+	union {
+		__u8 record[TS_PROBE_RECORD_MAX +
+			    TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
+		struct ts_look look;
+	};
 };
 
 /* live/ sets the number of entries: TS_PROBE_SCRATCHES for each CPU. */

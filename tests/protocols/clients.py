@@ -304,19 +304,23 @@ def redis_pipeline(port, ready, account):
             if number % 50 == 0:
                 yield "SET SET long", lambda: pipeline.set("long", "y" * 3000), None
 
-    client = redis.Redis(host="127.0.0.1", port=port)
+    settings = {"host": "127.0.0.1", "port": port, "ssl": bool(AUTHORITY), "ssl_ca_certs": AUTHORITY or None}
+    client = redis.Redis(**settings)
     for number in range(2000):
         client.set(f"user:{number}", "x" * (number % 100))
     client.hset("table", mapping={"a": 1, "b": "z" * 200})
     client.set("word", "x")
+    if AUTHORITY:
+        client.close()
     ready()
+    client.ping()
     for _ in range(2):  # 10, and 3 from asyncio, were tried: they take minutes to be compared
         with client.pipeline(transaction=False) as pipeline:
             piped(account, pipeline, list(commands(pipeline, 2000)))
 
     async def asynchronous():
         import redis.asyncio
-        other = redis.asyncio.Redis(host="127.0.0.1", port=port)
+        other = redis.asyncio.Redis(**settings)
         for _ in range(1):
             async with other.pipeline(transaction=False) as pipeline:
                 for number in range(2000):
@@ -332,9 +336,11 @@ def redis_pipeline(port, ready, account):
 def postgres_pipeline(port, ready, account):
     """libpq's pipeline mode."""
     import psycopg
-    with psycopg.connect(host="127.0.0.1", port=port, user="shop", dbname="postgres", autocommit=True) as connection:
+    settings = {"host": "127.0.0.1", "port": port, "user": "shop", "dbname": "postgres", "autocommit": True, "sslmode": "require" if AUTHORITY else "disable"}
+    with psycopg.connect(**settings) as connection:
         connection.execute("CREATE TABLE item (id int PRIMARY KEY, name text)")
-        ready()
+    ready()
+    with psycopg.connect(**settings) as connection:
         for turn in range(5):
             begin = time.monotonic_ns()
             with connection.pipeline():
@@ -360,6 +366,26 @@ def memcached(port, ready, account):
         account.call("incr incr n", lambda: client.incr("n", 1))
         account.call("delete delete user:{id}", lambda: client.delete(f"user:{number}"))
         account.call("incr incr word", lambda: client.incr("word", 1), error="CLIENT_ERROR")
+
+
+def memcached_pipeline(port, ready, account):
+    """Gets of many keys, small and not so small values; many commands in one call. Nobody waits for those with noreply, so they are no calls."""
+    from pymemcache.client.base import Client
+    client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False, tls_context=trust())
+    values = {f"user:{number}": b"x" * (number % 100 if number % 50 else 6000) for number in range(1000)}
+    client.set_many(values)
+    if AUTHORITY:
+        client.close()
+    ready()
+    for _ in range(10):
+        begin = time.monotonic_ns()
+        client.set_many(values)
+        for _ in values:
+            account.add("set set user:{id}", begin)
+        assert account.call("get get user:{id}", lambda: client.get_many(list(values)), rows=1000) == values
+        client.set_many(values, noreply=True)
+        account.call("get get user:{id}", lambda: client.get("user:1"), rows=1)
+        account.call("delete delete user:{id}", lambda: client.delete("user:1"))
 
 
 def mongodb(port, ready, account):

@@ -185,18 +185,28 @@ def dns_tcp_tls(stack):
 
 
 def redis_pipeline(stack):
-    need("redis")
     return redis(stack)
 
 
-def redis_pipeline_node(stack):
-    started = stores.Redis(stack)
-    return node_client("pipeline_client.js", "ioredis", process=started.process, port=started.port)
+def redis_pipeline_tls(stack):
+    return redis(stack, tls=True)
+
+
+def redis_pipeline_node(stack, tls=False):
+    started = redis(stack, tls)
+    return node_client("pipeline_client.js", "ioredis", process=started.process, port=started.port, authority=started.authority)
+
+
+def redis_pipeline_node_tls(stack):
+    return redis_pipeline_node(stack, tls=True)
 
 
 def postgres_pipeline(stack):
-    need("psycopg")
     return postgres(stack)
+
+
+def postgres_pipeline_tls(stack):
+    return postgres(stack, tls=True)
 
 
 def memcached(stack, tls=False):
@@ -214,6 +224,14 @@ def memcached(stack, tls=False):
 
 
 def memcached_tls(stack):
+    return memcached(stack, tls=True)
+
+
+def memcached_pipeline(stack):
+    return memcached(stack)
+
+
+def memcached_pipeline_tls(stack):
     return memcached(stack, tls=True)
 
 
@@ -312,4 +330,5 @@ def kafka_tls(stack):
 START = {start.__name__: start for start in (
     http1, http1_tls, http2, http2_tls, http2_server, websocket, websocket_tls, websocket_server, grpc, grpc_node, grpc_node_tls, postgres, postgres_tls,
     mysql, mysql_tls, redis, redis_tls, memcached, memcached_tls, mongodb, mongodb_tls, rabbitmq, rabbitmq_tls, kafka, kafka_tls, dns_tcp, dns_tcp_tls,
-    redis_pipeline, redis_pipeline_node, postgres_pipeline)}
+    redis_pipeline, redis_pipeline_tls, redis_pipeline_node, redis_pipeline_node_tls, postgres_pipeline, postgres_pipeline_tls, memcached_pipeline,
+    memcached_pipeline_tls)}
