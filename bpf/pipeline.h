@@ -296,22 +296,137 @@ static __always_inline bool ts_may_be_postgres(__u8 first, __u8 second)
 	       ((first >= 'A' && first <= 'Z') || (first >= '1' && first <= '3') || first == 'n' || first == 't');
 }
 
+/* By the first four bytes and the seventh: memcached's DELETED is not HTTP's DELETE. */
+static __always_inline bool ts_begins_http1(__u32 word, __u8 seventh)
+{
+	switch (word) {
+	case TS_WORD('D', 'E', 'L', 'E'):
+		return seventh == ' ';
+	case TS_WORD('H', 'T', 'T', 'P'):
+	case TS_WORD('G', 'E', 'T', ' '):
+	case TS_WORD('P', 'O', 'S', 'T'):
+	case TS_WORD('P', 'U', 'T', ' '):
+	case TS_WORD('P', 'A', 'T', 'C'):
+	case TS_WORD('H', 'E', 'A', 'D'):
+	case TS_WORD('O', 'P', 'T', 'I'):
+		return true;
+	}
+	return false;
+}
+
+/* Of 256 bytes from `at` on: the position behind the end of a header block, 0: it is not there. look->open goes on. */
+__noinline __u32 ts_http1_head_end(struct ts_look *look, __u32 at)
+{
+	if (!look)
+		return 0;
+	for (__u32 i = 0; i < 256; i++) {
+		__u8 byte = ts_look_at(look, at + i);
+
+		if (byte == '\n')
+			look->open++;
+		else if (byte != '\r')
+			look->open = 0;
+		if (look->open == 2)
+			return at + i + 1;
+	}
+	return 0;
+}
+
+/*
+ * Bytes of the header block of HTTP/1.x that begins what is looked at; 0: it does not end there. In two loops, as the
+ * verifier keeps no more than 8,192 branches in mind.
+ */
+__noinline __u32 ts_http1_head(struct ts_look *look)
+{
+	if (!look)
+		return 0;
+	look->open = 0; /* ends of lines that follow each other */
+	for (__u32 at = 0; at < TS_LOOKED; at += 256) {
+		__u32 end = ts_http1_head_end(look, at);
+
+		if (end)
+			return end;
+	}
+	return 0;
+}
+
+static __always_inline __u32 ts_hexadecimal(__u8 byte)
+{
+	__u32 digit = byte - '0', letter = (byte | 0x20) - 'a';
+
+	return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
+}
+
+/* Whether at `at` a small chunk of a body begins, and another one behind it (RFC 9112, section 7.1). */
+__noinline int ts_is_packed_chunks(struct ts_look *look, __u64 base, __u32 moved, __u32 at)
+{
+	__u32 next = 0;
+
+	if (!look || at + 16 > moved || !ts_look_from(look, base, at, 16))
+		return 0;
+	look->at = 0; /* the chunk's length */
+	for (__u32 i = 0; i < 6; i++) {
+		__u8 byte = ts_look_at(look, i);
+
+		if (i && byte == '\r') {
+			next = at + i + 2 + look->at;
+			break;
+		}
+		if (ts_hexadecimal(byte) > 15)
+			return 0;
+		look->at = look->at << 4 | ts_hexadecimal(byte);
+	}
+	if (!next || !look->at || look->at >= TS_SMALL_FRAME || next >= moved || moved - next < 4 ||
+	    !ts_look_from(look, base, next, 4))
+		return 0;
+	return look->bytes[0] == '\r' && look->bytes[1] == '\n' && ts_hexadecimal(look->bytes[2]) < 16;
+}
+
+/* The same where the call may begin within a chunk. */
+__noinline int ts_finds_packed_chunks(struct ts_look *look, __u64 base, __u32 moved)
+{
+	if (!look)
+		return 0;
+	if (ts_is_packed_chunks(look, base, moved, 0))
+		return 1;
+	if (!ts_look_from(look, base, 0, TS_LONGEST_LINE))
+		return 0;
+	for (__u32 i = 0; i < TS_LONGEST_LINE - 2; i++) {
+		if (ts_look_at(look, i) == '\r' && ts_look_at(look, i + 1) == '\n')
+			return ts_is_packed_chunks(look, base, moved, i + 2);
+	}
+	return 0;
+}
+
+/* HTTP/1.x: whether the header block is longer than what is captured of any call, or small chunks are behind it. */
+__noinline int ts_is_packed_http1(struct ts_look *look, __u64 base, __u32 moved)
+{
+	__u32 head;
+
+	if (!look || moved < TS_LOOKED || !ts_look_from(look, base, 0, TS_LOOKED))
+		return 0;
+	head = ts_http1_head(look);
+	return !head || ts_is_packed_chunks(look, base, moved, head);
+}
+
 /* Looks at the begin of what a call moves; see ts_look_from(). */
 __noinline int ts_looks_packed(struct ts_look *look, __u64 base, __u32 moved)
 {
 	__u32 limit = moved < TS_LOOKED ? moved : TS_LOOKED;
 	__u8 first, second;
 
-	if (!look || moved < TS_LONGEST_LINE || !ts_look_from(look, base, 0, 4))
+	if (!look || moved < TS_LONGEST_LINE || !ts_look_from(look, base, 0, 8))
 		return 0;
 	first = look->bytes[0];
 	second = look->bytes[1];
 	if (!first)
 		return ts_is_packed_http2(look, base, moved);
+	if (ts_begins_http1(ts_look_word(look, 0), look->bytes[6]))
+		return ts_is_packed_http1(look, base, moved);
 	if (first >> 1 == 0x80 >> 1 || ts_memcached_kind(ts_look_word(look, 0)))
 		return ts_look_from(look, base, 0, TS_LONGEST_LINE) && ts_is_packed_memcached(look, base, moved);
 	if (!ts_may_be_resp(first, second) && !ts_may_be_postgres(first, second))
-		return 0;
+		return moved > ts_head_bytes && ts_finds_packed_chunks(look, base, moved);
 	if (!ts_look_from(look, base, 0, limit))
 		return 0;
 	return second ? ts_is_packed_resp(look, limit) : ts_is_packed_postgres(look, limit);

@@ -24,8 +24,8 @@ class Account:
     def __init__(self):
         self.calls = []
 
-    def call(self, name, function, error=None, status=None, rows=None, sized=True):
-        """`sized`: what the thread moves meanwhile is this call's and nothing else."""
+    def call(self, name, function, error=None, status=None, rows=None, sized=True, **told):
+        """`sized`: what the thread moves meanwhile is this call's and nothing else. `told`: what else is to be found, by member of the export."""
         before = counted.MOVED.sent, counted.MOVED.received
         begin = time.monotonic_ns()
         try:
@@ -35,10 +35,11 @@ class Account:
                 raise
         finally:
             moved = counted.MOVED.sent - before[0], counted.MOVED.received - before[1]
-            self.add(name, begin, error, status, rows, moved if sized and all(moved) else None)
+            self.add(name, begin, error, status, rows, moved if sized and all(moved) else None, told)
 
-    def add(self, name, begin, error=None, status=None, rows=None, moved=None):
-        self.calls.append({"name": name, "begin": begin, "end": time.monotonic_ns(), "error": error, "status": status, "rows": rows, "bytes": moved})
+    def add(self, name, begin, error=None, status=None, rows=None, moved=None, told=None):
+        self.calls.append({"name": name, "begin": begin, "end": time.monotonic_ns(), "error": error, "status": status, "rows": rows, "bytes": moved,
+                           "told": told or {}})
 
 
 def base_url(port):
@@ -456,7 +457,7 @@ def kafka(port, ready, account):
     producer.close()
 
 
-def main(protocol, port, truth, ready, authority=""):
+def main(make_calls, port, truth, ready, authority=""):
     global AUTHORITY
     AUTHORITY = authority
     account = Account()
@@ -468,10 +469,10 @@ def main(protocol, port, truth, ready, authority=""):
         time.sleep(0.2)
 
     counted.count(int(port))
-    globals()[protocol.removesuffix("_tls")](int(port), wait, account)
+    make_calls(int(port), wait, account)
     pathlib.Path(truth).write_text("".join(json.dumps(call) + "\n" for call in account.calls))
     time.sleep(0.3)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(globals()[sys.argv[1].removesuffix("_tls")], *sys.argv[2:])

@@ -79,6 +79,25 @@ def http2_tls(stack):
     return http(stack, tls=True)
 
 
+def large(stack, protocol="http1", tls=False):
+    need("brotli", "backports.zstd")
+    started = http(stack, tls=tls)
+    started.client = (sys.executable, HERE / "large_client.py", protocol)
+    return started
+
+
+def large_tls(stack):
+    return large(stack, tls=True)
+
+
+def large_http2(stack):
+    return large(stack, "http2")
+
+
+def large_http2_tls(stack):
+    return large(stack, "http2", tls=True)
+
+
 def http2_server(stack):
     return http(stack, subject=True)
 
@@ -331,4 +350,4 @@ START = {start.__name__: start for start in (
     http1, http1_tls, http2, http2_tls, http2_server, websocket, websocket_tls, websocket_server, grpc, grpc_node, grpc_node_tls, postgres, postgres_tls,
     mysql, mysql_tls, redis, redis_tls, memcached, memcached_tls, mongodb, mongodb_tls, rabbitmq, rabbitmq_tls, kafka, kafka_tls, dns_tcp, dns_tcp_tls,
     redis_pipeline, redis_pipeline_tls, redis_pipeline_node, redis_pipeline_node_tls, postgres_pipeline, postgres_pipeline_tls, memcached_pipeline,
-    memcached_pipeline_tls)}
+    memcached_pipeline_tls, large, large_tls, large_http2, large_http2_tls)}
