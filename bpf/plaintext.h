@@ -147,13 +147,9 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 
 	if (!thread || !moved || !cpu || !ring)
 		return 0;
-	scratch = ts_take_scratch();
-	if (!scratch || (cpu->pending && !ts_report_loss(now))) {
-		ts_count_loss(cpu, now);
-		if (scratch)
-			scratch->taken = 0;
+	scratch = ts_scratch_or_loss(cpu, now);
+	if (!scratch)
 		return 0;
-	}
 	head = tls_head_wanted(scratch, thread->pid, moved, &packed);
 	if (packed)
 		tls_emit_pieces(scratch, thread, moved, now);

@@ -45,4 +45,17 @@ static __always_inline struct ts_probe_scratch *ts_take_scratch(void)
 	return NULL;
 }
 
+/* For a record that is about to be written at `now`; NULL: it counts as lost. */
+static __always_inline struct ts_probe_scratch *ts_scratch_or_loss(struct ts_cpu *cpu, __u64 now)
+{
+	struct ts_probe_scratch *scratch = ts_take_scratch();
+
+	if (scratch && (!cpu->pending || ts_report_loss(now)))
+		return scratch;
+	ts_count_loss(cpu, now);
+	if (scratch)
+		scratch->taken = 0;
+	return NULL;
+}
+
 #endif
