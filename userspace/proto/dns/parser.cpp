@@ -167,7 +167,8 @@ std::optional<End> Dns::answer(std::uint64_t begin, const Message& message, Sink
     if (open == nullptr || (message.asked && (open->asked.name != message.name || open->asked.type != message.type))) {
         return std::nullopt;  // answered before, by another server or to a question asked again
     }
-    Head head{.direction = Direction::response, .correlation = open->correlation, .begin = begin - framing_, .answers_in_order = false};
+    Head head{
+        .direction = Direction::response, .correlation = open->correlation, .begin = begin - framing_, .answers_in_order = false};
     head.error = rcode_name(message.rcode);
     if (open->asked.again > 0) {
         head.attributes.emplace_back("dns.asked_again", std::to_string(open->asked.again));
