@@ -15,7 +15,14 @@ void Attribution::sent(const request::Exchange& exchange) {
     hand_offs_.saw(exchange);
     Pending& pending = pending_[exchange.id];
     pending.sent = exchange.sent;
+    const bool posted = interchange_.posted(exchange, owners_.serves_elsewhere(exchange.process, exchange.sent_by), timelines_);
+    if (interchange_.sent(exchange, posted)) {
+        interchanges(exchange.process);
+    }
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    if (posted && pending.owner.evidence == Evidence::thread) {
+        pending.owner = {{}, Evidence::ambiguous, 0};
+    }
     pending.propagated = propagated_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
     pending.undecided = pending.awaits_sender
