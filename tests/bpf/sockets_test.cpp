@@ -282,8 +282,8 @@ TEST_P(Sockets, UnixSocketsHaveTheirPathAndRole) {
     EXPECT_TRUE(arrived || fallback);
 }
 
-/// A client of a unix socket may ask long before somebody accepts it. Several one after the other: the kernel gives their sockets the same
-/// addresses.
+/// A client of a unix socket may ask long before somebody accepts it. Several one after the other: the kernel gives their sockets
+/// the same addresses.
 TEST_P(Sockets, BytesForAUnixSocketArriveBeforeItIsAccepted) {
     constexpr int kConnections = 4;
     const std::string path = "/tmp/timesink-test-queued-" + std::to_string(getpid()) + ".sock";

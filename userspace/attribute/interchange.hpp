@@ -20,8 +20,8 @@ namespace timesink::attribute {
 /// and says so by itself (Attribution::runs).
 ///
 /// Or told by calls that were posted to a loop: several event loops read requests, and share their clients' connections (Netty:
-/// reactor-netty's WebClient, Armeria). What a request has to send goes to the loop that has the connection, and is sent there in a
-/// turn for which another thread of the process woke it and in which nothing had been read.
+/// reactor-netty's WebClient, Armeria). What a request has to send goes to the loop that has the connection, and is sent there in
+/// a turn for which another thread of the process woke it and in which nothing had been read.
 class Interchange {
 public:
     /// So often, and once in so many, before it is believed: someone may finish another's call now and then.

@@ -185,8 +185,8 @@ bool Owners::alone_in(ProcessId process) const {
     return found != nullptr && found->size() == 1;
 }
 
-/// Woken by the unit's own thread since the unit began, or by one that was, and so on: a reactor hands a request to a worker, which
-/// asks by a client that has a thread of its own. Later waits of a helper (for replies) do not undo it.
+/// Woken by the unit's own thread since the unit began, or by one that was, and so on: a reactor hands a request to a worker,
+/// which asks by a client that has a thread of its own. Later waits of a helper (for replies) do not undo it.
 bool Owners::handed_off(const LiveUnit& live, ThreadId helper, Instant at, Search& search) {
     const ThreadTimeline* timeline = search.timelines.find(helper);
     if (timeline == nullptr || timeline->process() != live.unit.process) {
@@ -223,9 +223,8 @@ bool Owners::serves(ThreadId thread) const {
 
 bool Owners::serves_elsewhere(ProcessId process, ThreadId thread) const {
     const InProcess* const found = processes_.find(process);
-    return found != nullptr && std::any_of(found->begin(), found->end(), [&](const LiveUnit* live) {
-               return live->lane != lane(process, thread);
-           });
+    return found != nullptr &&
+           std::any_of(found->begin(), found->end(), [&](const LiveUnit* live) { return live->lane != lane(process, thread); });
 }
 
 UnitId Owners::alone_on(ThreadId thread) const {
