@@ -158,6 +158,7 @@ void Attribution::began(const request::Unit& unit) {
     interchange_.began(unit);
     contexts_.began(kept);
     propagated_.began(unit);
+    forwarded_.began(unit);
     hand_offs_.began(kept);
     if (owners_.threads_tell(unit.process)) {
         loops_.began(unit);
@@ -179,6 +180,7 @@ void Attribution::ended(request::Unit&& unit) {
     owners_.ended(*live, at);
     pools_.ended(live->unit.id, at);
     propagated_.ended(live->unit);
+    forwarded_.ended(live->unit);
     ended_.push_back(live);
     if (interchange_.ended(live->unit)) {
         interchanges(live->unit.process);
@@ -301,6 +303,10 @@ Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
     Owner known = pending.owner;
     if (known.evidence != Evidence::none && !trusts(known.evidence)) {
         known = {{}, Evidence::ambiguous, 0};
+    }
+    const bool guessed = known.evidence == Evidence::ambiguous || known.evidence == Evidence::inferred;
+    if (guessed && pending.forwarded != UnitId{} && trusts(Evidence::inferred)) {
+        known = {pending.forwarded, Evidence::inferred, ForwardedOwners::kMargin};
     }
     const UnitId told = pending.propagated;
     if (told == UnitId{} || !trusts(Evidence::propagated)) {

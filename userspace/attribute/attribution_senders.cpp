@@ -24,6 +24,7 @@ void Attribution::sent(const request::Exchange& exchange) {
         pending.owner = {{}, Evidence::ambiguous, 0};
     }
     pending.propagated = propagated_.of(exchange);
+    pending.forwarded = forwarded_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
     pending.undecided = pending.awaits_sender
                             ? await_sender(exchange, pending.owner)
