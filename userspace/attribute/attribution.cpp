@@ -56,6 +56,7 @@ void Attribution::on(const event::Call& call) {
         pools_.closed(call.socket);
     }
     loops_.on(call);
+    blocking_.on(call);
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -63,6 +64,7 @@ void Attribution::on(const event::OffCpu& off) {
     timelines_.on(off);
     hand_offs_.on(off, owners_);
     loops_.on(off);
+    blocking_.on(off);
     if (off.woken > off.off) {
         owners_.waited(off.process, off.thread, off.syscall);
     }
@@ -93,6 +95,7 @@ void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
         loops_.exited(task.thread);
+        blocking_.exited(task.thread);
         interchange_.exited(task.thread, task.process);
         carry_out();
     } else if (task.operation == TS_TASK_FORK) {
@@ -116,6 +119,7 @@ void Attribution::on(const event::Loss& loss) {
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
+    blocking_.lost();
     loops_.lost();
     carry_out();
     contexts_.lost(loss.last);
@@ -159,6 +163,7 @@ void Attribution::began(const request::Unit& unit) {
     contexts_.began(kept);
     propagated_.began(unit);
     forwarded_.began(unit);
+    blocking_.began(unit);
     hand_offs_.began(kept);
     if (owners_.threads_tell(unit.process)) {
         loops_.began(unit);
@@ -181,6 +186,7 @@ void Attribution::ended(request::Unit&& unit) {
     pools_.ended(live->unit.id, at);
     propagated_.ended(live->unit);
     forwarded_.ended(live->unit);
+    blocking_.ended(live->unit);
     ended_.push_back(live);
     if (interchange_.ended(live->unit)) {
         interchanges(live->unit.process);
@@ -278,6 +284,7 @@ void Attribution::answered(request::Exchange&& exchange) {
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
+    blocking_.answered(exchange);
     if (interchange_.answered(exchange)) {
         interchanges(exchange.process);
     }

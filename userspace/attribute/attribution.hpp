@@ -8,6 +8,7 @@
 
 #include "attribute/account.hpp"
 #include "attribute/backgrounds.hpp"
+#include "attribute/blocking_calls.hpp"
 #include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/edges.hpp"
@@ -122,6 +123,7 @@ private:
     std::vector<StreamSenders::Decision> senders_found_;
     PropagatedOwners propagated_;
     ForwardedOwners forwarded_;
+    BlockingCalls blocking_;
     Edges edges_;
     Interchange interchange_;
     InsideCalls inside_;

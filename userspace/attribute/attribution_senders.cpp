@@ -23,6 +23,12 @@ void Attribution::sent(const request::Exchange& exchange) {
     if (posted && pending.owner.evidence == Evidence::thread) {
         pending.owner = {{}, Evidence::ambiguous, 0};
     }
+    if (pending.owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) && trusts(Evidence::inferred)) {
+        if (const UnitId read_last = blocking_.of(exchange); read_last != UnitId{}) {
+            pending.owner = {read_last, Evidence::inferred, BlockingCalls::kMargin};
+        }
+    }
+    blocking_.sent(exchange);
     pending.propagated = propagated_.of(exchange);
     pending.forwarded = forwarded_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
