@@ -305,28 +305,6 @@ void Attribution::answered(request::Exchange&& exchange) {
     settle(std::move(owned), owner);
 }
 
-/// What counts of what is known: the stronger evidence. That the weaker one says another thing is noted.
-Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
-    Owner known = pending.owner;
-    if (known.evidence != Evidence::none && !trusts(known.evidence)) {
-        known = {{}, Evidence::ambiguous, 0};
-    }
-    const bool guessed = known.evidence == Evidence::ambiguous || known.evidence == Evidence::inferred;
-    if (guessed && pending.forwarded != UnitId{} && trusts(Evidence::inferred)) {
-        known = {pending.forwarded, Evidence::inferred, ForwardedOwners::kMargin};
-    }
-    const UnitId told = pending.propagated;
-    if (told == UnitId{} || !trusts(Evidence::propagated)) {
-        return known;
-    }
-    const bool stronger =
-        known.evidence == Evidence::thread || known.evidence == Evidence::context || known.evidence == Evidence::goroutine;
-    // Nobody's by its context: it was left behind by a unit that has been answered, and the id is used again.
-    const bool left_behind = known.evidence == Evidence::none && pending.by_context;
-    owned.contradicted = left_behind || (known.unit != UnitId{} && known.unit != told);
-    return stronger || left_behind ? known : Owner{told, Evidence::propagated, 1};
-}
-
 /// Puts an answered exchange where it belongs.
 void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     LiveUnit* const owner = known.after ? &background_of(*known.after, owned.exchange.sent) : find(known.unit);

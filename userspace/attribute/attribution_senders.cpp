@@ -48,6 +48,28 @@ void Attribution::sent(const request::Exchange& exchange) {
     }
 }
 
+/// What counts of what is known: the stronger evidence. That the weaker one says another thing is noted.
+Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
+    Owner known = pending.owner;
+    if (known.evidence != Evidence::none && !trusts(known.evidence)) {
+        known = {{}, Evidence::ambiguous, 0};
+    }
+    const bool guessed = known.evidence == Evidence::ambiguous || known.evidence == Evidence::inferred;
+    if (guessed && pending.forwarded != UnitId{} && trusts(Evidence::inferred)) {
+        known = {pending.forwarded, Evidence::inferred, ForwardedOwners::kMargin};
+    }
+    const UnitId told = pending.propagated;
+    if (told == UnitId{} || !trusts(Evidence::propagated)) {
+        return known;
+    }
+    const bool stronger =
+        known.evidence == Evidence::thread || known.evidence == Evidence::context || known.evidence == Evidence::goroutine;
+    // Nobody's by its context: it was left behind by a unit that has been answered, and the id is used again.
+    const bool left_behind = known.evidence == Evidence::none && pending.by_context;
+    owned.contradicted = left_behind || (known.unit != UnitId{} && known.unit != told);
+    return stronger || left_behind ? known : Owner{told, Evidence::propagated, 1};
+}
+
 /// What the thread tells stands until then, if it serves one unit only. True: a decision will come.
 bool Attribution::await_sender(const request::Exchange& exchange, Owner& owner) {
     if (owner.evidence != Evidence::thread && owner.evidence != Evidence::none) {
