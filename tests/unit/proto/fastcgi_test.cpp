@@ -14,7 +14,9 @@ std::string record(int type, const std::string& content, int padding = 0, int id
     out += static_cast<char>(content.size() >> 8);
     out += static_cast<char>(content.size());
     out += static_cast<char>(padding);
-    return out + '\0' + content + std::string(static_cast<std::size_t>(padding), 'p');
+    out += '\0';
+    out += content;
+    return out.append(static_cast<std::size_t>(padding), 'p');
 }
 std::string length(std::size_t value) {
     return value < 128
@@ -25,7 +27,9 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 std::string params(const Pairs& pairs) {
     std::string out;
     for (const auto& [name, value] : pairs) {
-        out += length(name.size()) + length(value.size()) + name + value;
+        out += length(name.size()) + length(value.size());
+        out += name;
+        out += value;
     }
     return record(4, out, static_cast<int>(7 - (out.size() + 7) % 8));
 }
