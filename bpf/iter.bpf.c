@@ -2,8 +2,8 @@
 /* What was there before the attach: the targets' threads, and the sockets that they hold. Run by live/ while it
  * attaches. */
 #include "descriptor.h"
-#include "socket.h"
 #include "thread.h"
+#include "unix_listeners.h"
 
 const volatile bool ts_threads_by_id = false; /* raw_tp is in use */
 
@@ -182,6 +182,8 @@ int list_sockets(struct bpf_iter__task_file *ctx)
 		sight.is_server = listens ? 1 : tcp ? ts_has_listener(sk) : 2;
 		if (listens && tcp)
 			ts_add_listener(sk);
+		else if (listens && ts_is_unix(sk))
+			ts_add_unix_listener(sk);
 		known = ts_add_socket(sk, &sight);
 	}
 	if (!known || known->announced)

@@ -135,11 +135,14 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+struct socket;
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	struct socket *sk_socket;
 };
 
 struct tcp_sock {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /* What happens to the targets' sockets apart from their calls: arrival of bytes, TCP states, retransmits, the end. */
-#include "socket.h"
+#include "unix_listeners.h"
 
 __u64 ts_last_socket = 0;
 
@@ -21,10 +21,13 @@ static __always_inline int on_data_ready(const struct sock *sk, const bool btf)
 	__u64 key = (__u64)sk;
 	struct ts_known *known;
 
-	if (TS_GET(btf, sk, sk_protocol) == IPPROTO_TCP)
+	if (TS_GET(btf, sk, sk_protocol) == IPPROTO_TCP) {
 		known = ts_find_tcp(sk);
-	else
+	} else {
 		known = bpf_map_lookup_elem(&other_sockets, &key);
+		if (ts_is_unix(sk))
+			known = ts_queued_unix(sk, known);
+	}
 	if (!known || !known->announced || known->origin == TS_SOCKET_LISTEN)
 		return 0;
 	if (known->tcp)

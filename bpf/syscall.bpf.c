@@ -11,8 +11,8 @@
 #include "off_cpu.h"
 #include "packed.h"
 #include "payload.h"
-#include "socket.h"
 #include "thread.h"
+#include "unix_listeners.h"
 
 const volatile __u32 ts_head_bytes = 4096;
 const volatile __u32 ts_tail_bytes = 64;
@@ -44,9 +44,13 @@ static __noinline struct ts_known *meet_socket(const struct finished *call, __u3
 				  : call->operation == TS_OPERATION_CONNECT ? 0
 				  : ts_is_tcp(sk)			    ? ts_has_listener(sk)
 									    : 2;
+		if (call->operation == TS_OPERATION_ACCEPT && ts_is_unix(sk))
+			ts_add_unix_listener(sk); /* made by somebody else, and handed over */
 		known = ts_add_socket(sk, &sight);
 		if (!known)
 			return NULL;
+	} else if (!known->tcp && !known->inode) {
+		known->inode = call->descriptor.inode; /* accepted */
 	}
 	if (!known->announced) {
 		if (known->tcp && known->origin != TS_SOCKET_CONNECT)
@@ -255,6 +259,8 @@ static __noinline int start_listening(struct ts_thread *thread, const struct fin
 	sight.is_server = 1;
 	if (ts_is_tcp(sk))
 		ts_add_listener(sk);
+	else if (ts_is_unix(sk))
+		ts_add_unix_listener(sk);
 	known = ts_add_socket(sk, &sight);
 	if (known)
 		ts_announce(sk, known, 0, call->now);

@@ -282,6 +282,61 @@ TEST_P(Sockets, UnixSocketsHaveTheirPathAndRole) {
     EXPECT_TRUE(arrived || fallback);
 }
 
+/// A client of a unix socket may ask long before somebody accepts it. Several one after the other: the kernel gives their sockets
+/// the same addresses.
+TEST_P(Sockets, BytesForAUnixSocketArriveBeforeItIsAccepted) {
+    constexpr int kConnections = 4;
+    const std::string path = "/tmp/timesink-test-queued-" + std::to_string(getpid()) + ".sock";
+    Subject subject(kNothing, [=] {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+        const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        unlink(path.c_str());
+        if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 || listen(listener, 4) != 0) {
+            return 1;
+        }
+        for (int at = 0; at < kConnections; ++at) {
+            const int client = socket(AF_UNIX, SOCK_STREAM, 0);
+            const bool asked =
+                connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 && write(client, "question", 8) == 8;
+            const int server = accept(listener, nullptr, nullptr);
+            if (!asked || !read_all(server, 8)) {
+                return 2;
+            }
+            close(client);
+            close(server);
+        }
+        unlink(path.c_str());
+        return 0;
+    });
+    TIMESINK_RECORD(run, subject, options());
+    const bool told = std::any_of(run_recorded.probes.begin(), run_recorded.probes.end(),
+                                  [](const live::Probe& probe) { return probe.name == "sk_data_ready" && probe.attached; });
+    if (!told) {
+        GTEST_SKIP() << "the kernel does not tell of arrivals on unix sockets";
+    }
+    int accepted = 0;
+    for (const ts_socket& socket : run.sockets) {
+        if (socket.family != AF_UNIX || socket.origin != TS_SOCKET_PASSIVE) {
+            continue;
+        }
+        EXPECT_STREQ(socket.unix_path, path.c_str());
+        EXPECT_EQ(socket.is_server, 1);
+        const auto accepts = run.on_socket(socket.socket, TS_OPERATION_ACCEPT);
+        const auto reads = run.on_socket(socket.socket, TS_OPERATION_READ);
+        ASSERT_EQ(accepts.size(), 1U);
+        ASSERT_EQ(reads.size(), 1U);
+        const auto arrival = std::find_if(run.arrivals.begin(), run.arrivals.end(),
+                                          [&](const ts_arrival& each) { return each.socket == socket.socket; });
+        ASSERT_NE(arrival, run.arrivals.end());
+        EXPECT_LE(arrival->head.time, accepts[0].call.head.time);
+        EXPECT_EQ(reads[0].call.stream_begin, 0U);
+        ++accepted;
+    }
+    EXPECT_EQ(accepted, kConnections);
+}
+
 TEST_P(Sockets, VectorsAreGatheredInOrder) {
     const auto text = numbered_text(6000);
     Subject subject(kNothing, [=] {

@@ -56,6 +56,7 @@ void Attribution::on(const event::Call& call) {
         pools_.closed(call.socket);
     }
     loops_.on(call);
+    blocking_.on(call);
 }
 
 void Attribution::on(const event::OffCpu& off) {
@@ -63,6 +64,7 @@ void Attribution::on(const event::OffCpu& off) {
     timelines_.on(off);
     hand_offs_.on(off, owners_);
     loops_.on(off);
+    blocking_.on(off);
     if (off.woken > off.off) {
         owners_.waited(off.process, off.thread, off.syscall);
     }
@@ -93,6 +95,7 @@ void Attribution::on(const event::Task& task) {
     if (task.operation == TS_TASK_EXIT) {
         timelines_.exited(task.thread, task.at);
         loops_.exited(task.thread);
+        blocking_.exited(task.thread);
         interchange_.exited(task.thread, task.process);
         carry_out();
     } else if (task.operation == TS_TASK_FORK) {
@@ -116,6 +119,7 @@ void Attribution::on(const event::Loss& loss) {
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
     owners_.lost(loss.last);
+    blocking_.lost();
     loops_.lost();
     carry_out();
     contexts_.lost(loss.last);
@@ -158,6 +162,8 @@ void Attribution::began(const request::Unit& unit) {
     interchange_.began(unit);
     contexts_.began(kept);
     propagated_.began(unit);
+    forwarded_.began(unit);
+    blocking_.began(unit);
     hand_offs_.began(kept);
     if (owners_.threads_tell(unit.process)) {
         loops_.began(unit);
@@ -179,6 +185,8 @@ void Attribution::ended(request::Unit&& unit) {
     owners_.ended(*live, at);
     pools_.ended(live->unit.id, at);
     propagated_.ended(live->unit);
+    forwarded_.ended(live->unit);
+    blocking_.ended(live->unit);
     ended_.push_back(live);
     if (interchange_.ended(live->unit)) {
         interchanges(live->unit.process);
@@ -276,6 +284,7 @@ void Attribution::answered(request::Exchange&& exchange) {
     edges_.answered(exchange);
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
+    blocking_.answered(exchange);
     if (interchange_.answered(exchange)) {
         interchanges(exchange.process);
     }
@@ -294,24 +303,6 @@ void Attribution::answered(request::Exchange&& exchange) {
     const Owner owner = weigh(*found, owned);
     pending_.erase(id);
     settle(std::move(owned), owner);
-}
-
-/// What counts of what is known: the stronger evidence. That the weaker one says another thing is noted.
-Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
-    Owner known = pending.owner;
-    if (known.evidence != Evidence::none && !trusts(known.evidence)) {
-        known = {{}, Evidence::ambiguous, 0};
-    }
-    const UnitId told = pending.propagated;
-    if (told == UnitId{} || !trusts(Evidence::propagated)) {
-        return known;
-    }
-    const bool stronger =
-        known.evidence == Evidence::thread || known.evidence == Evidence::context || known.evidence == Evidence::goroutine;
-    // Nobody's by its context: it was left behind by a unit that has been answered, and the id is used again.
-    const bool left_behind = known.evidence == Evidence::none && pending.by_context;
-    owned.contradicted = left_behind || (known.unit != UnitId{} && known.unit != told);
-    return stronger || left_behind ? known : Owner{told, Evidence::propagated, 1};
 }
 
 /// Puts an answered exchange where it belongs.

@@ -8,9 +8,11 @@
 
 #include "attribute/account.hpp"
 #include "attribute/backgrounds.hpp"
+#include "attribute/blocking_calls.hpp"
 #include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/edges.hpp"
+#include "attribute/forwarded_owners.hpp"
 #include "attribute/hand_offs.hpp"
 #include "attribute/interchange.hpp"
 #include "attribute/live_unit.hpp"
@@ -79,6 +81,7 @@ private:
         Owner owner;
         UnitId callee{};      // at its other end
         UnitId propagated{};  // whose id it carries
+        UnitId forwarded{};   // which a proxy hands on by it
         Instant sent{};
         bool undecided = false;
         bool awaits_sender = false;               // on a connection that several use at once: undecided until that is known
@@ -119,6 +122,8 @@ private:
     StreamSenders senders_;
     std::vector<StreamSenders::Decision> senders_found_;
     PropagatedOwners propagated_;
+    ForwardedOwners forwarded_;
+    BlockingCalls blocking_;
     Edges edges_;
     Interchange interchange_;
     InsideCalls inside_;

@@ -15,8 +15,22 @@ void Attribution::sent(const request::Exchange& exchange) {
     hand_offs_.saw(exchange);
     Pending& pending = pending_[exchange.id];
     pending.sent = exchange.sent;
+    const bool posted = interchange_.posted(exchange, owners_.serves_elsewhere(exchange.process, exchange.sent_by), timelines_);
+    if (interchange_.sent(exchange, posted)) {
+        interchanges(exchange.process);
+    }
     pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    if (posted && pending.owner.evidence == Evidence::thread) {
+        pending.owner = {{}, Evidence::ambiguous, 0};
+    }
+    if (pending.owner.evidence == Evidence::ambiguous && owners_.threads_tell(exchange.process) && trusts(Evidence::inferred)) {
+        if (const UnitId read_last = blocking_.of(exchange); read_last != UnitId{}) {
+            pending.owner = {read_last, Evidence::inferred, BlockingCalls::kMargin};
+        }
+    }
+    blocking_.sent(exchange);
     pending.propagated = propagated_.of(exchange);
+    pending.forwarded = forwarded_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
     pending.undecided = pending.awaits_sender
                             ? await_sender(exchange, pending.owner)
@@ -32,6 +46,28 @@ void Attribution::sent(const request::Exchange& exchange) {
         hand_offs_.sent(exchange, handed_off_);
         carry_out_hand_offs();
     }
+}
+
+/// What counts of what is known: the stronger evidence. That the weaker one says another thing is noted.
+Owner Attribution::weigh(const Pending& pending, OwnedExchange& owned) const {
+    Owner known = pending.owner;
+    if (known.evidence != Evidence::none && !trusts(known.evidence)) {
+        known = {{}, Evidence::ambiguous, 0};
+    }
+    const bool guessed = known.evidence == Evidence::ambiguous || known.evidence == Evidence::inferred;
+    if (guessed && pending.forwarded != UnitId{} && trusts(Evidence::inferred)) {
+        known = {pending.forwarded, Evidence::inferred, ForwardedOwners::kMargin};
+    }
+    const UnitId told = pending.propagated;
+    if (told == UnitId{} || !trusts(Evidence::propagated)) {
+        return known;
+    }
+    const bool stronger =
+        known.evidence == Evidence::thread || known.evidence == Evidence::context || known.evidence == Evidence::goroutine;
+    // Nobody's by its context: it was left behind by a unit that has been answered, and the id is used again.
+    const bool left_behind = known.evidence == Evidence::none && pending.by_context;
+    owned.contradicted = left_behind || (known.unit != UnitId{} && known.unit != told);
+    return stronger || left_behind ? known : Owner{told, Evidence::propagated, 1};
 }
 
 /// What the thread tells stands until then, if it serves one unit only. True: a decision will come.

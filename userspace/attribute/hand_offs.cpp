@@ -44,7 +44,13 @@ bool HandOffs::tells(std::uint64_t word) const {
 }
 
 void HandOffs::on(const event::OffCpu& off, const Owners& serving) {
-    if (off.woken <= off.off || off.syscall < 0 || wait_kind(off.syscall) != WaitKind::futex || off.fd == -1) {
+    if (off.woken <= off.off || off.syscall < 0) {
+        return;
+    }
+    if (waits_in_epoll(off.syscall)) {
+        note_loop(off.thread);
+    }
+    if (wait_kind(off.syscall) != WaitKind::futex || off.fd == -1) {
         return;
     }
     const std::uint64_t word = word_of(off.process, off.fd);
@@ -72,6 +78,19 @@ void HandOffs::on(const event::OffCpu& off, const Owners& serving) {
     }
 }
 
+/// It waits for whatever comes. If what it sent last has not been answered, it is a loop that serves many.
+void HandOffs::note_loop(ThreadId thread) {
+    const auto found = past_.find(thread);
+    if (found == past_.end() || loops_.contains(thread)) {
+        return;
+    }
+    const auto sent =
+        std::find_if(found->second.rbegin(), found->second.rend(), [](const Step& step) { return step.kind == Kind::sent; });
+    if (sent != found->second.rend() && sent->read == Instant{}) {
+        loops_.insert(thread);
+    }
+}
+
 void HandOffs::on(const event::Task& task, const Owners& serving) {
     if (task.operation == TS_TASK_EXIT) {
         gone_.push_back(task.thread);
@@ -86,6 +105,7 @@ void HandOffs::on(const event::Task& task, const Owners& serving) {
 void HandOffs::forget_gone() {
     for (const ThreadId thread : gone_) {
         past_.erase(thread);
+        loops_.erase(thread);
     }
     gone_.clear();
 }
@@ -196,7 +216,7 @@ double HandOffs::margin(const Waiting& waiting, UnitId unit, const Timelines& ti
         return 0;
     }
     if (wrote) {
-        return kBothEnds;
+        return loops_.contains(waiting.thread) ? 0 : kBothEnds;
     }
     const ThreadTimeline* const timeline = timelines.find(waiting.thread);
     const Interval finishing{last->read, std::max(last->read, woke)};

@@ -25,6 +25,9 @@ namespace timesink::attribute {
 ///   anything else: a pool that is busy takes its next task without a wake-up, and no one need wait for the end of a task:
 ///   ambiguous
 ///
+/// A helper that waits in epoll for its replies is an event loop, and works for many at once (asyncio's behind the threads of
+/// grpc): that it wrote a response says nothing of what it sent before.
+///
 /// *At once*: the helper executed for at most kFinishing between the reply and the wake-up; a task without any call that came
 /// between would have to be shorter than that. A thread that sends at once after it was woken may have waited for a connection of
 /// a pool that the helper gave back, rather than for its result: a wake-up like that is no right end. The left end
@@ -96,6 +99,7 @@ private:
     };
 
     void note(ThreadId thread, const Step& step);
+    void note_loop(ThreadId thread);
     void forget_gone();
     [[nodiscard]] bool tells(std::uint64_t word) const;
     [[nodiscard]] bool sends_at_once(const Step& woke, const Timelines& timelines) const;
@@ -103,6 +107,7 @@ private:
     [[nodiscard]] double margin(const Waiting& waiting, UnitId unit, const Timelines& timelines) const;
 
     std::map<ThreadId, std::deque<Step>> past_;
+    std::set<ThreadId> loops_;    // helpers that wait in epoll while what they sent is not answered
     std::vector<ThreadId> gone_;  // their past may still be asked for
     std::map<std::uint64_t, Word> words_;
     std::map<ProcessId, InProcess> processes_;

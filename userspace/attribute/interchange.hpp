@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "attribute/thread_timeline.hpp"
 #include "base/id_map.hpp"
 #include "request/exchange.hpp"
 #include "request/unit.hpp"
@@ -17,6 +18,10 @@ namespace timesink::attribute {
 /// thread pool's worker reads its own replies; where a thread of its own reads them for all (Lettuce, java.net.http), or writes
 /// all responses, that one reads no requests, or reads and writes all of them. Go deals its work to its threads in the same way,
 /// and says so by itself (Attribution::runs).
+///
+/// Or told by calls that were posted to a loop: several event loops read requests, and share their clients' connections (Netty:
+/// reactor-netty's WebClient, Armeria). What a request has to send goes to the loop that has the connection, and is sent there in
+/// a turn for which another thread of the process woke it and in which nothing had been read.
 class Interchange {
 public:
     /// So often, and once in so many, before it is believed: someone may finish another's call now and then.
@@ -27,6 +32,10 @@ public:
     /// True: it is known from now on. Told once for each process.
     bool ended(const request::Unit& unit) { return unit.complete && passed(unit.process, unit.thread, unit.answered_by); }
     bool answered(const request::Exchange& exchange);
+    /// Whether another thread had it sent by this one, as far as is seen: a loop that is busy needs no waking. `elsewhere`: other
+    /// threads of the process have units in flight.
+    [[nodiscard]] bool posted(const request::Exchange& exchange, bool elsewhere, const Timelines& timelines) const;
+    bool sent(const request::Exchange& exchange, bool posted);
     void exited(ThreadId thread, ProcessId process);
     /// The process is gone.
     void ended(ProcessId process) { processes_.erase(process); }
@@ -39,6 +48,8 @@ private:
         std::set<ThreadId> gave;     ///< of the readers: asked, and another went on
         std::set<ThreadId> took;     ///< went on with what another had asked
         bool mutual = false;         ///< one has done both
+        std::uint64_t own = 0;       ///< sent by readers, and not seen to be posted
+        std::uint64_t posted = 0;    ///< seen to be
         bool known = false;
     };
     bool passed(ProcessId process, ThreadId from, ThreadId to);

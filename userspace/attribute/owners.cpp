@@ -164,7 +164,8 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     const InProcess* const process = processes_.find(exchange.process);
     if (process != nullptr && !process->empty()) {
         const InProcess& active = *process;
-        if (active.size() == 1 && handed_off(*active.front(), exchange, timelines)) {
+        Search search{timelines};
+        if (active.size() == 1 && handed_off(*active.front(), exchange.sent_by, exchange.sent, search)) {
             return {active.front()->unit.id, Evidence::inferred, kHandOffMargin};
         }
         return {{}, Evidence::ambiguous, 0};
@@ -184,24 +185,25 @@ bool Owners::alone_in(ProcessId process) const {
     return found != nullptr && found->size() == 1;
 }
 
-bool Owners::handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const {
-    const ThreadTimeline* timeline = timelines.find(exchange.sent_by);
-    if (timeline == nullptr) {
+/// Woken by the unit's own thread since the unit began, or by one that was, and so on: a reactor hands a request to a worker,
+/// which asks by a client that has a thread of its own. Later waits of a helper (for replies) do not undo it.
+bool Owners::handed_off(const LiveUnit& live, ThreadId helper, Instant at, Search& search) {
+    const ThreadTimeline* timeline = search.timelines.find(helper);
+    if (timeline == nullptr || timeline->process() != live.unit.process) {
         return false;
     }
-    // The latest wake-up by the unit's own thread since the unit began; later waits of the helper (for replies) do not undo it.
-    Instant at = exchange.sent;
-    while (const OffCpuSpan* span = timeline->latest_off(at)) {
-        if (span->on < live.unit.read_begin) {
-            return false;
-        }
-        if (span->blocked() && span->waker == live.unit.thread && span->waker_syscall >= 0 &&
-            span->woken >= live.unit.read_begin) {
-            return true;
-        }
-        at = span->off;
+    --search.steps;
+    const OffCpuSpan* span = timeline->latest_off(at);
+    bool found = false;
+    while (!found && span != nullptr && span->on >= live.unit.read_begin && search.looks > 0) {
+        --search.looks;
+        const bool told = span->blocked() && span->waker_syscall >= 0 && span->woken >= live.unit.read_begin;
+        found = told && (span->waker == live.unit.thread ||
+                         (span->waker != helper && search.steps > 0 && handed_off(live, span->waker, span->woken, search)));
+        span = timeline->latest_off(span->off);
     }
-    return false;
+    ++search.steps;
+    return found;
 }
 
 void Owners::answered(const request::Exchange& exchange) {
@@ -217,6 +219,12 @@ void Owners::answered(const request::Exchange& exchange) {
 bool Owners::serves(ThreadId thread) const {
     const OnThread* const found = threads_.find(thread);
     return found != nullptr && !found->active.empty();
+}
+
+bool Owners::serves_elsewhere(ProcessId process, ThreadId thread) const {
+    const InProcess* const found = processes_.find(process);
+    return found != nullptr &&
+           std::any_of(found->begin(), found->end(), [&](const LiveUnit* live) { return live->lane != lane(process, thread); });
 }
 
 UnitId Owners::alone_on(ThreadId thread) const {

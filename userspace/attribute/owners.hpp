@@ -21,8 +21,8 @@ struct Owner {
 /// Whose an exchange is, decided when its first byte is sent: by what is then in flight on the sending thread.
 ///  - one unit on the thread: its exchange, evidence `thread`;
 ///  - several: `ambiguous`; a thread that multiplexes tells nothing by itself;
-///  - none on the thread, one in the process, and the thread was woken by that unit's thread since it began: `thread` (a helper
-///  thread);
+///  - none on the thread, one in the process, and the thread was woken since it began by that unit's thread, or by one that was:
+///  `inferred` (a helper thread);
 ///  - none anywhere: nobody's (a background job), and while such a job may go on, later ones on that thread are `ambiguous`.
 ///  It is over when nothing of it is outstanding and the thread waits, or reads a request, if it does one thing at a time.
 /// After a loss, threads that multiplex are in doubt for as long as a unit may take: whose begin was lost is not known to be in
@@ -44,6 +44,8 @@ public:
     void waited(ProcessId process, ThreadId thread, std::int16_t syscall);
     /// Whether units are in flight on the thread, and which, where it is one.
     [[nodiscard]] bool serves(ThreadId thread) const;
+    /// Whether other threads of the process serve units. False where threads tell nothing.
+    [[nodiscard]] bool serves_elsewhere(ProcessId process, ThreadId thread) const;
     [[nodiscard]] UnitId alone_on(ThreadId thread) const;
     /// Events were lost until `at`. Units in flight are marked already (LiveUnit::touched_by_loss).
     void lost(Instant at);
@@ -78,7 +80,13 @@ private:
     void leave(LiveUnit& live, Instant at);
     static void share(const std::vector<LiveUnit*>& active, Instant at);
     [[nodiscard]] bool alone_in(ProcessId process) const;
-    [[nodiscard]] bool handed_off(const LiveUnit& live, const request::Exchange& exchange, const Timelines& timelines) const;
+    /// Bounded: of a unit that lasts long, threads may have waited any number of times.
+    struct Search {
+        const Timelines& timelines;
+        int steps = 3;  // from the reactor to a worker, to its client's thread, to that one's helper
+        int looks = 512;
+    };
+    [[nodiscard]] static bool handed_off(const LiveUnit& live, ThreadId helper, Instant at, Search& search);
 
     IdMap<ThreadId, OnThread> threads_;
     IdMap<ProcessId, InProcess> processes_;

@@ -1,5 +1,6 @@
 #include "proto/amqp/amqp.hpp"
 #include "proto/dns/dns.hpp"
+#include "proto/fastcgi/fastcgi.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -18,6 +19,7 @@ std::span<const Protocol> registry() {
         {"tls", tls::detect, tls::make},
         {"http", http1::detect, http1::make},
         {"http", http2::detect, http2::make},
+        {"http", fastcgi::detect, fastcgi::make},
         {"postgresql", postgres::detect, postgres::make},
         {"mongodb", mongodb::detect, mongodb::make},
         {"mysql", mysql::detect, mysql::make},

@@ -25,6 +25,7 @@ struct Exchange {
     std::string operation;          ///< "SELECT", "GET", "HGETALL"
     std::string statement;          ///< shape: normalised SQL, Redis command and arity, HTTP route; empty when it cannot be named
     std::uint64_t fingerprint = 0;  ///< stable hash of protocol + statement; 0 when unnamed
+    std::uint64_t likeness = 0;     ///< HTTP: fingerprint_of method, space, path without query, as they were sent; 0: not known
     std::string host;               ///< HTTP authority; else empty
     event::Endpoint local;
     event::Endpoint remote;

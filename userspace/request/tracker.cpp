@@ -149,6 +149,9 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.id = next_exchange();
     exchange.protocol = connection.protocol();
     name_exchange(exchange, head);
+    if (exchange.protocol == "http" && !head.target.empty()) {
+        exchange.likeness = fingerprint_of(head.operation + ' ' + std::string(path_of(head.target)));
+    }
     if (exchange.protocol == "http") {
         fresh->storage = StorageWatch::of_request(head);
     }

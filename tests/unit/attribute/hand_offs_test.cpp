@@ -225,6 +225,28 @@ TEST_F(HandOffsTest, TheThreadThatWritesTheResponseWorkedForIt) {
     EXPECT_EQ(owner_of(2).unit, UnitId{1});
 }
 
+TEST_F(HandOffsTest, AnEventLoopThatWritesTheResponseMayHaveWorkedForOthers) {
+    constexpr std::int16_t kEpollWait = 232;
+    units_[0]->unit.answered_by = kHelper;
+    call(1, 20);
+    request::Exchange open;
+    open.id = ExchangeId{2};
+    open.process = kProcess;
+    open.sent_by = kHelper;
+    open.sent = us(60);
+    hand_offs_.saw(open);
+    event::OffCpu wait{};
+    wait.thread = kHelper;
+    wait.process = kProcess;
+    wait.off = us(61);
+    wait.woken = wait.on = us(80);
+    wait.syscall = kEpollWait;
+    wait.waker_syscall = -1;
+    hand_offs_.on(wait, owners_);
+    end_all();
+    EXPECT_EQ(owner_of(1).evidence, Evidence::ambiguous);
+}
+
 TEST_F(HandOffsTest, AfterALossNothingIsSaid) {
     woken(kHelper, kFirst, 0, 10, kQueue);
     call(1, 20);

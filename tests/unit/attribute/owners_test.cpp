@@ -113,6 +113,32 @@ TEST_F(OwnersTest, AThreadThatNobodyWokeForTheUnitIsNotItsHelper) {
     EXPECT_EQ(of(30, kHelper).evidence, Evidence::ambiguous);
 }
 
+TEST_F(OwnersTest, AHelpersHelperWorksForTheUnit) {
+    begin(1, 10, 100);
+    woken(kOtherWorker, kLoop, 0, 12);
+    woken(kHelper, kOtherWorker, 0, 20);
+    const Owner owner = of(30, kHelper);
+    EXPECT_EQ(owner.unit, UnitId{1});
+    EXPECT_EQ(owner.evidence, Evidence::inferred);
+}
+
+TEST_F(OwnersTest, AThreadThatWokeAnotherBeforeItHadTheWorkDidNotHandItOn) {
+    begin(1, 10, 100);
+    woken(kOtherWorker, kHelper, 0, 5);
+    woken(kHelper, kOtherWorker, 0, 20);
+    woken(kOtherWorker, kLoop, 22, 25);
+    EXPECT_EQ(of(30, kHelper).evidence, Evidence::ambiguous);
+}
+
+TEST_F(OwnersTest, ThreadsThatWakeEachOtherForLongAreGivenUp) {
+    begin(1, 10, 100);
+    for (int at = 20; at < 20000; at += 4) {
+        woken(kHelper, kOtherWorker, at, at + 1);
+        woken(kOtherWorker, kHelper, at + 2, at + 3);
+    }
+    EXPECT_EQ(of(30000, kHelper).evidence, Evidence::ambiguous);
+}
+
 TEST_F(OwnersTest, AHelperIsAmbiguousWhileSeveralUnitsAreInFlight) {
     begin(1, 10, 100);
     begin(2, 11, 101, kOtherWorker);

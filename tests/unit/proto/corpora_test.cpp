@@ -10,6 +10,7 @@
 
 #include "proto/amqp/amqp.hpp"
 #include "proto/dns/dns.hpp"
+#include "proto/fastcgi/fastcgi.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -58,10 +59,19 @@ std::vector<Said> conversation(const std::filesystem::path& file) {
 }
 
 const std::map<std::string, Detect> kCorpora = {
-    {"dns", dns::detect},         {"amqp", amqp::detect},   {"http1", http1::detect},
-    {"http2", http2::detect},     {"kafka", kafka::detect}, {"memcached", memcached::detect},
-    {"mongodb", mongodb::detect}, {"mysql", mysql::detect}, {"postgres", postgres::detect},
-    {"redis", redis::detect},     {"tls", tls::detect},     {"dns_stream", dns::detect_stream},
+    {"dns", dns::detect},
+    {"amqp", amqp::detect},
+    {"http1", http1::detect},
+    {"fastcgi", fastcgi::detect},
+    {"http2", http2::detect},
+    {"kafka", kafka::detect},
+    {"memcached", memcached::detect},
+    {"mongodb", mongodb::detect},
+    {"mysql", mysql::detect},
+    {"postgres", postgres::detect},
+    {"redis", redis::detect},
+    {"tls", tls::detect},
+    {"dns_stream", dns::detect_stream},
 };
 
 TEST(Corpora, NoDetectorTakesWhatAnotherProtocolSays) {

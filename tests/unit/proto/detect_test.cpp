@@ -6,6 +6,7 @@
 
 #include "proto/amqp/amqp.hpp"
 #include "proto/dns/dns.hpp"
+#include "proto/fastcgi/fastcgi.hpp"
 #include "proto/http1/http1.hpp"
 #include "proto/http2/http2.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -36,6 +37,8 @@ const Sample kSamples[] = {
     {"a request, one byte", http1::detect, Direction::request, "G"},
     {"a request of Redis' words", http1::detect, Direction::request, "INFO / HTTP/1.1\r\n\r\n"},
     {"a response", http1::detect, Direction::response, "HTTP/1.0 200 OK\r\n\r\n"},
+    {"a request of CGI", fastcgi::detect, Direction::request, raw("\1\1\0\1\0\x08\0\0\0\1\0\0\0\0\0\0\1\4\0\1\0\x05\3\0\1\2A12")},
+    {"a page of CGI", fastcgi::detect, Direction::response, raw("\1\6\0\1\0\2\6\0\r\nabcdef\1\3\0\1\0\x08\0\0\0\0\0\0\0\0\0\0")},
     {"a start-up packet", postgres::detect, Direction::request, raw("\0\0\0\x10\0\3\0\0user\0a\0\0")},
     {"an SSL request", postgres::detect, Direction::request, raw("\0\0\0\x08\x04\xd2\x16\x2f")},
     {"a query", postgres::detect, Direction::request, raw("Q\0\0\0\x0dSELECT 1\0")},
