@@ -6,13 +6,6 @@
 
 namespace timesink::infer {
 
-namespace {
-
-/// A path is learned when its statements are this certain.
-constexpr double kLearnable = 0.97;
-
-}  // namespace
-
 void Simulation::prune() {
     // Equal ones are mostly equal for a while: looking for them costs more than carrying them along.
     constexpr std::uint64_t kMergeEvery = 4;
@@ -119,15 +112,6 @@ void Simulation::learn_manner(const Hypothesis::Note& note) {
     if (std::max(put_off, direct) >= kLearnable) {
         model_.learn_defer(note.sender, put_off > direct, 1);
     }
-}
-
-/// What it is taken for fits everybody: until its name is known, whoever sent it is not.
-void Simulation::learn_name(Hypothesis::Note& note) {
-    constexpr double kFitsAll = 0.85;
-    if (note.probability >= kLearnable && !in_doubt_) {
-        names_.learn(note.name, note.meant);
-    }
-    note.probability *= kFitsAll;
 }
 
 /// What is further back than `keep` notes of the best hypothesis stands.

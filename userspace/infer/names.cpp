@@ -7,7 +7,7 @@ Shape Names::name(Shape shape, SocketId connection) {
                               1);
 }
 
-void Names::learn(Shape name, Shape meaning) {
+void Names::learn(SocketId connection, Shape name, Shape meaning) {
     constexpr std::uint16_t kMost = 1000;
     if (names_.size() >= kMostNames && !names_.contains(name)) {
         return;
@@ -20,6 +20,14 @@ void Names::learn(Shape name, Shape meaning) {
     } else {
         ++known.differ;
     }
+    if (this->meaning(name) == meaning) {
+        meant_by_[Names::name(meaning, connection)] = name;
+    }
+}
+
+bool Names::means(SocketId connection, Shape meaning, Shape but) const {
+    const auto found = meant_by_.find(name(meaning, connection));
+    return found != meant_by_.end() && found->second != but && this->meaning(found->second) == meaning;
 }
 
 Shape Names::meaning(Shape name) const {

@@ -9,19 +9,21 @@
 namespace timesink::infer {
 
 /// What statements are that were prepared before we could see, so that only a name is known of them, which on each connection may
-/// mean another. Told by those who sent them: what this unit asks next is known from its route.
+/// mean another. Told by those who sent them: what this unit asks next is known from its route. On one connection two names do not
+/// mean the same.
 /// Owned by a Simulation. Bounded: beyond kMostNames no more are learned.
-/// Not by their replies: columns and their types are masked in recordings.
 class Names {
 public:
     static constexpr std::size_t kMostNames = 16384;
 
-    /// The name on this connection.
+    /// The name on this connection; also what it means while that is like no other.
     static Shape name(Shape shape, SocketId connection);
     /// That it was certainly sent by somebody who would ask for this next.
-    void learn(Shape name, Shape meaning);
+    void learn(SocketId connection, Shape name, Shape meaning);
     /// Zero: not known, or not always the same.
     [[nodiscard]] Shape meaning(Shape name) const;
+    /// Another name of the connection means it.
+    [[nodiscard]] bool means(SocketId connection, Shape meaning, Shape but) const;
 
 private:
     struct Meaning {
@@ -30,6 +32,7 @@ private:
         std::uint16_t differ = 0;
     };
     std::unordered_map<Shape, Meaning> names_;  // asked by key only
+    std::unordered_map<Shape, Shape> meant_by_;  // ditto: the name of a meaning on a connection, the latest that was learned
 };
 
 }  // namespace timesink::infer

@@ -157,7 +157,7 @@ void Simulation::note_facts(const Segment& segment) {
     }
     for (const Act& act : segment.acts) {
         if (act.kind == Act::Kind::statement) {
-            model_.place(act.shape, act.pool);
+            model_.place(act.nameless ? Names::name(act.shape, act.connection) : act.shape, act.pool);
             pool(act.pool).waits = act.may_wait && !pool(act.pool).pipelined;
             pool(act.pool).late = act.late;
         }

@@ -30,6 +30,7 @@ public:
     static constexpr double kLeastOfFew = 1e-7;
     static constexpr std::size_t kFew = 3;
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
+    static constexpr double kLearnable = 0.97;        ///< what is learned from is at least this certain
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
 
     /// `model`: what is known of the program, and is learned here; not owned, must outlive this.
@@ -156,8 +157,8 @@ private:
     std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
     std::uint32_t start_path(const History& history);
     [[nodiscard]] double extends(const Token& token, Shape shape);
-    [[nodiscard]] Shape meant(const Token& token, const Act& act) const;
-    [[nodiscard]] double begins(const Token& token, const Act& act) const;
+    [[nodiscard]] Shape meant(const Hypothesis& hypothesis, const Token& token, const Act& act) const;
+    [[nodiscard]] double begins(const Hypothesis& hypothesis, const Token& token, const Act& act) const;
     [[nodiscard]] bool idle(PoolId id) const {
         const auto index = static_cast<std::size_t>(id);
         return index < pools_.size() && pools_[index].open > pools_[index].busy;
