@@ -28,6 +28,11 @@ bool prepares(const request::Exchange& exchange) {
     return exchange.housekeeping && exchange.operation == "PREPARE" && exchange.fingerprint != 0;
 }
 
+/// Prepared before the attach: its name is all that is known.
+bool is_nameless(const request::Exchange& exchange) {
+    return exchange.statement.starts_with("EXECUTE ");
+}
+
 /// The connection stays with whoever sent this: it is in a transaction, or the server is not ready for another's (a statement
 /// that was described ahead of its execution, as postgres.js does).
 bool stays(const request::Exchange& exchange) {
@@ -329,7 +334,7 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     act.pool = loop.program.pool(exchange.protocol, exchange.remote);
     act.shape = loop.program.shape(exchange, act.pool);
     act.may_wait = may_wait(exchange);
-    act.nameless = exchange.statement.starts_with("EXECUTE ");
+    act.nameless = is_nameless(exchange);
     act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
     act.at = exchange.sent;
     loop.segment.acts.push_back(act);
@@ -355,6 +360,11 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
     if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
         stimulus.prepared = loop.program.shape(exchange, loop.program.pool(exchange.protocol, exchange.remote));
+    }
+    if (is_nameless(exchange) && exchange.complete) {
+        const infer::PoolId pool = loop.program.pool(exchange.protocol, exchange.remote);
+        stimulus.nameless = loop.program.shape(exchange, pool);
+        stimulus.meaning = loop.program.shape_of_columns(exchange, pool);
     }
     loop.segment.stimuli.push_back(stimulus);
 }

@@ -90,6 +90,10 @@ infer::Shape LoopProgram::shape(const request::Exchange& exchange, infer::PoolId
     return shape_of(pool, known + (exchange.housekeeping && !prepares ? 1 : 0));
 }
 
+infer::Shape LoopProgram::shape_of_columns(const request::Exchange& exchange, infer::PoolId pool) {
+    return exchange.columns != 0 && exchange.error.empty() ? shape_of(pool, exchange.columns) : infer::Shape{};
+}
+
 void LoopProgram::take_over(infer::RouteId route, const RouteModel& given) {
     std::vector<infer::KnownPath> paths;
     for (const RouteModel::Path& path : given.paths) {

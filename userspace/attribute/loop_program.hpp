@@ -30,6 +30,8 @@ public:
     infer::RouteId route(std::string name);
     infer::PoolId pool(const std::string& protocol, const event::Endpoint& remote);
     infer::Shape shape(const request::Exchange& exchange, infer::PoolId pool);
+    /// Of what has no text, by how its answer is described; zero: it is not.
+    infer::Shape shape_of_columns(const request::Exchange& exchange, infer::PoolId pool);
     infer::Model& model() { return model_; }
     /// What has been learned, in order of the routes' appearance.
     [[nodiscard]] std::vector<RouteModel> models() const;

@@ -65,4 +65,17 @@ void Simulation::learn_name(Hypothesis::Note& note) {
     note.probability *= kFitsAll;
 }
 
+/// An answer has said what its name means on its connection.
+void Simulation::tell_name(Shape name, const Stimulus& answer) {
+    if (const Connection* const connection = connections_.find(answer.connection)) {
+        model_.place(answer.meaning, connection->pool);
+    }
+    if (!names_.is_told(name)) {
+        names_.told(name, answer.meaning);
+        for (Hypothesis& hypothesis : hypotheses_) {
+            hypothesis.forget_name(name);
+        }
+    }
+}
+
 }  // namespace timesink::infer

@@ -73,18 +73,7 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                if (act.nameless) {
-                    chains_.names_are_learned();
-                }
-                if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
-                    meaning != Shape{}) {
-                    Act named = act;
-                    named.shape = meaning;
-                    named.nameless = false;
-                    statement(segment, named);
-                } else {
-                    statement(segment, act);
-                }
+                statement(segment, act.nameless ? named(act) : act);
                 sent(act);
                 break;
             case Act::Kind::connect:
@@ -103,6 +92,19 @@ void Simulation::on(const Segment& segment) {
     immediate_was_set_ = immediate_was_set_ && !segment.last;
     immediates_at_ = segment.immediates ? segment.at : immediates_at_;
     prune();
+}
+
+/// By what its name means, where that is known.
+Act Simulation::named(Act act) {
+    const Shape name = Names::name(act.shape, act.connection);
+    if (!names_.is_told(name)) {
+        chains_.names_are_learned();
+    }
+    if (const Shape meaning = names_.meaning(name); meaning != Shape{}) {
+        act.shape = meaning;
+        act.nameless = false;
+    }
+    return act;
 }
 
 void Simulation::end_turns(const Segment& segment) {
@@ -145,6 +147,9 @@ Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to)
 /// What is so in all hypotheses: which connections are busy.
 void Simulation::note_facts(const Segment& segment) {
     for (const Stimulus& stimulus : segment.stimuli) {
+        if (stimulus.meaning != Shape{}) {
+            tell_name(Names::name(stimulus.nameless, stimulus.connection), stimulus);
+        }
         Connection* const known = stimulus.unit == UnitId{} ? connections_.find(stimulus.connection) : nullptr;
         if (known == nullptr) {
             continue;

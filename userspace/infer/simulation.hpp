@@ -152,6 +152,8 @@ private:
     void weigh(Hypothesis::Note& note) const;
     void learn_manner(const Hypothesis::Note& note);
     void learn_name(Hypothesis::Note& note);
+    void tell_name(Shape name, const Stimulus& answer);
+    [[nodiscard]] Act named(Act act);
     void learn(std::uint32_t path);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
