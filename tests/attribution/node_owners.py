@@ -152,7 +152,7 @@ def run(options, framework, driver, pool, clients):
     with Stack("node_loop") as stack:
         service = start(stack, options, framework, driver, pool)
         mix_file = stack.directory / "mix.json"
-        mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in mix_of(options, driver)]))
+        mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{{'word' if options.words else 'n'}}}", 0] for name in mix_of(options, driver)]))
         runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix_file)  # opens all connections
         recording, since, summary = record(stack, service, options, clients, mix_file)
         time.sleep(runs.SETTLE_SECONDS)
@@ -211,6 +211,7 @@ def read_options(arguments):
     parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
     parser.add_argument("--workers", type=int, default=0, help="of a cluster, each with a loop and a pool of its own")
     parser.add_argument("--model", type=pathlib.Path, help="an earlier recording, from which the routes are known ahead")
+    parser.add_argument("--words", action="store_true", help="paths with words where there would be numbers")
     parser.add_argument("--thin", action="store_true", help="the warm-up is a recording of its own, which is given to the run as --model")
     parser.add_argument("--warm-up", type=int, default=60)
     parser.add_argument("--mid-flight", action="store_true", help="attach when the load is under way")

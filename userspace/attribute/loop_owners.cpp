@@ -302,8 +302,8 @@ void LoopOwners::began(const request::Unit& unit) {
     }
     loop->active.push_back(unit.id);
     runs_on_[unit.id] = loop;
-    const infer::RouteId route = loop->program.route(unit.method + ' ' + unit.route);
-    loop->segment.stimuli.push_back({.unit = unit.id, .route = route});
+    const LoopProgram::Route route = loop->program.route(unit.method + ' ' + unit.route);
+    loop->segment.stimuli.push_back({.unit = unit.id, .route = route.stands_for, .named = route.named});
 }
 
 void LoopOwners::ended(const request::Unit& unit) {

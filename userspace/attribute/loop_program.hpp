@@ -27,7 +27,12 @@ public:
     /// `given`: of other runs; null: none.
     explicit LoopProgram(std::shared_ptr<const std::vector<RouteModel>> given) : given_(std::move(given)) {}
 
-    infer::RouteId route(std::string name);
+    struct Route {
+        infer::RouteId stands_for{};  ///< what the model knows it as
+        infer::RouteId named{};
+    };
+    /// "GET /orders/{id}".
+    Route route(const std::string& name);
     infer::PoolId pool(const std::string& protocol, const event::Endpoint& remote);
     infer::Shape shape(const request::Exchange& exchange, infer::PoolId pool);
     /// Of what has no text, by how its answer is described; zero: it is not.
@@ -41,6 +46,8 @@ private:
         infer::PoolId pool{};
         std::uint64_t fingerprint = 0;
     };
+    infer::RouteId number_of(std::string name);
+    [[nodiscard]] std::vector<infer::RouteId> families_of(const std::string& name);
     void take_over(infer::RouteId route, const RouteModel& given);
     infer::PoolId pool_of(const RouteModel::Pool& given);
     infer::Shape shape_of(infer::PoolId pool, std::uint64_t fingerprint);

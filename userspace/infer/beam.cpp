@@ -186,23 +186,24 @@ void Simulation::finish() {
     chains_.give_up();
 }
 
-std::uint32_t Simulation::start_path(const History& history) {
+std::uint32_t Simulation::start_path(const History& history, RouteId named) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
     slot = {};
     slot.id = next_path_;
     slot.start = history;
+    slot.named = named;
     return next_path_;
 }
 
 std::uint32_t Simulation::step(std::uint32_t path, Step step) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, step, false, {}, {}, {}};
+    slot = {.id = next_path_, .before = path, .step = step};
     return next_path_;
 }
 
 std::uint32_t Simulation::slept(std::uint32_t path, Duration least, Duration most, bool delay_known) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, Step::sleep, delay_known, least, most, {}};
+    slot = {.id = next_path_, .before = path, .step = Step::sleep, .delay_known = delay_known, .least = least, .most = most};
     return next_path_;
 }
 
@@ -232,7 +233,7 @@ void Simulation::learn(std::uint32_t path) {
         taken.push_back(step.step);
     }
     if (whole) {
-        model_.learn_path(history.route, taken, slept);
+        model_.learn_path(history.route, taken, slept, steps.back()->named);
         return;
     }
     // From a hidden wake on.

@@ -21,8 +21,6 @@ constexpr Chain chain_of(ExchangeId first) {
 
 using Slot = std::uint16_t;
 constexpr Slot kNobody = 0xffff;
-/// Of units whose begin was not seen.
-constexpr RouteId kUnknownRoute{0xffffffff};
 
 /// A unit in flight, as a hypothesis sees it.
 struct Token {

@@ -210,7 +210,7 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
             token.chain = chain_of(stimulus.unit);
             token.unit = stimulus.unit;
             token.history = History::begin(stimulus.route);
-            token.path = start_path(token.history);
+            token.path = start_path(token.history, stimulus.named);
             if (hypothesis.tokens.size() < kMostTokens) {
                 slot = hypothesis.add(token);
             }

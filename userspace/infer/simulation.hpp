@@ -91,6 +91,7 @@ private:
         Duration least{};  // the delay
         Duration most{};
         History start;  // of the first
+        RouteId named = kUnknownRoute;  // ditto: Stimulus::named
     };
 
     /// The end of a turn, where timers fire that were due; only those in which timers did, where that is told.
@@ -157,7 +158,7 @@ private:
     void learn(std::uint32_t path);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
-    std::uint32_t start_path(const History& history);
+    std::uint32_t start_path(const History& history, RouteId named = kUnknownRoute);
     [[nodiscard]] double extends(const Token& token, Shape shape);
     [[nodiscard]] Shape meant(const Hypothesis& hypothesis, const Token& token, const Act& act) const;
     [[nodiscard]] double begins(const Hypothesis& hypothesis, const Token& token, const Act& act) const;

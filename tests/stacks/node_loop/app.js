@@ -236,11 +236,15 @@ const ENDPOINTS = {
 
 const truth = [];
 
+// "17", or a word of the load generator's that stands for it.
+const numberOf = (word) => (/^\d+$/.test(word) ? Number(word)
+  : word.split('-').reduce((sum, syllable) => sum * 20 + 'bdfgklmnprstvwzcjhxq'.indexOf(syllable[0]), 0));
+
 async function answer(request, socket) {
   const work = new Work(request.url, socket);
   truth.push(work);
   const [, name, number] = request.url.split('/');
-  await ENDPOINTS[name](work, Number(number));
+  await ENDPOINTS[name](work, numberOf(number));
   return work;
 }
 
