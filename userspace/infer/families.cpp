@@ -9,7 +9,7 @@ namespace timesink::infer {
 
 namespace {
 
-constexpr std::size_t kFew = 3;  ///< routes that do the same are one
+constexpr std::size_t kFew = 2;  ///< routes that do the same are one: sixty requests may show no more of some
 // Of those that are known, four of five: a branch that is rare, a page that is made otherwise.
 constexpr std::size_t kShare = 4;
 constexpr std::size_t kOf = 5;
@@ -29,12 +29,20 @@ std::uint64_t way_of(const std::vector<Step>& steps) {
 }  // namespace
 
 bool Families::Family::is_one() const {
-    return alike >= kFew && alike * kOf >= members.size() * kShare;
+    return (given || alike >= kFew) && alike * kOf >= members.size() * kShare;
 }
 
 void Families::relate(RouteId route, std::vector<RouteId> families) {
     if (routes_.size() < kMostRoutes) {
         routes_.try_emplace(route, Route{std::move(families), {}});
+    }
+}
+
+void Families::given(RouteId family, const std::vector<Step>& steps) {
+    Family& known = families_[family];
+    known.given = known.was_one = true;
+    if (known.ways.size() < kMostWays) {
+        known.ways[way_of(steps)] = kFew;
     }
 }
 
@@ -61,8 +69,8 @@ std::vector<RouteId> Families::went(RouteId route, const std::vector<Step>& step
         }
         family.members.insert(route);
         ++family.ways[way];
-        family.alike = static_cast<std::size_t>(std::count_if(
-            family.members.begin(), family.members.end(), [&](RouteId member) { return alike(routes_.at(member), family); }));
+        family.alike = static_cast<std::size_t>(std::count_if(family.members.begin(), family.members.end(),
+                                                              [&](RouteId member) { return alike(routes_.at(member), family); }));
         if (family.is_one() && !std::exchange(family.was_one, true)) {
             become.push_back(id);
         }
@@ -79,7 +87,7 @@ RouteId Families::stands_for(RouteId route) const {
     std::size_t most = 0;
     for (const RouteId id : known->second.families) {
         const auto family = families_.find(id);
-        if (family == families_.end() || !family->second.is_one() || family->second.members.size() <= most) {
+        if (family == families_.end() || !family->second.is_one() || (best != route && family->second.members.size() <= most)) {
             continue;
         }
         if (known->second.ways.empty() || alike(known->second, family->second)) {

@@ -27,8 +27,8 @@ double Simulation::extends(const Token& token, Shape shape) {
     return std::clamp(after / std::max(before, kLeast), kLeast, 1.0);
 }
 
-/// What a statement is, if this token sent it. One that has only a name is what the name was taken for before; where it is new, what
-/// the token would ask next, unless another name of that connection means that. Otherwise it is like no other.
+/// What a statement is, if this token sent it. One that has only a name is what the name was taken for before; where it is new,
+/// what the token would ask next, unless another name of that connection means that. Otherwise it is like no other.
 Shape Simulation::meant(const Hypothesis& hypothesis, const Token& token, const Act& act) const {
     if (!act.nameless) {
         return act.shape;

@@ -49,7 +49,8 @@ Shape Names::meaning(Shape name) const {
     constexpr int kOften = 8;
     const auto known = names_.find(name);
     const bool sure =
-        known != names_.end() && (known->second.told || (known->second.agree >= kEnough && known->second.agree >= known->second.differ * kOften));
+        known != names_.end() &&
+        (known->second.told || (known->second.agree >= kEnough && known->second.agree >= known->second.differ * kOften));
     return sure ? known->second.shape : Shape{};
 }
 

@@ -10,9 +10,8 @@ namespace timesink::infer {
 
 /// What statements are that were prepared before we could see, so that only a name is known of them, which on each connection may
 /// mean another. Told by their answers where these describe their columns, of which two statements may have the same: then they
-/// are one. Else by those who sent them: what this unit asks next is known from its route, and two names of a connection do not mean
-/// the same.
-/// Owned by a Simulation. Bounded: beyond kMostNames no more are learned.
+/// are one. Else by those who sent them: what this unit asks next is known from its route, and two names of a connection do not
+/// mean the same. Owned by a Simulation. Bounded: beyond kMostNames no more are learned.
 class Names {
 public:
     static constexpr std::size_t kMostNames = 16384;
@@ -37,7 +36,7 @@ private:
         std::uint16_t differ = 0;
         bool told = false;
     };
-    std::unordered_map<Shape, Meaning> names_;  // asked by key only
+    std::unordered_map<Shape, Meaning> names_;   // asked by key only
     std::unordered_map<Shape, Shape> meant_by_;  // ditto: the name of a meaning on a connection, the latest that was learned
 };
 

@@ -84,6 +84,7 @@ void Model::give(RouteId route, const std::vector<KnownPath>& paths) {
         learn_steps(route, path.steps, weight);
         learn_slept(route, path.steps, path.slept);
         paths_.add(route, path.steps, path.slept, weight);
+        families_.given(route, path.steps);
         given.paths.push_back({path.steps, weight, {}});
     }
 }

@@ -90,7 +90,7 @@ private:
         bool delay_known = false;
         Duration least{};  // the delay
         Duration most{};
-        History start;  // of the first
+        History start;                  // of the first
         RouteId named = kUnknownRoute;  // ditto: Stimulus::named
     };
 

@@ -54,7 +54,8 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
     if (held != hypothesis.held.end() && held->slot != kNobody && !other) {
         const Token& token = hypothesis.tokens[held->slot];
         Option option{.slot = held->slot, .reason = held->connecting ? Reason::connected : Reason::transaction};
-        option.probability = held->prepared == act.shape ? 1 : std::max(extends(token, meant(hypothesis, token, act)), kOutOfTurn);
+        option.probability =
+            held->prepared == act.shape ? 1 : std::max(extends(token, meant(hypothesis, token, act)), kOutOfTurn);
         option.woken = token.state == Token::State::sleeping;
         option.from = wakes_since(segment);
         option.to = now_ + Duration(1);
@@ -78,7 +79,8 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         const double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
         // With nothing left to ask for, nobody keeps it.
         given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
-        options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(hypothesis, owner, act))});
+        options_.push_back(
+            {.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(hypothesis, owner, act))});
     }
     const bool late = pool(act.pool).late;
     std::size_t head = hypothesis.head(act.pool);
@@ -121,8 +123,9 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         const bool listed =
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
         if (!listed) {
-            options_.push_back(
-                {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, meant(hypothesis, token, act))});
+            options_.push_back({.slot = static_cast<Slot>(slot),
+                                .reason = Reason::woke,
+                                .probability = extends(token, meant(hypothesis, token, act))});
         }
     }
 }
@@ -147,10 +150,10 @@ bool Simulation::continuing_options(Hypothesis& hypothesis, const Segment& segme
         const Token& token = hypothesis.tokens[slot];
         const double at_once = ordered && token.issued == Step::respond ? 1 - puts_off(hypothesis, token, segment, false) : 1;
         const bool own_request = token.history.all == History::begin(token.history.route).all;
-        options_.push_back(
-            {.slot = slot,
-             .reason = own_request ? Reason::request : Reason::reply,
-             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * at_once * extends(token, meant(hypothesis, token, act))});
+        options_.push_back({.slot = slot,
+                            .reason = own_request ? Reason::request : Reason::reply,
+                            .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * at_once *
+                                           extends(token, meant(hypothesis, token, act))});
         if (i >= acted && token.issued == Step::respond) {
             passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
         }
@@ -190,7 +193,8 @@ double Simulation::deferred_options(Hypothesis& hypothesis, const Segment& segme
     }
     for (const Slot slot : hypothesis.deferred) {
         const Token& token = hypothesis.tokens[slot];
-        options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = factor * passed_over * begins(hypothesis, token, act)});
+        options_.push_back(
+            {.slot = slot, .reason = Reason::deferred, .probability = factor * passed_over * begins(hypothesis, token, act)});
         passed_over *= std::max(kOutOfTurn, 1 - issues_now(token, act.pool));
     }
     return passed_over;

@@ -76,8 +76,8 @@ struct End {
     std::uint64_t rows = 0;        ///< SQL: rows returned or changed, where told
     /// SQL: a hash of how the columns of the result are described, of which no text is part; 0: they are not.
     std::uint64_t columns = 0;
-    std::string error{};           ///< as in Head, when it is known only now
-    bool complete = true;          ///< false: cut off by the end of the stream or by a gap
+    std::string error{};   ///< as in Head, when it is known only now
+    bool complete = true;  ///< false: cut off by the end of the stream or by a gap
     Attributes attributes{};
     std::uint64_t frame = 0;  ///< where the frame begins that ends it; 0: not known, or the protocol has none
 };

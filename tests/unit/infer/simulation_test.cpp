@@ -181,6 +181,40 @@ TEST_F(SimulationTest, AStatementOfWhichOnlyTheNameIsKnownIsNobodysUntilItIsKnow
     expect_owner(2032, 216, Reason::reply);
 }
 
+TEST_F(SimulationTest, WhatANameMeansIsToldByItsAnswerOnEveryConnection) {
+    const auto nameless = [](Act act) {
+        act.nameless = true;
+        return act;
+    };
+    const auto tells = [](Stimulus stimulus, std::uint64_t name, std::uint64_t meaning) {
+        stimulus.nameless = Shape{name};
+        stimulus.meaning = Shape{meaning};
+        return stimulus;
+    };
+    // Each connection has names of its own for 11 and 12; two routes ask one of them, alone on connection 1.
+    for (std::uint64_t round = 0; round < 12; ++round) {
+        const std::uint64_t name = 7 + round % 2;
+        const std::uint64_t unit = 201 + round;
+        at_ += 10;
+        segment(at_, {request(unit, name)}, {nameless(sends(2001 + round, 1, name))});
+        segment(at_ + 1, {tells(reply(2001 + round, 1), name, name + 4)}, {responds(unit)});
+        simulation_->quiet();
+    }
+    // On connection 2 the same names mean the others.
+    segment(at_ + 10, {request(301, 7)}, {nameless(sends(3001, 2, 8))});
+    segment(at_ + 11, {tells(reply(3001, 2), 8, 11)}, {responds(301)});
+    simulation_->quiet();
+    collect();
+    // Both connections are busy, so 402 waits, and nobody else would ask what comes then.
+    segment(at_ + 20, {request(401, 8)}, {nameless(sends(4001, 2, 7))});
+    segment(at_ + 21, {request(403, 8)}, {nameless(sends(4003, 1, 8))});
+    segment(at_ + 22, {request(402, 7)}, {});
+    segment(at_ + 23, {tells(reply(4001, 2), 7, 12)}, {nameless(sends(4002, 2, 8)), responds(401)});
+    segment(at_ + 24, {tells(reply(4002, 2), 8, 11)}, {responds(402)});
+    segment(at_ + 25, {tells(reply(4003, 1), 8, 12)}, {responds(403)});
+    expect_owner(4002, 402, Reason::waited);
+}
+
 TEST_F(SimulationTest, AConnectionInsideATransactionStaysWithItsOwner) {
     learn(1, {11, 12});
     learn(2, {11});
