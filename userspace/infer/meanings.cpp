@@ -49,9 +49,12 @@ double Simulation::begins(const Hypothesis& hypothesis, const Token& token, cons
     return model_.begins(token.history, first);
 }
 
-/// What it is taken for fits everybody: until its name is known, whoever sent it is not.
+/// What it is taken for fits everybody: until its name is known, whoever sent it is not. Its answer may have told it since.
 void Simulation::learn_name(Hypothesis::Note& note) {
     constexpr double kFitsAll = 0.85;
+    if (names_.is_told(note.name) && names_.meaning(note.name) == note.meant) {
+        return;
+    }
     // That it is like no other is told by those only who were alone.
     const bool tells = note.meant != note.name || note.reason == Reason::alone;
     if (note.probability >= kLearnable && !in_doubt_ && tells) {
