@@ -210,12 +210,42 @@ void LoopOwners::learn_manners(Loop& loop) {
     }
 }
 
+namespace {
+
+/// A driver that pipelines and gathers what it is asked (postgres.js) gives each question to the next connection in turn, and each
+/// connection writes all of its own in one call: the first of each were asked first, then the second.
+void in_order_of_asking(std::vector<infer::Act>& acts) {
+    struct Asked {
+        std::size_t place = 0;
+        std::size_t rank = 0;  // among those of one call
+    };
+    std::vector<Asked> asked;
+    for (std::size_t i = 0; i < acts.size(); ++i) {
+        if (acts[i].kind != infer::Act::Kind::statement || !acts[i].late) {
+            continue;
+        }
+        const auto same = std::count_if(asked.begin(), asked.end(), [&](const Asked& each) {
+            return acts[each.place].connection == acts[i].connection && acts[each.place].at == acts[i].at;
+        });
+        asked.push_back({i, static_cast<std::size_t>(same)});
+    }
+    std::vector<Asked> ordered = asked;
+    std::stable_sort(ordered.begin(), ordered.end(), [](const Asked& a, const Asked& b) { return a.rank < b.rank; });
+    const std::vector<infer::Act> before = acts;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+        acts[asked[i].place] = before[ordered[i].place];
+    }
+}
+
+}  // namespace
+
 /// Says which writes come late because their driver gathers them.
 void LoopOwners::mark_late(Loop& loop) {
     for (infer::Act& act : loop.turn[late_segment(loop.turn)].acts) {
         const auto manner = loop.manners.find(act.pool);
         act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
     }
+    in_order_of_asking(loop.turn[late_segment(loop.turn)].acts);
 }
 
 /// Where the runtime tells what it puts off, nothing else is: what comes late there is of a driver's doing.

@@ -104,13 +104,15 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
             {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
+    double none_deferred = 1;
     if (segment.immediates && (late || head >= hypothesis.queue.size())) {
-        deferred_options(hypothesis, segment, act, given_back);
+        none_deferred = deferred_options(hypothesis, segment, act, given_back);
     }
-    const bool stimulated = continuing_options(hypothesis, segment, act, given_back * in_turn);
+    // A late driver writes in the order in which it was asked: whose reply is read in the turn's last segment comes last.
+    const bool stimulated = continuing_options(hypothesis, segment, act, given_back * in_turn * (late ? none_deferred : 1));
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
-        if (segment.last || !stimulated || waited) {
+        if (segment.last || !stimulated || waited || (late && segment.immediates)) {
             sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment, late),
                             now_ + Duration(1), given_back);
         }
