@@ -89,7 +89,7 @@ void Simulation::on(const Segment& segment) {
     }
     ++serial_;
     close_segment(segment);
-    immediate_was_set_ = immediate_was_set_ && !segment.last;
+    immediate_was_set_ = immediate_was_set_ && !segment.immediates;
     immediates_at_ = segment.immediates ? segment.at : immediates_at_;
     prune();
 }

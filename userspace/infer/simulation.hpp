@@ -195,7 +195,7 @@ private:
     Phases told_;
     Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
     bool wrote_ = false;              // a unit began a list in this segment
-    bool immediate_was_set_ = false;  // in this turn, where that is told
+    bool immediate_was_set_ = false;  // since the latest ran, where that is told: by timers, at the end of a turn, for the next
     Instant now_{};                   // position of this segment
     Instant turn_begin_{};            // of its turn
     std::uint64_t serial_ = 0;        // of what is seen: acts, and the ends of segments
