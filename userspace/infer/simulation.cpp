@@ -382,14 +382,13 @@ void Simulation::abandon(const Act& act) {
 }
 
 void Simulation::connect(const Act& act) {
-    for (Hypothesis& hypothesis : hypotheses_) {
-        const auto owner =
-            std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot slot) { return slot != kNobody; });
-        if (owner != hypothesis.stimulated.end()) {
-            ++hypothesis.tokens[*owner].outstanding;
-            hypothesis.held.push_back({act.connection, *owner, true, {}});
-        }
-    }
+    fork([&](Hypothesis& hypothesis) { connect_options(hypothesis); },
+         [&](Hypothesis& hypothesis, const Option& option) {
+             if (option.slot != kNobody) {
+                 ++hypothesis.tokens[option.slot].outstanding;
+                 hypothesis.held.push_back({act.connection, option.slot, true, {}});
+             }
+         });
 }
 
 void Simulation::close_segment(const Segment& segment) {

@@ -125,6 +125,7 @@ private:
                      const Segment& segment);
     void wake(Hypothesis& hypothesis, Slot slot, const Option& option, ExchangeId first);
     void connect(const Act& act);
+    void connect_options(const Hypothesis& hypothesis);
     void response(const Segment& segment, const Act& act);
     void response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act);
     bool foresees(const Segment& segment, const Act& act);
