@@ -123,6 +123,8 @@ struct Hypothesis {
     std::vector<Manner> manners;  ///< at most kMostManners, the oldest goes
     std::vector<Named> names;     ///< that are not known in all hypotheses; at most kMostNames, the oldest goes
     std::uint32_t sleeping = 0;   ///< tokens that sleep
+    Slot writing = kNobody;       ///< whose statement was the latest in this segment
+    bool wrote_awoken = false;    ///< and it was a sleeper's
 
     Slot add(const Token& token);
     void release(Slot slot);

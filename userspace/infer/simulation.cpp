@@ -202,6 +202,8 @@ void Simulation::closed(SocketId id) {
 /// Finds whom each stimulus concerns.
 void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
     hypothesis.stimulated.clear();
+    hypothesis.writing = kNobody;
+    hypothesis.wrote_awoken = false;
     for (const Stimulus& stimulus : segment.stimuli) {
         Slot slot = kNobody;
         if (stimulus.unit != UnitId{}) {

@@ -69,6 +69,7 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
 }
 
 void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed) {
+    const std::size_t others = options_.size();
     const bool pipelined = pool(act.pool).pipelined;
     double given_back = 1;
     if (freed != kNobody && act.may_wait && !pipelined) {
@@ -129,6 +130,32 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
                                 .reason = Reason::woke,
                                 .probability = extends(token, meant(hypothesis, token, act))});
         }
+    }
+    if (late && pipelined && segment.immediates) {
+        in_order_of_asking(hypothesis, others);
+    }
+}
+
+/// A late driver that keeps nobody waiting writes in the order in which it was asked: by the timers of the turn before, then by
+/// those that were read of. Whoever asks several things at once asks them one behind the other.
+void Simulation::in_order_of_asking(const Hypothesis& hypothesis, std::size_t first) {
+    if (hypothesis.writing == kNobody) {
+        return;
+    }
+    const Token& writing = hypothesis.tokens[hypothesis.writing];
+    double more = 0;
+    if (writing.issued != Step::respond) {
+        const double begun = model_.begins(writing.history, model_.shapes(writing.issued));
+        more = 1 - std::min(1.0, model_.probability(writing.history, writing.issued) / std::max(begun, kLeast));
+    }
+    for (std::size_t i = first; i < options_.size(); ++i) {
+        Option& option = options_[i];
+        if (option.slot == kNobody || option.slot == hypothesis.writing) {
+            continue;
+        }
+        const bool over = hypothesis.tokens[option.slot].issued != Step::respond;
+        const bool too_late = told_.timers && option.woken && !hypothesis.wrote_awoken;
+        option.probability *= std::max(kOutOfTurn, 1 - more) * (over || too_late ? kOutOfTurn : 1);
     }
 }
 
@@ -457,6 +484,8 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     note.probability = token.doubted ? kOfDoubted : 1;
     hypothesis.notes.push_back(note);
     hypothesis.flights.push_back({act.exchange, slot});
+    hypothesis.wrote_awoken = option.woken || (hypothesis.writing == slot && hypothesis.wrote_awoken);
+    hypothesis.writing = slot;
 }
 
 }  // namespace timesink::infer
