@@ -212,8 +212,8 @@ void LoopOwners::learn_manners(Loop& loop) {
 
 namespace {
 
-/// A driver that pipelines and gathers what it is asked (postgres.js) gives each question to the next connection in turn, and each
-/// connection writes all of its own in one call: the first of each were asked first, then the second.
+/// A driver that pipelines and gathers what it is asked (postgres.js) gives each question to the next connection in turn, and
+/// each connection writes all of its own in one call: the first of each were asked first, then the second.
 void in_order_of_asking(std::vector<infer::Act>& acts) {
     struct Asked {
         std::size_t place = 0;

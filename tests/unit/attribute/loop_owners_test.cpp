@@ -141,6 +141,55 @@ TEST_F(LoopOwnersTest, WhatTimersSendIsNotOfTheReadBeforeThem) {
     EXPECT_EQ(decided_[3000].grounds.reason, infer::Reason::woke);
 }
 
+TEST_F(LoopOwnersTest, WhatADriverGathersForSeveralConnectionsWasAskedOfThemInTurn) {
+    owners_.tells_phases(ProcessId{}, {.timers = true, .immediates = true});
+    for (std::uint64_t id = 1; id <= 6; ++id) {
+        alone(id, static_cast<std::int64_t>(id) * 1000);
+    }
+    // What was freed by one read is written on behind the next: this driver gathers.
+    for (std::uint64_t id = 11; id <= 15; id += 2) {
+        const std::int64_t at = static_cast<std::int64_t>(id) * 1000;
+        request(id, at);
+        send(2000 + id, 1, at + 10);
+        reply(2000 + id, 1, at + 100);
+        respond(id, at + 105);
+        call(TS_OPERATION_READ, at + 110, 101 + id, false);
+        owners_.began(unit(id + 1));
+        owners_.on(event::LoopPhase{.at = us(at + 112), .thread = kLoop, .phase = TS_LOOP_IMMEDIATE});
+        send(2001 + id, 1, at + 120);
+        reply(2001 + id, 1, at + 200);
+        respond(id + 1, at + 210);
+    }
+    // The first time tells that these connections are shared.
+    constexpr std::array<std::uint64_t, 4> order{0, 2, 1, 3};
+    for (std::uint64_t round = 0; round < 2; ++round) {
+        const std::uint64_t first = 21 + 10 * round;
+        const std::int64_t begin = static_cast<std::int64_t>(30 + round) * 1000;
+        request(first, begin);
+        owners_.on(event::LoopPhase{.at = us(begin + 6), .thread = kLoop, .phase = TS_LOOP_IMMEDIATE});
+        for (std::uint64_t id = first + 1; id < first + 4; ++id) {
+            call(TS_OPERATION_READ, begin + static_cast<std::int64_t>(id), 100 + id, false);
+            owners_.began(unit(id));
+        }
+        for (const std::uint64_t socket : {1, 2}) {
+            const std::int64_t at = begin + 100 + static_cast<std::int64_t>(socket);
+            call(TS_OPERATION_WRITE, at, socket, false);
+            owners_.sent(exchange(2978 + first + 2 * socket, socket, at), {{}, Evidence::ambiguous, 0});
+            owners_.sent(exchange(2979 + first + 2 * socket, socket, at), {{}, Evidence::ambiguous, 0});
+        }
+        for (std::uint64_t i = 0; i < 4; ++i) {
+            const std::int64_t at = begin + 500 + static_cast<std::int64_t>(i) * 10;
+            reply(2980 + first + order[i], 1 + i % 2, at);
+            respond(first + i, at + 5);
+        }
+    }
+    owners_.finish();
+    collect();
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(decided_[3011 + order[i]].unit, UnitId{31 + i}) << i;
+    }
+}
+
 TEST_F(LoopOwnersTest, WhatIsNotOnALoopIsNotItsBusiness) {
     EXPECT_FALSE(owners_.sent(exchange(1, 1, 0), {{}, Evidence::ambiguous, 0}));
     request(1, 0);
