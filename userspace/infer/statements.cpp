@@ -77,7 +77,10 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         // What its route did before, it does again: that is how its code is written.
         constexpr double kHabit = 2;
         const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
-        const double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
+        double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
+        // Nothing is written in the callback of the reply, so there is no time in which it might be asked for more.
+        constexpr double kReserved = 0.01;
+        kept = pool(act.pool).late ? std::min(kept, kReserved) : kept;
         // With nothing left to ask for, nobody keeps it.
         given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
         options_.push_back(
