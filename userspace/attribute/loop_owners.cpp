@@ -28,9 +28,10 @@ bool prepares(const request::Exchange& exchange) {
     return exchange.housekeeping && exchange.operation == "PREPARE" && exchange.fingerprint != 0;
 }
 
-/// Prepared before the attach: its name is all that is known.
+/// Prepared before the attach: its name is all that is known, and ends in a number that a driver has counted on this connection
+/// (mysql2, postgres.js, Vert.x, pgjdbc). Names that programs give mean the same on every connection.
 bool is_nameless(const request::Exchange& exchange) {
-    return exchange.statement.starts_with("EXECUTE ");
+    return exchange.statement.starts_with("EXECUTE ") && exchange.statement.back() >= '0' && exchange.statement.back() <= '9';
 }
 
 /// The connection stays with whoever sent this: it is in a transaction, or the server is not ready for another's (a statement
