@@ -112,6 +112,8 @@ private:
     void statement(const Segment& segment, const Act& act);
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
     void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
+    double kept_options(Hypothesis& hypothesis, const Act& act, Slot freed);
+    void writing_options(Hypothesis& hypothesis, const Act& act);
     void in_order_of_asking(const Hypothesis& hypothesis, std::size_t first);
     bool continuing_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor);
     [[nodiscard]] double issues_now(const Token& token, PoolId id) const;

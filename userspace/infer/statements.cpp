@@ -71,21 +71,7 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
 void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed) {
     const std::size_t others = options_.size();
     const bool pipelined = pool(act.pool).pipelined;
-    double given_back = 1;
-    if (freed != kNobody && act.may_wait && !pipelined) {
-        const Token& owner = hypothesis.tokens[freed];
-        // What its route did before, it does again: that is how its code is written.
-        constexpr double kHabit = 2;
-        const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
-        double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
-        // Nothing is written in the callback of the reply, so there is no time in which it might be asked for more.
-        constexpr double kReserved = 0.01;
-        kept = pool(act.pool).late ? std::min(kept, kReserved) : kept;
-        // With nothing left to ask for, nobody keeps it.
-        given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
-        options_.push_back(
-            {.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(hypothesis, owner, act))});
-    }
+    double given_back = kept_options(hypothesis, act, freed);
     const bool late = pool(act.pool).late;
     std::size_t head = hypothesis.head(act.pool);
     if (late && head < hypothesis.queue.size() && hypothesis.queue[head].given == Instant{}) {
@@ -121,6 +107,33 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
                             now_ + Duration(1), given_back);
         }
     }
+    writing_options(hypothesis, act);
+    if (late && pipelined && segment.immediates) {
+        in_order_of_asking(hypothesis, others);
+    }
+}
+
+/// Whoever read the reply that freed this connection keeps it. Returns the probability that it was given back.
+double Simulation::kept_options(Hypothesis& hypothesis, const Act& act, Slot freed) {
+    if (freed == kNobody || !act.may_wait || pool(act.pool).pipelined) {
+        return 1;
+    }
+    const Token& owner = hypothesis.tokens[freed];
+    // What its route did before, it does again: that is how its code is written.
+    constexpr double kHabit = 2;
+    const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
+    double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
+    // A driver that writes at the ends of turns has given it back by then, unless it was told to reserve it.
+    constexpr double kReserved = 0.01;
+    kept = pool(act.pool).late ? std::min(kept, kReserved) : kept;
+    options_.push_back(
+        {.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(hypothesis, owner, act))});
+    // With nothing left to ask for, nobody keeps it.
+    return 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
+}
+
+/// Whoever has written in this segment without having been read of in it writes more.
+void Simulation::writing_options(Hypothesis& hypothesis, const Act& act) {
     for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
         const Token& token = hypothesis.tokens[slot];
         if (token.state != Token::State::running || token.issued == Step::respond) {
@@ -133,32 +146,6 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
                                 .reason = Reason::woke,
                                 .probability = extends(token, meant(hypothesis, token, act))});
         }
-    }
-    if (late && pipelined && segment.immediates) {
-        in_order_of_asking(hypothesis, others);
-    }
-}
-
-/// A late driver that keeps nobody waiting writes in the order in which it was asked: by the timers of the turn before, then by
-/// those that were read of. Whoever asks several things at once asks them one behind the other.
-void Simulation::in_order_of_asking(const Hypothesis& hypothesis, std::size_t first) {
-    if (hypothesis.writing == kNobody) {
-        return;
-    }
-    const Token& writing = hypothesis.tokens[hypothesis.writing];
-    double more = 0;
-    if (writing.issued != Step::respond) {
-        const double begun = model_.begins(writing.history, model_.shapes(writing.issued));
-        more = 1 - std::min(1.0, model_.probability(writing.history, writing.issued) / std::max(begun, kLeast));
-    }
-    for (std::size_t i = first; i < options_.size(); ++i) {
-        Option& option = options_[i];
-        if (option.slot == kNobody || option.slot == hypothesis.writing) {
-            continue;
-        }
-        const bool over = hypothesis.tokens[option.slot].issued != Step::respond;
-        const bool too_late = told_.timers && option.woken && !hypothesis.wrote_awoken;
-        option.probability *= std::max(kOutOfTurn, 1 - more) * (over || too_late ? kOutOfTurn : 1);
     }
 }
 
@@ -191,16 +178,6 @@ bool Simulation::continuing_options(Hypothesis& hypothesis, const Segment& segme
         }
     }
     return any;
-}
-
-/// The probability that nobody who put off what it wants took a connection of this late pool before `given`.
-double Simulation::asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const {
-    double none = 1;
-    for (const Slot slot : hypothesis.deferred) {
-        const Token& token = hypothesis.tokens[slot];
-        none *= token.since < given ? 1 - std::min(1.0, model_.issues(token.history, pool)) : 1;
-    }
-    return std::max(none, kOutOfTurn);
 }
 
 /// Others have put off what they have to write: what is written at once in the last segment of the turn comes before theirs, what

@@ -190,6 +190,41 @@ TEST_F(LoopOwnersTest, WhatADriverGathersForSeveralConnectionsWasAskedOfThemInTu
     }
 }
 
+/// Prepared before the attach, so that only its name is known: programs give one name to a statement, drivers count on each
+/// connection.
+TEST_F(LoopOwnersTest, ANameThatAProgramGaveMeansTheSameOnEveryConnection) {
+    const auto named = [](std::uint64_t id, std::uint64_t socket, std::int64_t at, const std::string& name) {
+        request::Exchange named = exchange(id, socket, at);
+        named.statement = "EXECUTE " + name;
+        named.fingerprint = name.size();
+        return named;
+    };
+    for (const std::string name : {"fetch-user", "s1"}) {
+        const std::int64_t begin = name == "s1" ? 100000 : 0;
+        const std::uint64_t first = name == "s1" ? 50 : 1;
+        for (std::uint64_t id = first; id < first + 6; ++id) {
+            const std::int64_t at = begin + static_cast<std::int64_t>(id) * 1000;
+            request(id, at);
+            call(TS_OPERATION_WRITE, at + 10, 1, false);
+            owners_.sent(named(1000 + id, 1, at + 10, name), {UnitId{id}, Evidence::thread, 1});
+            reply(1000 + id, 1, at + 100);
+            respond(id, at + 110);
+        }
+        request(first + 10, begin + 90000);
+        request(first + 11, begin + 90100);
+        call(TS_OPERATION_WRITE, begin + 90110, 2, false);
+        owners_.sent(named(2000 + first, 2, begin + 90110, name), {{}, Evidence::ambiguous, 0});
+        reply(2000 + first, 2, begin + 90200);
+        respond(first + 11, begin + 90210);
+        respond(first + 10, begin + 90300);
+        owners_.finish();
+        collect();
+    }
+    EXPECT_EQ(decided_[2001].evidence, Evidence::inferred);
+    EXPECT_EQ(decided_[2001].unit, UnitId{12});
+    EXPECT_EQ(decided_[2050].evidence, Evidence::ambiguous);
+}
+
 TEST_F(LoopOwnersTest, WhatIsNotOnALoopIsNotItsBusiness) {
     EXPECT_FALSE(owners_.sent(exchange(1, 1, 0), {{}, Evidence::ambiguous, 0}));
     request(1, 0);
