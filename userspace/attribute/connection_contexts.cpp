@@ -78,7 +78,9 @@ bool ConnectionContexts::ended(const request::Unit& unit, const ContextRef& writ
         outermost->counts_as_connections = true;
         ++process.own;
     }
-    const bool branches_off = outermost->parent != nullptr && outermost->parent->answers_for_several;
+    // A task that was made for this unit branches off, too, where it is made in what all connections go through.
+    const bool branches_off =
+        outermost->made <= unit.read_begin && outermost->parent != nullptr && outermost->parent->answers_for_several;
     if (process.own < kSeveral || !(repeatedly || branches_off)) {
         return false;
     }

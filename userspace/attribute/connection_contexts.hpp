@@ -15,10 +15,11 @@ namespace timesink::attribute {
 ///
 /// Told by what is answered where: a context that has answered, itself or by its copies, several units and all of one connection,
 /// in a process where others do the same for other connections. That of the whole loop is none: it answers for all of them, and
-/// where it is known, a copy of it need have answered one unit only. What is sent in such a context, or in a copy that was made
-/// since the connection's unit began, while that is its only one in flight, is the unit's. Unless the unit before is of a route
-/// that was seen to send something in its connection's context after it had been answered: the task may go on with that one's
-/// work when the loop has read the next request already. Before that was seen it is told wrongly, so this is inference.
+/// where it is known, a copy of it that is older than the unit need have answered that one only. What is sent in such a context,
+/// or in a copy that was made since the connection's unit began, while that is its only one in flight, is the unit's. Unless the
+/// unit before is of a route that was seen to send something in its connection's context after it had been answered: the task may
+/// go on with that one's work when the loop has read the next request already. Before that was seen it is told wrongly, so this
+/// is inference.
 ///
 /// Not by its making when the connection was accepted: connections that are older than the attach have not shown theirs.
 class ConnectionContexts {

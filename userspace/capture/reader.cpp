@@ -174,6 +174,16 @@ std::optional<std::span<const std::byte>> Reader::next_events() {
     return std::nullopt;
 }
 
+void Reader::look_again() {
+    if (stopped_ && ending_.kind != Ending::Kind::cut_off) {
+        return;
+    }
+    if (const Result<std::uint64_t> size = file_.size()) {
+        size_ = *size;
+    }
+    stopped_ = false;
+}
+
 bool Reader::trailer_at(std::uint64_t offset, Trailer& trailer) const {
     const Result<bool> read = file_.read_at(offset, writable_bytes_of(trailer));
     return read && *read && trailer.magic == kEndMagic && trailer.crc == crc_up_to(trailer, trailer.crc);

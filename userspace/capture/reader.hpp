@@ -47,6 +47,10 @@ public:
     std::optional<std::span<const std::byte>> next_events();
     /// After next_events() gave nothing.
     [[nodiscard]] const Ending& ending() const { return ending_; }
+    /// Of a recording that is still being written: where next_events() found no whole section, it may find one now.
+    void look_again();
+    /// Bytes up to which next_events() has read.
+    [[nodiscard]] std::uint64_t position() const { return position_; }
 
     /// All records of one kind of fact section, in order, as far as the file is readable; reads no events. Independent of
     /// next_events().

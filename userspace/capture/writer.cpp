@@ -59,6 +59,9 @@ Result<Writer> Writer::create(const std::string& path, Existing existing) {
 }
 
 Status Writer::append(std::span<const std::byte> records) {
+    if (!status_) {
+        return status_;
+    }
     while (status_ && !records.empty()) {
         const auto head = event::read_head(records);
         if (!head) {
@@ -82,6 +85,7 @@ Status Writer::append(std::span<const std::byte> records) {
             status_ = flush();
         }
     }
+    events_.raw.insert(events_.raw.end(), records.begin(), records.end());  // of a recording that ends here
     return status_;
 }
 

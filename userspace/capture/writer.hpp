@@ -30,10 +30,14 @@ public:
     ~Writer();
 
     /// `records`: whole records, one after the other. An Error (a full disk, or bytes that are no records) ends the recording: it
-    /// is readable up to its last section, and later calls give the same Error and do nothing.
+    /// is readable up to its last section, the rest of `records` is in unwritten(), and later calls give the same Error and do
+    /// nothing.
     Status append(std::span<const std::byte> records);
     /// Writes what is left, the index and the trailer, and closes. Once, as the last call.
     Status finish();
+    /// What was given and is in no section of the file yet, or never will be: after an Error, whoever wants to go on without the
+    /// recording begins with it. Valid until the next call.
+    [[nodiscard]] std::span<const std::byte> unwritten() const { return events_.raw; }
     /// Bytes in the file; after finish(), its size.
     [[nodiscard]] std::uint64_t bytes_written() const { return written_; }
 

@@ -14,6 +14,7 @@
 #include "capture/writer.hpp"
 #include "cli/command.hpp"
 #include "cli/duration.hpp"
+#include "cli/following_analysis.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/message.hpp"
 #include "cli/model_file.hpp"
@@ -58,8 +59,8 @@ std::string default_file() {
     return name;
 }
 
-/// One run: every record goes to the analysis and into the recording, in the
-/// same pieces and order.
+/// One run: every record goes into the recording and to the analysis, in the same order. The analysis takes them from the
+/// recording, or at once where there is none.
 class Recording {
 public:
     Recording(RecordOptions& options, const analyze::Options& analysis, request::RoutePatterns routes)
@@ -77,10 +78,14 @@ private:
     void take(std::span<const std::byte> records);
     /// What is written and analysed, masked unless the payload is wanted.
     void take_masked(std::span<const std::byte> records);
+    void analyse(std::span<const std::byte> records);
+    /// All of the recording has been analysed; then what could not be written into it.
+    void end_following();
+    /// The recording is over: an Error says why before its time.
+    void end_file(const Status& written, std::string_view hint);
     Status begin_file();
     int attach();
     void wait_and_drain(Duration length);
-    void end_file();
     void problem(const Error& error, std::string_view hint = {});
 
     RecordOptions& options_;
@@ -88,6 +93,7 @@ private:
     std::optional<redact::Redactor> redactor_;
     std::unique_ptr<live::Session> session_;
     std::optional<capture::Writer> writer_;
+    std::unique_ptr<FollowingAnalysis> following_;  ///< while there is a recording
     std::vector<std::byte> before_attach_;
     std::atomic<std::uint64_t> end_ns_ = UINT64_MAX;  // read by a thread of the session
     bool attached_ = false;
@@ -114,20 +120,52 @@ void Recording::take(std::span<const std::byte> records) {
 }
 
 void Recording::take_masked(std::span<const std::byte> records) {
-    if (writer_) {
-        if (const Status written = writer_->append(records); !written) {
-            problem(written.error(),
-                    "The recording ends here and can be read up to "
-                    "this point; the live analysis goes on.");
-            writer_.reset();
-        }
+    if (!writer_) {
+        analyse(records);
+        return;
     }
+    const Status written = writer_->append(records);
+    if (following_) {
+        following_->grown(writer_->bytes_written());
+    } else {
+        analyse(records);
+    }
+    if (!written) {
+        end_file(written, "The recording ends here and can be read up to this point; the live analysis goes on.");
+    }
+}
+
+void Recording::analyse(std::span<const std::byte> records) {
     if (!analysis_ended_) {
         if (const Status pushed = analysis_.push(records); !pushed) {
             problem(pushed.error());
             analysis_ended_ = true;
         }
     }
+}
+
+void Recording::end_following() {
+    following_->grown(writer_->bytes_written());
+    const Status followed = following_->finish([this](double done) {
+        say("analysing the recording: " + std::to_string(static_cast<int>(done * 100)) + " %" +
+            (session_ ? "" : "; Ctrl-C leaves it, 'timesink report " + options_.file + "' does the same"));
+    });
+    following_.reset();
+    if (!followed) {
+        problem(followed.error());
+        analysis_ended_ = true;
+    }
+    analyse(writer_->unwritten());
+}
+
+void Recording::end_file(const Status& written, std::string_view hint) {
+    if (!written) {
+        problem(written.error(), hint);
+    }
+    if (following_) {
+        end_following();
+    }
+    writer_.reset();
 }
 
 Status Recording::begin_file() {
@@ -140,6 +178,10 @@ Status Recording::begin_file() {
         return writer.error();
     }
     writer_.emplace(std::move(writer).value());
+    // Where it cannot be read back, it is analysed as it comes.
+    if (auto following = FollowingAnalysis::start(options_.file, analysis_)) {
+        following_ = std::move(following).value();
+    }
     return Done{};
 }
 
@@ -217,15 +259,6 @@ void Recording::wait_and_drain(Duration length) {
     }
 }
 
-void Recording::end_file() {
-    if (!writer_) {
-        return;
-    }
-    if (const Status finished = writer_->finish(); !finished) {
-        problem(finished.error(), "The recording can be read up to the last section that was written.");
-    }
-}
-
 int Recording::run() {
     Duration length{};
     if (!options_.duration.empty()) {
@@ -241,10 +274,13 @@ int Recording::run() {
     if (redactor_) {
         redactor_->finish();
     }
-    end_file();
+    const Status written = writer_ ? writer_->finish() : Done{};
     const live::SessionTotals totals = session_->totals();
     say("detached after " + std::to_string(totals.records) + " records, " + std::to_string(totals.lost) + " lost");
     session_.reset();
+    if (writer_) {
+        end_file(written, "The recording can be read up to the last section that was written.");
+    }
     const Result<std::string> report = render(analysis_.finish(), options_.presentation);
     if (!report) {
         return fail(kUsage, report.error());

@@ -18,23 +18,23 @@ constexpr auto kLook = std::chrono::milliseconds(10);
 constexpr double kPress = 0.1;
 constexpr double kRelax = 0.02;
 
-bool set_policy(pid_t thread, int policy) {
+}  // namespace
+
+bool set_share(pid_t thread, Share share) {
     const sched_param parameters{.sched_priority = 0};
+    const int policy = share == Share::left_over ? SCHED_IDLE : SCHED_OTHER;
     return sched_setscheduler(thread, policy | SCHED_RESET_ON_FORK, &parameters) == 0;
 }
 
-/// Tried on a thread that is about to end: what cannot be undone must not be begun.
-bool can_return_from_idle() {
+bool can_return_to_ordinary_share() {
     bool can = false;
-    std::thread([&can] { can = set_policy(0, SCHED_IDLE) && set_policy(0, SCHED_OTHER); }).join();
+    std::thread([&can] { can = set_share(0, Share::left_over) && set_share(0, Share::ordinary); }).join();
     return can;
 }
 
-}  // namespace
-
 OwnPriority::OwnPriority(std::function<double()> fill)
     : worker_(static_cast<pid_t>(syscall(SYS_gettid))), fill_(std::move(fill)) {
-    if (!can_return_from_idle()) {
+    if (!can_return_to_ordinary_share()) {
         spdlog::debug("scheduling stays as it is: SCHED_IDLE could not be left again");
         return;
     }
@@ -45,15 +45,15 @@ OwnPriority::OwnPriority(std::function<double()> fill)
 OwnPriority::~OwnPriority() = default;  // ends and joins the watcher
 
 void OwnPriority::watch(const std::stop_token& stop) {
-    bool idle = set_policy(worker_, SCHED_IDLE);
+    bool idle = set_share(worker_, Share::left_over);
     while (!stop.stop_requested()) {
         std::this_thread::sleep_for(kLook);
         const double fill = fill_();
         if (idle ? fill > kPress : fill < kRelax) {
-            idle = set_policy(worker_, idle ? SCHED_OTHER : SCHED_IDLE) != idle;
+            idle = set_share(worker_, idle ? Share::ordinary : Share::left_over) != idle;
         }
     }
-    set_policy(worker_, SCHED_OTHER);
+    set_share(worker_, Share::ordinary);
 }
 
 }  // namespace timesink::live

@@ -2,10 +2,22 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <thread>
 
 namespace timesink::live {
+
+/// Who gets the CPU when somebody else wants it.
+enum class Share : std::uint8_t {
+    ordinary,   ///< SCHED_OTHER
+    left_over,  ///< SCHED_IDLE: what nobody else wants
+};
+
+/// Whether the kernel would give a thread its ordinary share back (CAP_SYS_NICE, RLIMIT_NICE). Tried on a thread that ends.
+bool can_return_to_ordinary_share();
+/// A thread of this process, by its tid; 0: the caller. False: the kernel refuses.
+bool set_share(pid_t thread, Share share);
 
 /// Lets the thread that made it work only when nobody else wants its CPU (SCHED_IDLE), so that the traced service and its load do
 /// not wait for timesink; and gives it its ordinary share back while records pile up, so that none are lost. Ends with ordinary

@@ -72,7 +72,7 @@ class Bench:
                 continue
             self.tracers[name] = Timesink(stack, self.other_cpus) if name == "timesink" else ALL[name](stack)
         self.ratios = {name: ([], []) for name in self.tracers}  # throughput, CPU per request
-        self.agent_ns = self.agent_requests = 0
+        self.agent_ns = self.agent_whole_ns = self.agent_requests = 0
         self.hits = None  # of user probes, per request
         self.interval(2)
 
@@ -102,6 +102,7 @@ class Bench:
         last = self.interval()
         if agent_before is not None:
             self.agent_ns += agent_after - agent_before
+            self.agent_whole_ns += tracer.whole_cpu - agent_before
             self.agent_requests += attached[0][2] + attached[1][2]
         for bare, loaded in ((first, attached[0]), (last, attached[1])):
             for kind in (0, 1):
@@ -138,7 +139,8 @@ class Bench:
                 columns.append(f"{median:6.3f}  [{low:.3f}, {high:.3f}]{'' if sure(ratios, self.options.half_width) else ' wide'}")
             print(f"{self.service:<16}{tracer.name:<20}{len(self.ratios[name][0]):>6}   {columns[0]:<30}{columns[1]:<30}", flush=True)
         if "timesink" in self.tracers and self.agent_requests:
-            print(f"{'':<16}timesink: agent {self.agent_ns / 1e6 / (self.agent_requests / 1000):.1f} ms of CPU per 1,000 requests, "
+            beside, whole = (spent / 1e6 / (self.agent_requests / 1000) for spent in (self.agent_ns, self.agent_whole_ns))
+            print(f"{'':<16}timesink: agent {beside:.1f} ms of CPU per 1,000 requests beside the load, {whole:.1f} with what it did after it; "
                   f"{self.tracers['timesink'].lost} events lost in {self.agent_requests} requests"
                   f"{'' if self.hits is None else f'; {self.hits:.1f} hits of user probes a request'}", flush=True)
 

@@ -5,6 +5,7 @@ import ctypes
 import ctypes.util
 import json
 import pathlib
+import resource
 import shutil
 import subprocess
 import time
@@ -101,6 +102,11 @@ class Floor(Nothing):
             self.libbpf.bpf_link__destroy(self.links.pop())
 
 
+def ended_children_cpu():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((used.ru_utime + used.ru_stime) * 1e9)
+
+
 class Timesink(Nothing):
     name = "timesink"
 
@@ -117,7 +123,9 @@ class Timesink(Nothing):
         return cpu_ticks([self.recording.process.pid])
 
     def detach(self):
+        before = ended_children_cpu()
         status = self.recording.stop()
+        self.whole_cpu = ended_children_cpu() - before  # ns, from its start to its end
         if status != 0:
             raise StackError(f"timesink record ended with status {status}:\n{self.recording.process.tail()}")
         self.lost += recorder.report(self.file)["coverage"]["events"]["lost"]

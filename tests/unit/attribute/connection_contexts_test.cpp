@@ -23,6 +23,7 @@ protected:
     static request::Unit unit(std::uint64_t socket, const std::string& route = "/a") {
         request::Unit made;
         made.route = route;
+        made.read_begin = us(62);
         made.end = us(65);
         made.process = kProcess;
         made.socket = SocketId{socket};
@@ -52,6 +53,9 @@ TEST_F(ConnectionContextsTest, ATaskForEachConnectionIsKnownAfterSomeUnits) {
     EXPECT_FALSE(ConnectionContexts::is_of(loop_, SocketId{1}, us(50)));
     const ContextRef third = context(60, loop_);
     EXPECT_TRUE(serve(3, third)) << "the loop's context is known by now";
+    const ContextRef fourth = context(63, loop_);
+    EXPECT_FALSE(serve(4, fourth)) << "made for the unit: what goes on in it after the answer is not the next one's";
+    EXPECT_FALSE(ConnectionContexts::is_of(fourth, SocketId{4}, us(66)));
 }
 
 TEST_F(ConnectionContextsTest, ACopyIsTheUnitsIfItWasMadeSinceTheUnitBegan) {

@@ -98,6 +98,35 @@ TEST(Recording, DoesNotDependOnHowTheRecordsWereHandedOver) {
     EXPECT_EQ(contents(folder / "one-by-one.tsr"), contents(folder / "at-once.tsr"));
 }
 
+TEST(Recording, CanBeReadWhileItIsBeingWritten) {
+    const TemporaryFolder folder;
+    const Stream stream = short_run();
+    Result<Writer> writer = Writer::create(folder / "a.tsr", Existing::replace_recordings);
+    ASSERT_TRUE(writer);
+    Result<Reader> reader = Reader::open(folder / "a.tsr");
+    ASSERT_TRUE(reader);
+    std::string bytes;
+    const auto read_on = [&] {
+        reader->look_again();
+        while (const auto events = reader->next_events()) {
+            bytes += as_text(*events);
+        }
+        EXPECT_LE(reader->position(), writer->bytes_written());
+    };
+    for (std::size_t index = 0; index < stream.offsets().size(); ++index) {
+        const std::size_t begin = stream.offsets()[index];
+        const std::size_t end = index + 1 < stream.offsets().size() ? stream.offsets()[index + 1] : stream.bytes().size();
+        ASSERT_TRUE(writer->append(std::span(stream.bytes()).subspan(begin, end - begin)));
+        read_on();
+        EXPECT_EQ(reader->ending().kind, Ending::Kind::cut_off);
+        EXPECT_TRUE(bytes + as_text(writer->unwritten()) == as_text(stream.bytes()).substr(0, end));
+    }
+    ASSERT_TRUE(writer->finish());
+    read_on();
+    EXPECT_TRUE(bytes == as_text(stream.bytes()));
+    EXPECT_EQ(reader->ending().kind, Ending::Kind::complete);
+}
+
 TEST(Recording, FactsAreReadWithoutTheEvents) {
     const TemporaryFolder folder;
     record(folder / "a.tsr", short_run());
@@ -402,6 +431,8 @@ TEST(RecordingFile, ADiskThatIsFullEndsItWithOneErrorAndLeavesWhatWasWritten) {
         EXPECT_EQ(read.error, "");
         EXPECT_TRUE(as_text(stream.bytes()).starts_with(read.bytes));
         EXPECT_EQ(read.ending.kind, Ending::Kind::cut_off);
+        const std::string given = as_text(stream.bytes()) + (again ? as_text(stream.bytes()) : "");
+        EXPECT_TRUE(read.bytes + as_text(writer->unwritten()) == given) << "whoever goes on without the file misses nothing";
     }
     std::signal(SIGXFSZ, handler);
 }
