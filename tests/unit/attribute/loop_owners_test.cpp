@@ -59,7 +59,7 @@ protected:
         exchange.attributes = {{"postgresql.transaction", "I"}};
         return exchange;
     }
-    bool send(std::uint64_t id, std::uint64_t socket, std::int64_t at, Owner owner = {{}, Evidence::ambiguous, 0}) {
+    bool send(std::uint64_t id, std::uint64_t socket, std::int64_t at, const Owner& owner = {{}, Evidence::ambiguous, 0}) {
         call(TS_OPERATION_WRITE, at, socket, false);
         return owners_.sent(exchange(id, socket, at), owner);
     }
