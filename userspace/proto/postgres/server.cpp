@@ -82,8 +82,8 @@ std::uint64_t columns_of(const Message& row) {
     if (row.payload.size() < 2) {
         return 0;
     }
-    const auto count = static_cast<std::uint64_t>(static_cast<unsigned char>(row.payload[0]) << 8 |
-                                                  static_cast<unsigned char>(row.payload[1]));
+    const auto count =
+        static_cast<std::uint64_t>(static_cast<unsigned char>(row.payload[0]) << 8 | static_cast<unsigned char>(row.payload[1]));
     return kHeader + count * kLength <= row.bytes() ? count + 1 : 0;
 }
 
