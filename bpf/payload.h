@@ -38,6 +38,16 @@ struct ts_message_of_many {
 	__u32 reserved;
 };
 
+#define TS_LOOKED 4096 /* bytes of the begin of a call that are looked at; a power of two */
+
+/* The begin of a call, while it is looked at (packed.h). volatile: read anew, so that the verifier knows nothing of it.
+ */
+struct ts_look {
+	volatile __u32 at;
+	volatile __u32 open;
+	__u8 bytes[TS_LOOKED];
+};
+
 /* One per CPU, used by sys_exit alone, which is never preempted by another of its kind. */
 struct ts_scratch {
 	struct ts_segment segments[TS_SEGMENTS];
@@ -45,9 +55,10 @@ struct ts_scratch {
 	__u32 counts;
 	__u32 head;    /* bytes of the begin that are wanted */
 	__u32 capture; /* bytes that may be captured: those moved, or fewer where the buffer was shorter (datagrams) */
-	volatile __u32 look_at; /* see packed.h; volatile: read anew, the verifier knows nothing of it */
-	volatile __u32 look_open;
-	__u8 record[TS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
+	union {
+		__u8 record[TS_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
+		struct ts_look look;
+	};
 };
 
 /* An array, not per CPU: values of per-CPU arrays end at 32 KiB. live/ sets the number of entries. */

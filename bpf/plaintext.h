@@ -4,7 +4,7 @@
 #define TIMESINK_PLAINTEXT_H
 
 #include "cpython.h"
-#include "payload.h"
+#include "pipeline.h"
 #include "probe_scratch.h"
 
 /* Of connections on which large calls were made; the oldest give way. Key: the library's object. */
@@ -17,33 +17,102 @@ struct ts_tls_runs {
 struct ts_tls_runs tls_runs SEC(".maps");
 __u32 ts_tls_runs_met = 0; /* there has been one: before, a small call need not look for its connection's */
 
-static __always_inline __u32 tls_head_wanted(const struct ts_plaintext *out)
+struct tls_moved {
+	__u64 library;
+	__u64 connection;
+	__u64 buffer;
+	__u64 length;
+	__u8 operation;
+	__u8 flags;
+};
+
+/* Bytes of the begin that are wanted. `packed`: and what lies behind them. Uses the scratch for looking at them. */
+static __always_inline __u32 tls_head_wanted(struct ts_probe_scratch *scratch, __u32 pid, const struct tls_moved *moved,
+					     bool *packed)
 {
-	bool reads = out->operation == TS_OPERATION_READ;
+	bool reads = moved->operation == TS_OPERATION_READ;
 	struct ts_run fresh = {.reads = reads};
-	__u64 key = (__u64)out->pid << 42 ^ out->library; /* forked processes have the same addresses */
+	__u64 key = (__u64)pid << 42 ^ moved->library; /* forked processes have the same addresses */
 	struct ts_run *run;
 	__u32 wanted;
 
-	if (!ts_tls_runs_met && out->length < TS_BULK_CALL)
+	if (!ts_tls_runs_met && moved->length < TS_BULK_CALL)
 		return ts_head_bytes;
 	run = bpf_map_lookup_elem(&tls_runs, &key);
-	if (!run && out->length < TS_BULK_CALL)
+	if (!run && moved->length < TS_BULK_CALL)
 		return ts_head_bytes;
 	if (!run) {
 		ts_tls_runs_met = 1;
 		bpf_map_update_elem(&tls_runs, &key, &fresh, BPF_ANY);
 		run = bpf_map_lookup_elem(&tls_runs, &key);
 	}
-	wanted = run ? ts_head_wanted(run, reads, out->length) : ts_head_bytes;
+	if (!run)
+		return ts_head_bytes;
+	*packed = ts_wants_pieces(&scratch->look, moved->buffer, run, reads, moved->length);
+	wanted = ts_head_wanted(run, reads, moved->length);
+	if (*packed)
+		return TS_HEAD_MAX; /* more than a record of TLS has */
 	/* Go's buffered readers and writers have 4 KiB: frames of HTTP/2 begin within what fills one. */
-	return out->flags & TS_PLAINTEXT_SOCKET && out->length == TS_BULK_CALL ? ts_head_bytes : wanted;
+	return moved->flags & TS_PLAINTEXT_SOCKET && moved->length == TS_BULK_CALL ? ts_head_bytes : wanted;
+}
+
+/* Writes the next `bytes` from `from` on of what is given; false: no more can be written. */
+static __always_inline bool tls_emit_piece(struct ts_probe_scratch *scratch, struct ts_thread *thread,
+					   const struct tls_moved *moved, __u64 from, __u32 bytes, __u64 now)
+{
+	struct ts_cpu *cpu = ts_this_cpu();
+	void *ring = ts_ring_of(bpf_get_smp_processor_id());
+	struct ts_payload *out = (struct ts_payload *)scratch->record;
+	__u32 size = sizeof(*out);
+
+	if (!cpu || !ring || !ts_has_room(ring) || (cpu->pending && !ts_report_loss(now)))
+		return false;
+	TS_OPAQUE(bytes);
+	if (bytes > TS_PIECE || bpf_probe_read_user(scratch->record + size, bytes, (void *)(moved->buffer + from)))
+		return false;
+	__builtin_memset(out, 0, sizeof(*out));
+	out->entered = now;
+	out->socket = moved->library;
+	out->position = from;
+	out->pid = thread->pid;
+	out->bytes = bytes;
+	out->operation = moved->operation;
+	out->flags = TS_PAYLOAD_CLEAR;
+	size += bytes;
+	*(__u64 *)(scratch->record + size) = 0;
+	size = (size + 7) & ~7u;
+	ts_fill_head(&out->head, cpu, TS_EVENT_PAYLOAD, size, (__u32)bpf_get_current_pid_tgid(), now);
+	TS_OPAQUE(size);
+	if (size > TS_PROBE_RECORD_MAX || bpf_ringbuf_output(ring, out, size, BPF_RB_NO_WAKEUP)) {
+		__sync_fetch_and_add(&cpu->sequence, -1);
+		ts_count_loss(cpu, now);
+		return false;
+	}
+	return true;
+}
+
+/* What lies between the head and the tail, as far as it is bounded. */
+static __noinline int tls_emit_pieces(struct ts_probe_scratch *scratch, struct ts_thread *thread,
+				      const struct tls_moved *moved, __u64 now)
+{
+	__u64 from = TS_HEAD_MAX, end;
+
+	if (!scratch || !thread || !moved || moved->length <= (__u64)TS_HEAD_MAX + ts_tail_bytes)
+		return 0;
+	end = moved->length - ts_tail_bytes;
+	for (__u32 i = 0; i < TS_PIECES && from < end; i++, from += TS_PIECE) {
+		__u32 bytes = end - from > TS_PIECE ? TS_PIECE : end - from;
+
+		if (!tls_emit_piece(scratch, thread, moved, from, bytes, now))
+			break;
+	}
+	return 0;
 }
 
 /* Copies the begin and the end of the buffer behind the record's fixed part; returns the size of the whole record. */
-static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struct ts_plaintext *out)
+static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struct ts_plaintext *out, __u32 head)
 {
-	__u32 head = tls_head_wanted(out), tail = ts_tail_bytes, size = sizeof(*out);
+	__u32 tail = ts_tail_bytes, size = sizeof(*out);
 
 	if (head > out->length)
 		head = out->length;
@@ -66,15 +135,6 @@ static __always_inline __u32 tls_capture(struct ts_probe_scratch *scratch, struc
 	return size;
 }
 
-struct tls_moved {
-	__u64 library;
-	__u64 connection;
-	__u64 buffer;
-	__u64 length;
-	__u8 operation;
-	__u8 flags;
-};
-
 static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_moved *moved)
 {
 	struct ts_cpu *cpu = ts_this_cpu();
@@ -82,17 +142,17 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 	__u64 now = bpf_ktime_get_ns();
 	struct ts_probe_scratch *scratch;
 	struct ts_plaintext *out;
-	__u32 size;
+	bool packed = false;
+	__u32 size, head;
 
 	if (!thread || !moved || !cpu || !ring)
 		return 0;
-	scratch = ts_take_scratch();
-	if (!scratch || (cpu->pending && !ts_report_loss(now))) {
-		ts_count_loss(cpu, now);
-		if (scratch)
-			scratch->taken = 0;
+	scratch = ts_scratch_or_loss(cpu, now);
+	if (!scratch)
 		return 0;
-	}
+	head = tls_head_wanted(scratch, thread->pid, moved, &packed);
+	if (packed)
+		tls_emit_pieces(scratch, thread, moved, now);
 	out = (struct ts_plaintext *)scratch->record;
 	__builtin_memset(out, 0, sizeof(*out));
 	out->library = moved->library;
@@ -107,7 +167,7 @@ static __noinline int emit_plaintext(struct ts_thread *thread, const struct tls_
 			ts_python_settle(thread, now - 1); /* before this is sent in it */
 		out->context = ts_python_context(thread);
 	}
-	size = tls_capture(scratch, out);
+	size = tls_capture(scratch, out, head);
 	TS_OPAQUE(size);
 	if (size <= TS_PROBE_RECORD_MAX - 8) {
 		*(__u64 *)(scratch->record + size) = 0;

@@ -15,7 +15,11 @@
 struct ts_probe_scratch {
 	__u32 taken;
 	__u32 reserved;
-	__u8 record[TS_PROBE_RECORD_MAX + TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
+	union {
+		__u8 record[TS_PROBE_RECORD_MAX +
+			    TS_HEAD_MAX]; /* the slack lets the verifier bound each copy by itself */
+		struct ts_look look;
+	};
 };
 
 /* live/ sets the number of entries: TS_PROBE_SCRATCHES for each CPU. */
@@ -38,6 +42,19 @@ static __always_inline struct ts_probe_scratch *ts_take_scratch(void)
 		if (scratch && !__sync_lock_test_and_set(&scratch->taken, 1))
 			return scratch;
 	}
+	return NULL;
+}
+
+/* For a record that is about to be written at `now`; NULL: it counts as lost. */
+static __always_inline struct ts_probe_scratch *ts_scratch_or_loss(struct ts_cpu *cpu, __u64 now)
+{
+	struct ts_probe_scratch *scratch = ts_take_scratch();
+
+	if (scratch && (!cpu->pending || ts_report_loss(now)))
+		return scratch;
+	ts_count_loss(cpu, now);
+	if (scratch)
+		scratch->taken = 0;
 	return NULL;
 }
 

@@ -259,13 +259,9 @@ static __noinline int tell_name(struct ts_thread *thread, const struct engine_te
 
 	if (!thread || !named || !cpu || !ring)
 		return 0;
-	scratch = ts_take_scratch();
-	if (!scratch || (cpu->pending && !ts_report_loss(now))) {
-		ts_count_loss(cpu, now);
-		if (scratch)
-			scratch->taken = 0;
+	scratch = ts_scratch_or_loss(cpu, now);
+	if (!scratch)
 		return 0;
-	}
 	out = (struct ts_engine_name *)scratch->record;
 	__builtin_memset(out, 0, sizeof(*out));
 	out->entered = thread->engine_entered;

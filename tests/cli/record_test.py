@@ -13,6 +13,9 @@ import unittest
 
 from program import TIMESINK, run
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "stacks"))
+from testbed.recorder import await_sections  # noqa: E402
+
 if os.geteuid() != 0:
     print("skipped: attaching needs root")
     sys.exit(77)
@@ -52,16 +55,6 @@ class Record(unittest.TestCase):
                 client.sendall(f"GET /orders/{number} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
                 client.recv(4096)
 
-    def await_sections(self, count):
-        """Returns once the recording has grown so often: beside other work the agent, which gives way to it, may take its time."""
-        size, grown, deadline = 0, 0, time.monotonic() + 60
-        while grown < count and time.monotonic() < deadline:
-            time.sleep(0.05)
-            now = os.path.getsize(self.file)
-            grown += now > size
-            size = now
-        self.assertGreaterEqual(grown, count, f"{self.file} stays at {size} bytes")
-
     def start(self, *arguments):
         """Starts record; returns once it says that it is attached."""
         process = subprocess.Popen([TIMESINK, "record", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -98,7 +91,7 @@ class Record(unittest.TestCase):
                 self.load()
         loading = threading.Thread(target=keep_loading)
         loading.start()
-        self.await_sections(3)
+        await_sections(self.file, 3)
         recorder.kill()
         recorder.communicate()
         stop.set()

@@ -1,4 +1,5 @@
-"""Says back what it is told: headers that begin with X-Back- without that, and the body with its type and encoding. As a language model it answers chats.
+"""Says back what it is told: headers that begin with X-Back- without that, and the body with its type and encoding. As a language model it answers chats: with what was said
+to it, or with the field X-Backwards read backwards, in the encoding that X-Encoding names.
 
     echo.py PORT [CERTIFICATE KEY]"""
 
@@ -8,11 +9,14 @@ import ssl
 import sys
 import time
 
+from needles import encoded
+
 CHUNKS = 3
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # fields and body in one call
 
     def log_message(self, *_):
         pass
@@ -44,11 +48,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return [(name[7:], value) for name, value in self.headers.items() if name.lower().startswith("x-back-")]
 
     def chat(self, request):
-        said = request["messages"][0]["content"]
+        said = self.headers.get("X-Backwards", "")[::-1] or request["messages"][0]["content"]
         usage = {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33}
         if not request.get("stream"):
-            self.answer(json.dumps({"object": "chat.completion", "model": "gpt-test", "usage": usage, "choices": [
-                {"finish_reason": "stop", "message": {"role": "assistant", "content": said}}]}).encode(), [("content-type", "application/json")])
+            body = json.dumps({"object": "chat.completion", "model": "gpt-test", "usage": usage, "choices": [
+                {"finish_reason": "stop", "message": {"role": "assistant", "content": said}}]}).encode()
+            fields = [("content-type", "application/json")]
+            if encoding := self.headers.get("X-Encoding"):
+                body, fields = encoded(encoding, body), [*fields, ("content-encoding", encoding)]
+            self.answer(body, fields)
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -58,6 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for event in [*events, {"object": "chat.completion.chunk", "model": "gpt-test", "choices": [], "usage": usage}, "[DONE]"]:
             data = f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.wfile.flush()
             time.sleep(0.005)
         self.wfile.write(b"0\r\n\r\n")
 

@@ -37,16 +37,13 @@ class Needles:
 
 
 def encoded(encoding, data):
-    """The body in a content encoding; None: no module for it."""
+    """The body in a content encoding."""
     if encoding == "gzip":
         return gzip.compress(data, mtime=0)
     if encoding == "deflate":
         return zlib.compress(data)
-    try:
-        if encoding == "br":
-            import brotli
-            return brotli.compress(data)
-        import zstandard
-        return zstandard.compress(data)
-    except ImportError:
-        return None
+    if encoding == "br":
+        import brotli
+        return brotli.compress(data)
+    from backports import zstd
+    return zstd.compress(data)

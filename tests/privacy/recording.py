@@ -5,6 +5,9 @@ import ctypes.util
 import struct
 import zlib
 
+import brotli
+from backports import zstd
+
 HEADER = struct.Struct("<4sHHIIQQII")
 TRAILER = 24
 ZSTD = 1
@@ -31,8 +34,32 @@ def sections(path):
         at += HEADER.size + stored_bytes
 
 
+def unbrotlied(stream):
+    """As far as it goes; it does not say where it ends."""
+    undo, said = brotli.Decompressor(), b""
+    try:
+        for at in range(0, len(stream), 16):
+            said += undo.process(stream[at:at + 16])
+            if undo.is_finished():
+                break
+    except brotli.error:
+        pass
+    return said
+
+
 def inflated(raw):
-    """What gzip and zlib streams within it say, as far as they go."""
+    """What gzip, zlib, zstd and brotli streams within it say, as far as they go. Brotli's have no mark: they are bodies of HTTP."""
+    at = raw.find(b"\x28\xb5\x2f\xfd")
+    while at >= 0:
+        try:
+            yield zstd.ZstdDecompressor().decompress(raw[at:at + 65536], 1 << 20)
+        except zstd.ZstdError:
+            pass
+        at = raw.find(b"\x28\xb5\x2f\xfd", at + 1)
+    at = raw.find(b"\r\n\r\n")
+    while at >= 0:
+        yield unbrotlied(raw[at + 4:at + 8192])
+        at = raw.find(b"\r\n\r\n", at + 1)
     for mark, window in ((b"\x1f\x8b\x08", 31), (b"\x78\x9c", 15), (b"\x78\xda", 15)):
         at = raw.find(mark)
         while at >= 0:

@@ -3,7 +3,8 @@
     clients.py PROTOCOL PORT TRUTH READY [AUTHORITY]
 
 AUTHORITY: of the server's certificates, for TLS. Connects, makes READY, waits for READY.go, makes its calls on the connections that it has and on new ones, writes TRUTH: a JSON object a line, {name, begin,
-end, error, status, rows}, times in ns of CLOCK_MONOTONIC. `name` is operation, a space, and the shape that is to be found."""
+end, error, status, rows, bytes}, times in ns of CLOCK_MONOTONIC. `name` is operation, a space, and the shape that is to be found; `bytes` what went out and came in, on the wire or (TLS) in the
+clear, where a call is all that its thread moves meanwhile. Of TLS that is older than the attach the first writes are not understood (tests/tls has that), so there connections are new."""
 
 import asyncio
 import itertools
@@ -13,6 +14,8 @@ import ssl
 import sys
 import time
 
+import counted
+
 ROUNDS = 100
 AUTHORITY = ""
 
@@ -21,7 +24,9 @@ class Account:
     def __init__(self):
         self.calls = []
 
-    def call(self, name, function, error=None, status=None, rows=None):
+    def call(self, name, function, error=None, status=None, rows=None, sized=True, **told):
+        """`sized`: what the thread moves meanwhile is this call's and nothing else. `told`: what else is to be found, by member of the export."""
+        before = counted.MOVED.sent, counted.MOVED.received
         begin = time.monotonic_ns()
         try:
             return function()
@@ -29,25 +34,50 @@ class Account:
             if error is None:
                 raise
         finally:
-            self.add(name, begin, error, status, rows)
+            moved = counted.MOVED.sent - before[0], counted.MOVED.received - before[1]
+            self.add(name, begin, error, status, rows, moved if sized and all(moved) else None, told)
 
-    def add(self, name, begin, error=None, status=None, rows=None):
-        self.calls.append({"name": name, "begin": begin, "end": time.monotonic_ns(), "error": error, "status": status, "rows": rows})
+    def add(self, name, begin, error=None, status=None, rows=None, moved=None, told=None):
+        self.calls.append({"name": name, "begin": begin, "end": time.monotonic_ns(), "error": error, "status": status, "rows": rows, "bytes": moved,
+                           "told": told or {}})
+
+
+def base_url(port):
+    return f"http{'s' if AUTHORITY else ''}://127.0.0.1:{port}"
+
+
+def trust():
+    return ssl.create_default_context(cafile=AUTHORITY) if AUTHORITY else None
+
+
+def http_rounds(account, http, count, sized):
+    for number in range(count):
+        account.call("GET /items/{id}", lambda: http.get(f"/items/{number}?secret=1"), status=200, sized=sized)
+        account.call("POST /upload", lambda: http.post("/upload", content=b"z" * 3000), status=200, sized=sized)
+        account.call("GET /missing", lambda: http.get("/missing"), status=404, sized=sized)
+        account.call("GET /slow", lambda: http.get("/slow"), status=200, sized=sized)
+        if number % 10 == 0:
+            account.call("GET /stream", lambda: http.get("/stream"), status=200, sized=sized)
+            account.call("GET /big", lambda: http.get("/big").content, status=200, sized=sized)
+
+
+def http1(port, ready, account):
+    import httpx
+    settings = {"base_url": base_url(port), "timeout": 30, "verify": trust() or False, "trust_env": False}
+    with httpx.Client(**settings) as old:
+        if not AUTHORITY:
+            old.get("/items/0")
+        ready()
+        http_rounds(account, old, ROUNDS, sized=True)
+    for _ in range(10):
+        with httpx.Client(**settings) as new:
+            http_rounds(account, new, 2, sized=True)
 
 
 def http2(port, ready, account):
+    """Frames of the connection go beside those of requests, so what a thread moves is not one's."""
     import httpx
-    settings = {"base_url": f"http://127.0.0.1:{port}", "http1": False, "http2": True, "timeout": 30}
-
-    def rounds(http, count):
-        for number in range(count):
-            account.call("GET /items/{id}", lambda: http.get(f"/items/{number}?secret=1"), status=200)
-            account.call("POST /upload", lambda: http.post("/upload", content=b"z" * 3000), status=200)
-            account.call("GET /missing", lambda: http.get("/missing"), status=404)
-            account.call("GET /slow", lambda: http.get("/slow"), status=200)
-            if number % 10 == 0:
-                account.call("GET /stream", lambda: http.get("/stream"), status=200)
-                account.call("GET /big", lambda: http.get("/big").content, status=200)
+    settings = {"base_url": base_url(port), "http1": False, "http2": True, "timeout": 30, "verify": trust() or False, "trust_env": False}
 
     async def streams(count):
         """Many at once on one connection. Small ones: of a read of 64 KiB, 4 KiB are seen, and what answers others in the rest is lost."""
@@ -62,11 +92,12 @@ def http2(port, ready, account):
                 await asyncio.gather(*(one(number) for number in range(8)))
 
     old = httpx.Client(**settings)
-    old.get("/items/0")
+    if not AUTHORITY:
+        old.get("/items/0")
     ready()
-    rounds(old, ROUNDS)
+    http_rounds(account, old, ROUNDS, sized=False)
     with httpx.Client(**settings) as new:
-        rounds(new, 10)
+        http_rounds(account, new, 10, sized=False)
     old.close()
     asyncio.run(streams(20))
 
@@ -78,8 +109,8 @@ def http2_server(port, ready, account):
         http.get("/items/0")
         ready()
         for number in range(ROUNDS):
-            account.call(f"GET /fresh/{number}", lambda: http.get(f"/fresh/{number}"), status=200)
-            account.call("GET /missing", lambda: http.get("/missing"), status=404)
+            account.call(f"GET /fresh/{number}", lambda: http.get(f"/fresh/{number}"), status=200, sized=False)
+            account.call("GET /missing", lambda: http.get("/missing"), status=404, sized=False)
 
 
 def websocket(port, ready, account):
@@ -87,7 +118,7 @@ def websocket(port, ready, account):
     from websockets.sync.client import connect
     ready()
     for _ in range(20):
-        with account.call("GET /chat", lambda: connect(f"ws://127.0.0.1:{port}/chat"), status=101) as socket:
+        with account.call("GET /chat", lambda: connect(base_url(port).replace("http", "ws", 1) + "/chat", ssl=trust()), status=101) as socket:
             for size in (0, 5, 200, 3000, 100_000):
                 for kind in ("text", b"bytes"):
                     def turn(message=kind[:1] * size):
@@ -101,10 +132,16 @@ websocket_server = websocket
 
 def grpc(port, ready, account):
     import grpc as library
-    channel = library.insecure_channel(f"127.0.0.1:{port}")
+    if AUTHORITY:
+        channel = library.secure_channel(f"localhost:{port}", library.ssl_channel_credentials(pathlib.Path(AUTHORITY).read_bytes()))
+    else:
+        channel = library.insecure_channel(f"127.0.0.1:{port}")
+    if AUTHORITY:  # not a name of an operation is seen then: its handshake shall be
+        ready()
     library.channel_ready_future(channel).result(30)
     get, listing = channel.unary_unary("/test.Things/Get"), channel.unary_stream("/test.Things/List")
-    ready()
+    if not AUTHORITY:
+        ready()
     for _ in range(ROUNDS):
         account.call("POST /test.Things/Get", lambda: get(b"x"), status=200)
         account.call("POST /test.Things/Get", lambda: get(b"bad"), status=200, error="NOT_FOUND")
@@ -137,21 +174,57 @@ def mysql(port, ready, account):
     start.execute("CREATE TABLE t (id INT PRIMARY KEY, name TEXT)")
     start.execute("INSERT INTO t VALUES (1, 'one')")
     ready()
-    if not AUTHORITY:  # of TLS that is older than the attach, the first writes are not understood: tests/tls has that
+    if not AUTHORITY:
         rounds(old, ROUNDS)
     new = connect()
     new.select_db("shop")
     rounds(new, ROUNDS)
 
 
-mysql_tls = mysql
+def postgres(port, ready, account):
+    """psycopg (libpq, with a libssl of its own), whose sockets are not Python's, and asyncpg, over CPython's ssl: what asks for TLS is in the clear."""
+    import asyncpg
+    import psycopg
+    import psycopg.errors
+    settings = {"host": "127.0.0.1", "port": port, "user": "shop", "dbname": "postgres", "autocommit": True, "sslmode": "require" if AUTHORITY else "disable"}
+
+    def rounds(connection, first):
+        for number in range(first, first + ROUNDS):
+            account.call("INSERT INSERT INTO item VALUES (?)", lambda: connection.execute("INSERT INTO item VALUES (%s, %s)", (number, "secret")), rows=1)
+            account.call("SELECT SELECT name FROM item WHERE id = ?", lambda: connection.execute("SELECT name FROM item WHERE id = %s", (number,)), rows=1)
+            account.call("INSERT INSERT INTO item VALUES (?)", lambda: connection.execute("INSERT INTO item VALUES (%s, %s)", (number, "again")), error="23505")
+            account.call("SELECT SELECT * FROM none", lambda: connection.execute("SELECT * FROM none"), error="42P01")
+            if number % 10 == 0:
+                account.call("SELECT SELECT n, repeat(?) FROM generate_series(?) n",
+                             lambda: connection.execute("SELECT n, repeat('x', 100) FROM generate_series(1, 1000) n").fetchall(), rows=1000)
+
+    async def asynchronous():
+        connection = await asyncpg.connect(host="127.0.0.1", port=port, user="shop", database="postgres", ssl=trust() or False, statement_cache_size=0)
+        for number in range(ROUNDS):
+            begin = time.monotonic_ns()
+            await connection.execute(f"UPDATE item SET name = 'other' WHERE id = {number}")
+            account.add("UPDATE UPDATE item SET name = ? WHERE id = ?", begin, rows=1)
+        await connection.close()
+
+    old = psycopg.connect(**settings)
+    old.execute("CREATE TABLE item (id int PRIMARY KEY, name text)")
+    if AUTHORITY:
+        old.close()
+        ready()
+    else:
+        ready()
+        rounds(old, 1000)
+        old.close()
+    with psycopg.connect(**settings) as new:
+        rounds(new, 0)
+    asyncio.run(asynchronous())
 
 
-def redis_tls(port, ready, account):
-    import redis
+def redis(port, ready, account):
+    import redis as library
     ready()
     for _ in range(3):
-        client = redis.Redis(host="127.0.0.1", port=port, ssl=True, ssl_ca_certs=AUTHORITY)
+        client = library.Redis(host="127.0.0.1", port=port, ssl=bool(AUTHORITY), ssl_ca_certs=AUTHORITY or None)
         client.ping()
         for number in range(ROUNDS):
             account.call("SET SET user:{id}", lambda: client.set(f"user:{number}", b"x" * (10 if number % 10 else 50_000)))
@@ -168,7 +241,7 @@ def redis_tls(port, ready, account):
 
 
 def dns_tcp(port, ready, account):
-    """A connection for each question, and one for many; some of them asked before the others are answered."""
+    """A connection for each question, and one for many; some of them asked before the others are answered. Over TLS as RFC 7858 has it."""
     import socket
     import dns.message
     import dns.query
@@ -178,13 +251,27 @@ def dns_tcp(port, ready, account):
     def asked(name, kind):
         return dns.message.make_query(name, kind, id=next(ids) % 65536)
 
-    old = socket.create_connection(("127.0.0.1", port))
-    dns.query.tcp(asked("first.test", "A"), "127.0.0.1", port=port, sock=old)
-    ready()
+    def ask(name, kind, over=None):
+        if AUTHORITY:
+            return dns.query.tls(asked(name, kind), "127.0.0.1", port=port, sock=over, ssl_context=context, server_hostname="127.0.0.1")
+        return dns.query.tcp(asked(name, kind), "127.0.0.1", port=port, sock=over)
+
+    def connect():
+        plain = socket.create_connection(("127.0.0.1", port))
+        return context.wrap_socket(plain, server_hostname="127.0.0.1") if AUTHORITY else plain
+
+    context = trust()
+    if AUTHORITY:
+        ready()
+        old = connect()
+    else:
+        old = connect()
+        ask("first.test", "A", old)
+        ready()
     for number in range(ROUNDS):
-        account.call("A fresh.test", lambda: dns.query.tcp(asked("fresh.test", "A"), "127.0.0.1", port=port), rows=1)
-        account.call("AAAA kept.test", lambda: dns.query.tcp(asked("kept.test", "AAAA"), "127.0.0.1", port=port, sock=old), rows=0)
-        account.call("A none.test", lambda: dns.query.tcp(asked("none.test", "A"), "127.0.0.1", port=port, sock=old), error="NXDOMAIN")
+        account.call("A fresh.test", lambda: ask("fresh.test", "A"), rows=1)
+        account.call("AAAA kept.test", lambda: ask("kept.test", "AAAA", old), rows=0)
+        account.call("A none.test", lambda: ask("none.test", "A", old), error="NXDOMAIN")
         begin = time.monotonic_ns()
         for _ in range(5):
             dns.query.send_tcp(old, asked("many.test", "A"))
@@ -218,19 +305,23 @@ def redis_pipeline(port, ready, account):
             if number % 50 == 0:
                 yield "SET SET long", lambda: pipeline.set("long", "y" * 3000), None
 
-    client = redis.Redis(host="127.0.0.1", port=port)
+    settings = {"host": "127.0.0.1", "port": port, "ssl": bool(AUTHORITY), "ssl_ca_certs": AUTHORITY or None}
+    client = redis.Redis(**settings)
     for number in range(2000):
         client.set(f"user:{number}", "x" * (number % 100))
     client.hset("table", mapping={"a": 1, "b": "z" * 200})
     client.set("word", "x")
+    if AUTHORITY:
+        client.close()
     ready()
+    client.ping()
     for _ in range(2):  # 10, and 3 from asyncio, were tried: they take minutes to be compared
         with client.pipeline(transaction=False) as pipeline:
             piped(account, pipeline, list(commands(pipeline, 2000)))
 
     async def asynchronous():
         import redis.asyncio
-        other = redis.asyncio.Redis(host="127.0.0.1", port=port)
+        other = redis.asyncio.Redis(**settings)
         for _ in range(1):
             async with other.pipeline(transaction=False) as pipeline:
                 for number in range(2000):
@@ -246,9 +337,11 @@ def redis_pipeline(port, ready, account):
 def postgres_pipeline(port, ready, account):
     """libpq's pipeline mode."""
     import psycopg
-    with psycopg.connect(host="127.0.0.1", port=port, user="shop", dbname="postgres", autocommit=True) as connection:
+    settings = {"host": "127.0.0.1", "port": port, "user": "shop", "dbname": "postgres", "autocommit": True, "sslmode": "require" if AUTHORITY else "disable"}
+    with psycopg.connect(**settings) as connection:
         connection.execute("CREATE TABLE item (id int PRIMARY KEY, name text)")
-        ready()
+    ready()
+    with psycopg.connect(**settings) as connection:
         for turn in range(5):
             begin = time.monotonic_ns()
             with connection.pipeline():
@@ -262,8 +355,10 @@ def postgres_pipeline(port, ready, account):
 
 def memcached(port, ready, account):
     from pymemcache.client.base import Client
-    client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False)
+    client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False, tls_context=trust())
     client.set("word", b"x")
+    if AUTHORITY:
+        client.close()  # the next call connects
     ready()
     for number in range(ROUNDS):
         account.call("set set user:{id}", lambda: client.set(f"user:{number}", b"x" * (10 if number % 10 else 50_000)))
@@ -274,12 +369,41 @@ def memcached(port, ready, account):
         account.call("incr incr word", lambda: client.incr("word", 1), error="CLIENT_ERROR")
 
 
+def memcached_pipeline(port, ready, account):
+    """Gets of many keys, small and not so small values; many commands in one call. Nobody waits for those with noreply, so they are no calls."""
+    from pymemcache.client.base import Client
+    client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False, tls_context=trust())
+    values = {f"user:{number}": b"x" * (number % 100 if number % 50 else 6000) for number in range(1000)}
+    client.set_many(values)
+    if AUTHORITY:
+        client.close()
+    ready()
+    for _ in range(10):
+        begin = time.monotonic_ns()
+        client.set_many(values)
+        for _ in values:
+            account.add("set set user:{id}", begin)
+        assert account.call("get get user:{id}", lambda: client.get_many(list(values)), rows=1000) == values
+        client.set_many(values, noreply=True)
+        account.call("get get user:{id}", lambda: client.get("user:1"), rows=1)
+        account.call("delete delete user:{id}", lambda: client.delete("user:1"))
+
+
 def mongodb(port, ready, account):
     import pymongo
-    client = pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=20000", directConnection=True)
-    things = client.shop.things
-    things.insert_one({"_id": -1, "name": "x"})
+    def connect():
+        secured = {"tls": True, "tlsCAFile": AUTHORITY} if AUTHORITY else {}
+        return pymongo.MongoClient(f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=20000", directConnection=True, **secured)
+
+    client = connect()
+    client.shop.things.insert_one({"_id": -1, "name": "x"})
+    if AUTHORITY:
+        client.close()
     ready()
+    client = connect() if AUTHORITY else client
+    things = client.shop.things
+    things.find_one({"_id": -2})  # connects
+    account.add("find find things filter: {_id}", 0)
     for number in range(ROUNDS):
         account.call("insert insert things", lambda: things.insert_one({"_id": number, "name": "secret"}), rows=1)
         account.call("find find things filter: {_id}", lambda: things.find_one({"_id": number}))
@@ -296,7 +420,7 @@ def rabbitmq(port, ready, account):
         return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", port, ssl_options=secured))
     connection = connect()
     channel = connection.channel()
-    if AUTHORITY:  # as in mysql
+    if AUTHORITY:
         connection.close()
     ready()
     connection = connect() if AUTHORITY else connection
@@ -310,20 +434,30 @@ def rabbitmq(port, ready, account):
     connection.close()
 
 
-rabbitmq_tls = rabbitmq
-
-
 def kafka(port, ready, account):
+    """Its sender is a thread of its own."""
     from kafka import KafkaProducer
-    producer = KafkaProducer(bootstrap_servers=f"127.0.0.1:{port}", acks="all", linger_ms=0)
-    producer.send("jobs", b"first").get(30)
+
+    def connect():
+        secured = {"security_protocol": "SSL", "ssl_cafile": AUTHORITY} if AUTHORITY else {}
+        made = KafkaProducer(bootstrap_servers=f"127.0.0.1:{port}", acks="all", linger_ms=0, **secured)
+        made.send("jobs", b"first").get(30)
+        return made
+
+    producer = connect()
+    if AUTHORITY:
+        producer.close()
     ready()
+    if AUTHORITY:
+        begin = time.monotonic_ns()
+        producer = connect()
+        account.add("Produce Produce jobs", begin)
     for _ in range(ROUNDS):
         account.call("Produce Produce jobs", lambda: producer.send("jobs", b"secret").get(30))
     producer.close()
 
 
-def main(protocol, port, truth, ready, authority=""):
+def main(make_calls, port, truth, ready, authority=""):
     global AUTHORITY
     AUTHORITY = authority
     account = Account()
@@ -334,10 +468,11 @@ def main(protocol, port, truth, ready, authority=""):
             time.sleep(0.01)
         time.sleep(0.2)
 
-    globals()[protocol](int(port), wait, account)
+    counted.count(int(port))
+    make_calls(int(port), wait, account)
     pathlib.Path(truth).write_text("".join(json.dumps(call) + "\n" for call in account.calls))
     time.sleep(0.3)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(globals()[sys.argv[1].removesuffix("_tls")], *sys.argv[2:])

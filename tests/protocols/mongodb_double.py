@@ -1,6 +1,6 @@
 """Answers pymongo's commands on OP_MSG as a MongoDB would, from memory: for the test of the protocol where no MongoDB is to be had.
 
-    mongodb_double.py PORT"""
+    mongodb_double.py PORT [CERTIFICATE KEY]"""
 
 import socketserver
 import struct
@@ -9,6 +9,8 @@ import threading
 import time
 
 import bson
+
+import secured
 
 REPLY, QUERY, MESSAGE = 1, 2004, 2013
 
@@ -100,9 +102,4 @@ class Connection(socketserver.BaseRequestHandler):
         self.request.sendall(struct.pack("<iiii", 16 + len(payload), 1, answers, operation) + payload)
 
 
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-
-
-Server(("127.0.0.1", int(sys.argv[1])), Connection).serve_forever()
+secured.serve(Connection, *sys.argv[1:])

@@ -1,6 +1,6 @@
 """A server of names over TCP, for recorded.py: the answers of tests/stacks/names, behind their lengths.
 
-    names_over_tcp.py PORT"""
+    names_over_tcp.py PORT [CERTIFICATE KEY]"""
 
 import pathlib
 import socketserver
@@ -10,6 +10,7 @@ import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "stacks" / "names"))
 import dns.message  # noqa: E402
+import secured  # noqa: E402
 import server as names  # noqa: E402
 
 
@@ -23,5 +24,4 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 if __name__ == "__main__":
-    socketserver.ThreadingTCPServer.allow_reuse_address = True
-    socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    secured.serve(Handler, *sys.argv[1:])

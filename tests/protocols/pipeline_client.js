@@ -1,11 +1,11 @@
 // ioredis with pipelines of 2,000 commands, each made and sent at once. As clients.py; NODE_PACKAGES names where it is installed.
-//   pipeline_client.js PORT TRUTH READY
+//   pipeline_client.js PORT TRUTH READY [AUTHORITY]
 'use strict';
 const fs = require('fs');
 const path = require('path');
 const Redis = require(path.join(process.env.NODE_PACKAGES, 'node_modules', 'ioredis'));
 
-const [port, truth, ready] = process.argv.slice(2);
+const [port, truth, ready, authority] = process.argv.slice(2);
 const calls = [];
 const now = () => Number(process.hrtime.bigint());
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -29,13 +29,17 @@ async function piped(redis) {
 }
 
 async function main() {
-  const redis = new Redis({port: Number(port), host: '127.0.0.1'});
+  const connect = () => new Redis({port: Number(port), host: '127.0.0.1', enableReadyCheck: false, ...(authority ? {tls: {ca: fs.readFileSync(authority)}} : {})});
+  let redis = connect();
   for (let number = 0; number < 2000; number++) await redis.set(`user:${number}`, 'x'.repeat(number % 100));
   await redis.rpush('list', 'a', 'bc', 'd'.repeat(100));
   await redis.set('word', 'x');
+  if (authority) await redis.quit();
   fs.writeFileSync(ready, '');
   while (!fs.existsSync(`${ready}.go`)) await sleep(10);
   await sleep(200);
+  if (authority) redis = connect();
+  await redis.ping();
   for (let turn = 0; turn < 2; turn++) await piped(redis);
   fs.writeFileSync(truth, calls.map((call) => JSON.stringify(call) + '\n').join(''));
   await sleep(300);

@@ -51,6 +51,18 @@ def record(protocol, stack, started):
     return calls, recorder.export(recording.file)
 
 
+def sized(one):
+    """Bytes that the client sent and got."""
+    return [one["bytes_out"], one["bytes_in"]] if one["type"] == "exchange" else [one["bytes"]["in"], one["bytes"]["out"]]
+
+
+def agrees(one, member, value):
+    """`events`: of its stream; where not all bytes were captured, they are not known, and that must be said. Where bodies are framed (chunks) what was not captured counts with its frames."""
+    if member == "events":
+        return one["stream"] is not None and (one["stream"]["events"] == value or not one["stream"]["exact"])
+    return abs(one[member] - value) <= (1 - WANTED) * value
+
+
 def compare(calls, found, name_of):
     """Each call takes the found one that has its name and lies within its times; returns how many did, and what is wrong with the others."""
     by_name = collections.defaultdict(list)
@@ -70,6 +82,10 @@ def compare(calls, found, name_of):
             wrong.append(f"another outcome: {call}: {one}")
         elif call.get("rows") is not None and one.get("rows") != call["rows"]:
             wrong.append(f"other rows: {call}: {one}")
+        elif call.get("bytes") and sized(one) != call["bytes"]:
+            wrong.append(f"other bytes: {sized(one)}: {call}: {one}")
+        elif not all(agrees(one, member, value) for member, value in call.get("told", {}).items()):
+            wrong.append(f"not as told: {call}: {one}")
         elif not one["complete"]:
             wrong.append(f"incomplete: {call}: {one}")
         else:

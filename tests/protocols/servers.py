@@ -52,35 +52,96 @@ def program(name, *places):
     return found
 
 
-def http2(stack, subject=False):
-    """hypercorn with h2: prior knowledge over TCP."""
+def http(stack, subject=False, tls=False):
+    """hypercorn with h2: HTTP/1.1, and HTTP/2 by prior knowledge, or over TLS by ALPN."""
     need("hypercorn", "h2", "httpx")
     port = free_port()
-    server = stack.start("hypercorn", [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--keep-alive", "60", "service:app"],
+    authority, *pair = certify(stack.directory) if tls else [""]
+    secured = [f"--{option}={file}" for option, file in zip(("certfile", "keyfile"), pair)]
+    server = stack.start("hypercorn", [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--keep-alive", "60", *secured, "service:app"],
                          environment={"PYTHONPATH": HERE}).wait_for_port(port)
-    return Started(server, port, subject)
+    return Started(server, port, subject, authority=authority)
+
+
+def http1(stack):
+    return http(stack)
+
+
+def http1_tls(stack):
+    return http(stack, tls=True)
+
+
+def http2(stack):
+    return http(stack)
+
+
+def http2_tls(stack):
+    return http(stack, tls=True)
+
+
+def large(stack, protocol="http1", tls=False):
+    need("brotli", "backports.zstd")
+    started = http(stack, tls=tls)
+    started.client = (sys.executable, HERE / "large_client.py", protocol)
+    return started
+
+
+def large_tls(stack):
+    return large(stack, tls=True)
+
+
+def large_http2(stack):
+    return large(stack, "http2")
+
+
+def large_http2_tls(stack):
+    return large(stack, "http2", tls=True)
 
 
 def http2_server(stack):
-    return http2(stack, subject=True)
+    return http(stack, subject=True)
 
 
-def websocket(stack, subject=False):
+def websocket(stack, subject=False, tls=False):
     need("websockets")
     port = free_port()
-    server = stack.start("websocket", [sys.executable, HERE / "websocket_echo.py", port]).wait_for_port(port)
-    return Started(server, port, subject)
+    authority, *pair = certify(stack.directory) if tls else [""]
+    server = stack.start("websocket", [sys.executable, HERE / "websocket_echo.py", port, *pair]).wait_for_port(port)
+    return Started(server, port, subject, authority=authority)
 
 
 def websocket_server(stack):
     return websocket(stack, subject=True)
 
 
-def grpc(stack):
+def websocket_tls(stack):
+    return websocket(stack, tls=True)
+
+
+def node_client(file, package, **started):
+    """A client for Node."""
+    packages = HERE.parents[1] / "build" / "node"
+    if not (packages / "node_modules" / package).exists():
+        raise Missing("the Node packages are not installed (scripts/setup)")
+    return Started(client=(program("node"), HERE / file), environment={"NODE_PACKAGES": packages}, **started)
+
+
+def grpc(stack, tls=False):
     need("grpc")
     port = free_port()
-    server = stack.start("grpc", [sys.executable, HERE / "service.py", port]).wait_for_port(port)
-    return Started(server, port)
+    authority, *pair = certify(stack.directory) if tls else [""]
+    server = stack.start("grpc", [sys.executable, HERE / "service.py", port, *pair]).wait_for_port(port)
+    return Started(server, port, authority=authority)
+
+
+def grpc_node(stack, tls=False):
+    """grpc-js, whose TLS is Node's. That of grpcio has no symbols: tests/tls/opaque.py has it."""
+    server = grpc(stack, tls)
+    return node_client("grpc_client.js", "@grpc", process=server.process, port=server.port, authority=server.authority)
+
+
+def grpc_node_tls(stack):
+    return grpc_node(stack, tls=True)
 
 
 def owned_by(user, directory, *files):
@@ -109,44 +170,95 @@ def mysql_tls(stack):
     return mysql(stack, tls=True)
 
 
-def redis_tls(stack):
+def postgres(stack, tls=False):
+    need("psycopg", "asyncpg")
+    authority, *pair = certify(stack.directory) if tls else [""]
+    started = stores.Postgres(stack, secured_by=pair)
+    return Started(started.process, started.port, authority=authority)
+
+
+def postgres_tls(stack):
+    return postgres(stack, tls=True)
+
+
+def redis(stack, tls=False):
     need("redis")
-    authority, *pair = certify(stack.directory)
-    redis = stores.Redis(stack, secured_by=pair)
-    return Started(redis.process, redis.port, authority=authority)
+    authority, *pair = certify(stack.directory) if tls else [""]
+    started = stores.Redis(stack, secured_by=pair)
+    return Started(started.process, started.port, authority=authority)
 
 
-def dns_tcp(stack):
+def redis_tls(stack):
+    return redis(stack, tls=True)
+
+
+def dns_tcp(stack, tls=False):
     need("dns")
     port = free_port()
-    return Started(stack.start("names", [sys.executable, HERE / "names_over_tcp.py", port]).wait_for_port(port), port)
+    authority, *pair = certify(stack.directory) if tls else [""]
+    return Started(stack.start("names", [sys.executable, HERE / "names_over_tcp.py", port, *pair]).wait_for_port(port), port, authority=authority)
+
+
+def dns_tcp_tls(stack):
+    return dns_tcp(stack, tls=True)
 
 
 def redis_pipeline(stack):
-    need("redis")
-    redis = stores.Redis(stack)
-    return Started(redis.process, redis.port)
+    return redis(stack)
 
 
-def redis_pipeline_node(stack):
-    packages = HERE.parents[1] / "build" / "node"
-    if not (packages / "node_modules" / "ioredis").exists():
-        raise Missing("the Node packages are not installed (scripts/setup)")
-    redis = stores.Redis(stack)
-    return Started(redis.process, redis.port, client=(program("node"), HERE / "pipeline_client.js"), environment={"NODE_PACKAGES": packages})
+def redis_pipeline_tls(stack):
+    return redis(stack, tls=True)
+
+
+def redis_pipeline_node(stack, tls=False):
+    started = redis(stack, tls)
+    return node_client("pipeline_client.js", "ioredis", process=started.process, port=started.port, authority=started.authority)
+
+
+def redis_pipeline_node_tls(stack):
+    return redis_pipeline_node(stack, tls=True)
 
 
 def postgres_pipeline(stack):
-    need("psycopg")
-    postgres = stores.Postgres(stack)
-    return Started(postgres.process, postgres.port)
+    return postgres(stack)
 
 
-def memcached(stack):
+def postgres_pipeline_tls(stack):
+    return postgres(stack, tls=True)
+
+
+def memcached(stack, tls=False):
     need("pymemcache")
     port = free_port()
-    arguments = [program("memcached"), "-l", "127.0.0.1", "-p", port, *(["-u", "nobody"] if os.geteuid() == 0 else [])]
-    return Started(stack.start("memcached", arguments).wait_for_port(port), port)
+    user = "nobody" if os.geteuid() == 0 else None
+    authority, secured = "", []
+    if tls:
+        authority, *pair = certify(stack.directory)
+        (stack.directory / "memcached").mkdir()
+        certificate, key = owned_by(None, stack.directory / "memcached", *pair)  # read before it becomes another user
+        secured = ["-Z", "-o", f"ssl_chain_cert={certificate},ssl_key={key}"]
+    arguments = [program("memcached"), "-l", "127.0.0.1", "-p", port, *secured, *(["-u", user] if user else [])]
+    return Started(stack.start("memcached", arguments).wait_for_port(port), port, authority=authority)
+
+
+def memcached_tls(stack):
+    return memcached(stack, tls=True)
+
+
+def memcached_pipeline(stack):
+    return memcached(stack)
+
+
+def memcached_pipeline_tls(stack):
+    return memcached(stack, tls=True)
+
+
+def mongodb_tls(stack):
+    need("pymongo")
+    port = free_port()
+    authority, *pair = certify(stack.directory)
+    return Started(stack.start("mongodb", [sys.executable, HERE / "mongodb_double.py", port, *pair]).wait_for_port(port), port, authority=authority)
 
 
 def mongodb(stack):
@@ -194,25 +306,48 @@ def rabbitmq_tls(stack):
     return rabbitmq(stack, tls=True)
 
 
-def kafka(stack):
-    """Kafka in KRaft mode, from a directory with its jars (KAFKA_JARS); too big to be installed for a test."""
+def kafka_jars():
+    """A directory with Kafka's jars: KAFKA_JARS, or what Maven fetches once."""
+    if named := os.environ.get("KAFKA_JARS"):
+        return named
+    jars = HERE.parents[1] / "build" / "kafka"
+    if not list(jars.glob("kafka_2*.jar")):
+        got = subprocess.run([program("mvn"), "-q", "-B", "-f", HERE / "kafka.xml", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"],
+                             capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        if got.returncode != 0:
+            raise Missing(f"Maven cannot fetch Kafka: {got.stdout[-300:]}")
+    return jars
+
+
+def kafka(stack, tls=False):
+    """Kafka in KRaft mode."""
     need("kafka")
-    jars = os.environ.get("KAFKA_JARS")
-    if not jars:
-        raise Missing("KAFKA_JARS does not name a directory with Kafka's jars")
-    java, port, controller = program("java"), free_port(), free_port()
+    java, jars, port, controller = program("java"), kafka_jars(), free_port(), free_port()
     settings = stack.directory / "server.properties"
+    authority, secured, kind = "", "", "PLAINTEXT"
+    if tls:
+        kind, (authority, certificate, key) = "SSL", certify(stack.directory)
+        both = stack.directory / "both.pem"
+        both.write_text(key.read_text() + certificate.read_text())
+        secured = f"ssl.keystore.type=PEM\nssl.keystore.location={both}\nssl.truststore.type=PEM\nssl.truststore.location={authority}\n"
     settings.write_text(f"process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n"
-                        f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n"
+                        f"listeners={kind}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n"
+                        f"inter.broker.listener.name={kind}\nlistener.security.protocol.map=CONTROLLER:PLAINTEXT,{kind}:{kind}\n{secured}"
                         f"log.dirs={stack.directory}/kafka\noffsets.topic.replication.factor=1\ngroup.initial.rebalance.delay.ms=0\n")
     made = subprocess.run([java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", settings],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if made.returncode != 0:
         raise StackError(f"Kafka's storage was not made:\n{made.stdout}{made.stderr}")
     process = stack.start("kafka", [java, "-Xmx512m", "-cp", f"{jars}/*", "kafka.Kafka", settings]).wait_for_port(port, 120)
-    return Started(process, port)
+    return Started(process, port, authority=authority)
 
 
-START = {start.__name__: start for start in (http2, http2_server, websocket, websocket_server, grpc, mysql, memcached, mongodb, rabbitmq, kafka,
-                                                 mysql_tls, redis_tls, rabbitmq_tls, redis_pipeline,
-                                                 redis_pipeline_node, postgres_pipeline, dns_tcp)}
+def kafka_tls(stack):
+    return kafka(stack, tls=True)
+
+
+START = {start.__name__: start for start in (
+    http1, http1_tls, http2, http2_tls, http2_server, websocket, websocket_tls, websocket_server, grpc, grpc_node, grpc_node_tls, postgres, postgres_tls,
+    mysql, mysql_tls, redis, redis_tls, memcached, memcached_tls, mongodb, mongodb_tls, rabbitmq, rabbitmq_tls, kafka, kafka_tls, dns_tcp, dns_tcp_tls,
+    redis_pipeline, redis_pipeline_tls, redis_pipeline_node, redis_pipeline_node_tls, postgres_pipeline, postgres_pipeline_tls, memcached_pipeline,
+    memcached_pipeline_tls, large, large_tls, large_http2, large_http2_tls)}

@@ -1,6 +1,9 @@
-"""Sends every message back after 2 ms."""
+"""Sends every message back after 2 ms.
+
+    websocket_echo.py PORT [CERTIFICATE KEY]"""
 
 import asyncio
+import ssl
 import sys
 
 from websockets.asyncio.server import serve
@@ -12,9 +15,13 @@ async def echo(socket):
         await socket.send(message)
 
 
-async def main():
-    async with serve(echo, "127.0.0.1", int(sys.argv[1])) as server:
+async def main(port, *pair):
+    context = None
+    if pair:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+    async with serve(echo, "127.0.0.1", int(port), ssl=context) as server:
         await server.serve_forever()
 
 
-asyncio.run(main())
+asyncio.run(main(*sys.argv[1:]))

@@ -111,8 +111,9 @@ public:
     }
     void on(const event::Payload& piece) override {
         std::ostringstream line;
-        line << "payload socket=" << number(piece.socket) << (piece.operation == TS_OPERATION_READ ? " read" : " write")
-             << " position=" << piece.position << ' ' << quoted(piece.bytes);
+        line << "payload " << (piece.clear ? "library=" : "socket=") << (piece.clear ? piece.library : number(piece.socket))
+             << (piece.operation == TS_OPERATION_READ ? " read" : " write") << " position=" << piece.position << ' '
+             << quoted(piece.bytes);
         lines.push_back(line.str());
     }
     void on(const event::EngineName& name) override {

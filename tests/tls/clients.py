@@ -57,6 +57,20 @@ def sync(port, authority, ready, account):
             rounds(fresh, 1)
 
 
+def boringssl(port, authority, ready, account):
+    """curl_cffi: libcurl with a BoringSSL of its own, whose symbols are there."""
+    from curl_cffi import requests
+    ready()
+    for _ in range(3):
+        with requests.Session(verify=authority, trust_env=False) as session:
+            for number in range(ROUNDS):
+                for method, path, shape, status, body in (("GET", f"/items/{number}", "/items/{id}", 200, None), ("GET", "/missing", "/missing", 404, None),
+                                                          ("POST", "/upload", "/upload", 201, b"z" * 70_000), ("GET", "/big", "/big", 200, None)):
+                    begin = time.monotonic_ns()
+                    assert session.request(method, f"https://127.0.0.1:{port}{path}", data=body).status_code == status
+                    account.add(f"{method} {shape}", begin, status)
+
+
 def asynchronous(port, authority, ready, account):
     import aiohttp
     import httpx
@@ -134,7 +148,7 @@ def crowd(port, authority, ready, account):
     asyncio.run(main())
 
 
-CLIENTS = {client.__name__: client for client in (sync, asynchronous, postgres, crowd)}
+CLIENTS = {client.__name__: client for client in (sync, boringssl, asynchronous, postgres, crowd)}
 CLIENTS["older"] = sync
 
 

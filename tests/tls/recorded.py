@@ -1,6 +1,6 @@
 """Records a real client that calls a real server over TLS, and holds what timesink found against the client's own account of its calls.
 
-    recorded.py sync|asynchronous|node|postgres|crowd|node_crowd|older|gnutls|go|go_http2|go_server|go_server_http2
+    recorded.py sync|boringssl|asynchronous|node|postgres|crowd|node_crowd|older|gnutls|go|go_http2|go_server|go_server_http2
 
 Certificates are of an authority that openssl makes for the run. Wanted: 99.9 % of the calls found by name and outcome. `late` counts those that lie more than
 1 ms outside the client's own times: at 64 in flight on two CPUs the client's clock is read late, so it is printed, and judged where one thread calls. Where
@@ -38,7 +38,7 @@ WANTED = 0.999
 CALLS = 100
 TOLERANCE_NS = 1_000_000
 GO = {"go": "http1", "go_http2": "http2", "go_server": "http1", "go_server_http2": "http2"}  # by test: what the client speaks
-CLIENTS = ("sync", "asynchronous", "node", "postgres", "crowd", "node_crowd", "older", "gnutls", *GO)
+CLIENTS = ("sync", "boringssl", "asynchronous", "node", "postgres", "crowd", "node_crowd", "older", "gnutls", *GO)
 
 
 def start_server(client, stack, certificate, key):
@@ -157,7 +157,7 @@ def judge(client, calls, found):
         print(f"  {line}", file=sys.stderr)
     if not calls or right < WANTED * len(calls) or len(others) > (1 - WANTED) * len(calls) + (3 if client == "older" else 0) or elsewhere:
         raise AssertionError("too few are right")
-    if client in ("sync", "postgres", "older", *GO) and late > (1 - WANTED) * len(calls):
+    if client in ("sync", "boringssl", "postgres", "older", *GO) and late > (1 - WANTED) * len(calls):
         raise AssertionError("times are off")
 
 

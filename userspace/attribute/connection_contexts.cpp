@@ -94,6 +94,32 @@ bool ConnectionContexts::ended(const request::Unit& unit, const ContextRef& writ
     return alone && !may_go_on;
 }
 
+void ConnectionContexts::served(const ContextRef& writer, const AnsweredRef& unit) {
+    for (Context* at = writer.get(); at != nullptr && unit != nullptr; at = at->parent.get()) {
+        if (at->is_connections && at->answers_for == unit->socket) {
+            if (at->served.size() == kMostServed) {
+                at->served.erase(at->served.begin());
+            }
+            at->served.push_back(unit);
+        }
+    }
+}
+
+AnsweredRef ConnectionContexts::made_for(const ContextRef& sent_in) {
+    const Context* copy = sent_in.get();
+    while (copy != nullptr && copy->parent != nullptr && !copy->parent->is_connections) {
+        copy = copy->parent.get();
+    }
+    if (copy == nullptr || copy->parent == nullptr || copy->is_connections) {
+        return nullptr;
+    }
+    const auto& served = copy->parent->served;
+    const auto found = std::find_if(served.begin(), served.end(), [copy](const AnsweredRef& unit) {
+        return unit->activated <= copy->made && copy->made <= unit->end;
+    });
+    return found == served.end() ? nullptr : *found;
+}
+
 bool ConnectionContexts::is_of(const ContextRef& sent_in, SocketId connection, Instant since) {
     const Context* at = sent_in.get();
     while (at != nullptr && at->made >= since) {

@@ -30,6 +30,11 @@ public:
     /// The unit has ended, and was answered in `writer` (null: not known). Returns whether that is a context of its connection,
     /// and the unit was alone on it.
     bool ended(const request::Unit& unit, const ContextRef& writer);
+    /// That unit was its connection's only one, and answered in a context of it: what is copied from it in that time is its own.
+    static void served(const ContextRef& writer, const AnsweredRef& unit);
+    /// Whose work a copy goes on with that was made of the connection's context while the unit was in flight; null: nobody's that
+    /// is known.
+    static AnsweredRef made_for(const ContextRef& sent_in);
     /// The process is gone.
     void ended(ProcessId process) { processes_.erase(process); }
 

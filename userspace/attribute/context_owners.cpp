@@ -116,11 +116,18 @@ void ContextOwners::serves_several(const ContextRef& context, UnitId unit) {
     }
 }
 
-/// Whose background work was sent there; null: it is nobody's. What a goroutine makes need not work for it.
-AnsweredRef ContextOwners::left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine) {
+/// Whose background work was sent there; without `after`: it is nobody's. What a goroutine makes need not work for it.
+Owner ContextOwners::left_behind(const ContextRef& sent_in, Instant sent, Evidence evidence) {
+    const bool by_goroutine = evidence == Evidence::goroutine;
     const Context* const claim = claimed(sent_in);
-    const bool after = claim != nullptr && claim->answered != nullptr && sent > claim->answered->end;
-    return after && (!by_goroutine || claim == sent_in.get()) ? claim->answered : nullptr;
+    AnsweredRef by = claim != nullptr && (!by_goroutine || claim == sent_in.get()) ? claim->answered : nullptr;
+    double margin = 1;
+    if (claim == nullptr && !by_goroutine) {
+        by = ConnectionContexts::made_for(sent_in);
+        evidence = Evidence::inferred;
+        margin = kConnectionMargin;
+    }
+    return by != nullptr && sent > by->end ? Owner{by->id, evidence, margin, {}, by} : Owner{};
 }
 
 /// A goroutine of which it is not known who made it may have read the connection's next request, which its server has begun to
@@ -160,10 +167,11 @@ bool ContextOwners::may_serve(const ContextRef& sent_in, const ContextRef& write
 /// What stands when no unit has claimed an exchange. Its thread may have served one unit only; but where that unit's own contexts
 /// are known, and this was not sent in one, something else ran on the thread.
 Owner ContextOwners::without_claim(const Waiting& waiting, UnitId ended, bool others_known) {
-    const bool by_goroutine = waiting.evidence == Evidence::goroutine;
-    const AnsweredRef after = waiting.after != nullptr ? waiting.after : left_behind(waiting.sent_in, waiting.sent, by_goroutine);
-    if (after != nullptr) {
-        return {after->id, waiting.evidence, 1, {}, after};
+    if (waiting.after != nullptr) {
+        return {waiting.after->id, waiting.evidence, 1, {}, waiting.after};
+    }
+    if (Owner left = left_behind(waiting.sent_in, waiting.sent, waiting.evidence); left.after != nullptr) {
+        return left;
     }
     if (waiting.fallback.unit != UnitId{} && (waiting.fallback.unit != ended || others_known)) {
         return {{}, Evidence::ambiguous, 0};
@@ -236,6 +244,9 @@ ContextOwners::Ending ContextOwners::ending(const LiveUnit& live, InProcess& pro
         goroutines::answers_another(made.writer);
     }
     made.in_connections = !by_goroutine && connections_.ended(live.unit, made.writer);
+    if (made.in_connections) {
+        ConnectionContexts::served(made.writer, answered(live));
+    }
     made.known = root != nullptr || made.server != nullptr || made.in_connections;
     return made;
 }
@@ -284,10 +295,11 @@ bool ContextOwners::sent(const request::Exchange& exchange, Owner& owner, std::v
         return false;
     }
     if (found == processes_.end()) {  // no unit in flight that might claim it
-        const AnsweredRef after = left ? left->by : left_behind(context, exchange.sent, by_goroutine);
-        if (after != nullptr) {
-            owner = {after->id, evidence, 1, {}, after};
-        }
+        const AnsweredRef by = left ? left->by : nullptr;
+        Owner after = by != nullptr ? Owner{by->id, evidence, 1, {}, by}
+                      : left        ? Owner{}
+                                    : left_behind(context, exchange.sent, evidence);
+        owner = after.after != nullptr ? std::move(after) : owner;
         return false;
     }
     const Context* const claim = claimed(context);
@@ -322,8 +334,8 @@ bool ContextOwners::sent_by(const ContextRef& sender, ExchangeId exchange, Proce
     }
     const auto found = processes_.find(process);
     if (found == processes_.end()) {
-        const AnsweredRef after = left_behind(sender, sent, false);
-        owner = after != nullptr ? Owner{after->id, Evidence::context, 1, {}, after} : owner;
+        Owner after = left_behind(sender, sent, Evidence::context);
+        owner = after.after != nullptr ? std::move(after) : owner;
         return false;
     }
     wait(found->second, {exchange, sender, sent, claim != nullptr ? Owner{} : owner, Evidence::context, nullptr, false},

@@ -26,7 +26,8 @@ namespace timesink::attribute {
 /// that were in flight when it was sent have ended. Then what the thread tells (`fallback`) stands, unless the contexts speak
 /// against it. Contradictions are ambiguous: a root that two units claim.
 ///
-/// What is sent in or below the root of a unit that has been answered is its background work (Owner::after), and in Go what
+/// What is sent in or below the root of a unit that has been answered is its background work (Owner::after), or below a copy of
+/// its connection's context that was made in its time, and in Go what
 /// goroutines send that were made for it, if what they run is believed to go on for its maker. Not if another unit was read or
 /// answered in that root: then it is a task of the connection or of the server, and what it sends between units is nobody's.
 ///
@@ -108,7 +109,7 @@ private:
     static void serves_several(const ContextRef& context, UnitId unit);
     static Context* claimed(const ContextRef& context);
     std::optional<goroutines::LeftBehind> left_behind_by_goroutine(const ContextRef& context, const request::Exchange& exchange);
-    static AnsweredRef left_behind(const ContextRef& sent_in, Instant sent, bool by_goroutine);
+    static Owner left_behind(const ContextRef& sent_in, Instant sent, Evidence evidence);
     static Owner without_claim(const Waiting& waiting, UnitId ended, bool others_known);
     static bool may_serve(const ContextRef& sent_in, const ContextRef& writer, Instant since);
 

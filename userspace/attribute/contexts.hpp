@@ -23,6 +23,9 @@ struct Service {
     std::shared_ptr<AnsweredRef> made_for;
 };
 
+/// Of a connection's context: work that a unit left behind is looked for among these.
+inline constexpr std::size_t kMostServed = 4;
+
 /// A context of a language runtime, from its making until nothing asks for it any more. Shared by Contexts, the contexts copied
 /// from it, and what was sent in it.
 struct Context {
@@ -41,6 +44,7 @@ struct Context {
     bool is_connections = false;         ///< it is a connection's own
     std::size_t latest_route = 0;        ///< and answered this one last, by its hash,
     Instant latest_end{};                ///< then
+    std::vector<AnsweredRef> served;     ///< the latest units that were alone in it, at most kMostServed
     // Goroutines
     std::uint32_t start = 0;                ///< what it runs; zero: not known
     bool strayed = false;                   ///< it sent something when the unit was over in whose time it was made

@@ -42,7 +42,10 @@ struct Call {
 
 /// More of what a call moved that comes next, from between its head and its tail.
 struct Payload {
-    SocketId socket;
+    SocketId socket;        ///< `clear`: none
+    std::uint64_t library;  ///< `clear`: as of Plaintext
+    ThreadId thread;
+    bool clear;              ///< of the Plaintext that the thread writes next, whose positions are from its begin
     ts_operation operation;  ///< READ or WRITE
     std::uint64_t position;  ///< of the first byte
     Bytes bytes;

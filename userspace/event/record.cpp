@@ -184,8 +184,12 @@ Call typed(const ts_call& call) {
 }
 
 Payload typed(const ts_payload& piece) {
+    const bool is_clear = (piece.flags & TS_PAYLOAD_CLEAR) != 0;
     return Payload{
-        .socket = SocketId{piece.socket},
+        .socket = SocketId{is_clear ? 0 : piece.socket},
+        .library = is_clear ? piece.socket : 0,
+        .thread = thread_of(piece.head),
+        .clear = is_clear,
         .operation = static_cast<ts_operation>(piece.operation),
         .position = piece.position,
         .bytes = {reinterpret_cast<const std::byte*>(&piece + 1), piece.bytes},

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "live/elf_image.hpp"
+#include "runtime/boringssl.hpp"
 #include "runtime/gnutls.hpp"
 #include "runtime/openssl.hpp"
 #include "timesink/abi/attach.h"
@@ -57,6 +58,9 @@ std::uint64_t cookie_of(const ElfImage& image) {
     const auto place = runtime::client_random_place(image.symbol_bytes(kRandom));
     if (place) {
         return TS_TLS_RANDOM_KNOWN | std::uint64_t{place->through} << 16 | place->offset;
+    }
+    if (const auto boring = runtime::boringssl_random_place(image.symbol_bytes(kRandom))) {
+        return TS_TLS_RANDOM_KNOWN | std::uint64_t{boring->through} << 16 | boring->offset;
     }
     const auto gnutls = runtime::gnutls_random_place(image.symbol_bytes(kGnutlsRandom));
     return gnutls ? TS_TLS_RANDOM_KNOWN | *gnutls : 0;

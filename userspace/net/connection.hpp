@@ -8,6 +8,7 @@
 
 #include "event/event.hpp"
 #include "net/byte_times.hpp"
+#include "net/captured_piece.hpp"
 #include "net/summary.hpp"
 #include "net/tls_layer.hpp"
 #include "proto/parser.hpp"
@@ -79,8 +80,8 @@ public:
     /// Kept for the call that comes next in its direction; what no call has moved, or what nobody reads, is dropped.
     void on(const event::Payload& piece);
     /// What the TLS library of this connection took or gave: from the first on, these are the bytes that parsers see, at
-    /// positions of their own. Precondition: it is this connection's.
-    void on(const event::Plaintext& plain);
+    /// positions of their own. `pieces`: captured from within it. Precondition: it is this connection's.
+    void on(const event::Plaintext& plain, std::vector<CapturedPiece> pieces);
     void on(const event::Arrival& arrival);
     void on(const event::SocketState& state);
     void on_retransmit() { ++summary_.retransmits; }
@@ -110,12 +111,7 @@ public:
 
 private:
     [[nodiscard]] bool tcp_goes_on() const;
-    /// Captured from within what a call moves.
-    struct Piece {
-        std::uint64_t position;
-        std::vector<std::byte> bytes;
-        std::uint64_t number;  ///< of its event
-    };
+    using Piece = CapturedPiece;
     struct Stream {
         std::uint64_t expected = 0;   // position of the next byte
         std::uint64_t held_from = 0;  // position of held.front()

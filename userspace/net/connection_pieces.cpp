@@ -18,7 +18,7 @@ void Connection::on(const event::Payload& piece) {
     if (pieces.size() >= kMostPieces) {
         pieces.erase(pieces.begin());
     }
-    pieces.push_back({piece.position, {piece.bytes.begin(), piece.bytes.end()}, piece.number});
+    pieces.push_back({piece.position, {piece.bytes.begin(), piece.bytes.end()}, piece.number, 0});
 }
 
 /// Bytes up to `end` were not captured.
@@ -46,7 +46,7 @@ void Connection::pass_pieces(bool read, std::uint64_t begin, std::uint64_t end, 
     std::uint64_t from = begin;
     for (const Piece& piece : pieces) {
         if (piece.position >= from && piece.position <= end && piece.bytes.size() <= end - piece.position) {
-            sink_.passed(*this, read, piece.position, piece.bytes.size(), {piece.number, 0});
+            sink_.passed(*this, read, piece.position, piece.bytes.size(), {piece.number, piece.offset});
             from = piece.position + piece.bytes.size();
         }
     }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "net/connection.hpp"
 
@@ -80,7 +81,7 @@ void Connection::wait_for_handshake(const event::Plaintext& plain) {
 void Connection::send_what_waited(const event::Call& call) {
     begin_clear();
     for (const Waiting& waited : waiting_) {
-        tls_->given(waited.plain);
+        tls_->given(waited.plain, {});
     }
     waiting_.clear();
     const std::uint64_t end = call.stream_begin + static_cast<std::uint64_t>(call.result);
@@ -92,7 +93,7 @@ void Connection::send_what_waited(const event::Call& call) {
     }
 }
 
-void Connection::on(const event::Plaintext& plain) {
+void Connection::on(const event::Plaintext& plain, std::vector<CapturedPiece> pieces) {
     summary_.last_seen = std::max(summary_.last_seen, plain.at);
     if (closed_) {
         return;
@@ -105,7 +106,7 @@ void Connection::on(const event::Plaintext& plain) {
         begin_clear();
     }
     if (plain.operation == TS_OPERATION_WRITE) {
-        tls_->given(plain);
+        tls_->given(plain, std::move(pieces));
         return;
     }
     send(tls_->answered());
@@ -130,6 +131,10 @@ void Connection::send(const std::vector<TlsLayer::Sent>& pieces) {
         if (piece.known) {
             way.times.moved(way.expected, way.expected + length, piece.entered, piece.exited, piece.thread, piece.process,
                             piece.context);
+        }
+        way.pieces = piece.pieces;
+        for (CapturedPiece& captured : way.pieces) {
+            captured.position += way.expected - piece.begin;
         }
         take(false, length, head_of(piece), tail_of(piece), piece.end == piece.length, {piece.number, piece.begin});
     }

@@ -60,17 +60,42 @@ void Connections::on(const event::Call& call) {
 
 /// Of a connection that is met for the first time with the call itself, it is missing.
 void Connections::on(const event::Payload& piece) {
+    if (piece.clear) {
+        hold(piece);
+        return;
+    }
     if (Connection* const found = find(piece.socket)) {
         found->on(piece);
+    }
+}
+
+/// As many of one as the kernel side writes, of a few threads: what is given comes right behind them, unless its record was lost.
+void Connections::hold(const event::Payload& piece) {
+    constexpr std::size_t kMostPieces = 16;
+    constexpr std::size_t kMostThreads = 64;
+    if (clear_pieces_.size() >= kMostThreads && !clear_pieces_.contains(piece.thread)) {
+        clear_pieces_.clear();
+    }
+    std::vector<CapturedPiece>& pieces = clear_pieces_[piece.thread];
+    if (!pieces.empty() && piece.position <= pieces.back().position) {
+        pieces.clear();  // of the one before
+    }
+    if (pieces.size() < kMostPieces) {
+        pieces.push_back({piece.position, {piece.bytes.begin(), piece.bytes.end()}, piece.number, 0});
     }
 }
 
 /// The name is 64 random bits that the client chose and both ends keep, so it is right by itself. Both ends may be targets,
 /// though: then the process decides, and where both are in one, none is taken.
 void Connections::on(const event::Plaintext& plain) {
+    std::vector<CapturedPiece> pieces;
+    if (const auto held = clear_pieces_.find(plain.thread); held != clear_pieces_.end()) {
+        pieces = std::move(held->second);
+        clear_pieces_.erase(held);
+    }
     if (plain.by_socket) {
         if (Connection* const found = find(SocketId{plain.connection})) {
-            found->on(plain);
+            found->on(plain, std::move(pieces));
         }
         return;
     }
@@ -94,7 +119,7 @@ void Connections::on(const event::Plaintext& plain) {
         }
     }
     if (candidates == 1) {
-        chosen->on(plain);
+        chosen->on(plain, std::move(pieces));
     }
 }
 

@@ -34,12 +34,14 @@ public:
 
 private:
     void drop(const Connection& connection);
+    void hold(const event::Payload& piece);
 
     MessageSink& messages_;
     ConnectionSink& summaries_;
     IdMap<SocketId, std::unique_ptr<Connection>> table_;
     std::multimap<std::uint64_t, SocketId> by_tls_name_;
-    TlsAdjacency older_;  ///< for connections whose handshake was not seen
+    std::map<ThreadId, std::vector<CapturedPiece>> clear_pieces_;  ///< of what threads give to TLS libraries next
+    TlsAdjacency older_;                                           ///< for connections whose handshake was not seen
     bool attached_ = false;
 };
 

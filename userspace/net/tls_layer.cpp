@@ -1,6 +1,7 @@
 #include "net/tls_layer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace timesink::net {
 
@@ -50,7 +51,7 @@ bool TlsLayer::repeats(const event::Plaintext& plain) const {
            plain.buffer >= last.buffer;
 }
 
-void TlsLayer::given(const event::Plaintext& plain) {
+void TlsLayer::given(const event::Plaintext& plain, std::vector<CapturedPiece> pieces) {
     Given fresh{.length = plain.length,
                 .buffer = plain.buffer,
                 .library = plain.library,
@@ -58,6 +59,7 @@ void TlsLayer::given(const event::Plaintext& plain) {
                 .repeated = repeats(plain),
                 .head = {plain.head.begin(), plain.head.end()},
                 .tail = {plain.tail.begin(), plain.tail.end()},
+                .pieces = std::move(pieces),
                 .context = plain.context,
                 .number = plain.number};
     given_.push_back(std::move(fresh));
@@ -80,6 +82,17 @@ TlsLayer::Sent TlsLayer::part(Given& given, std::uint64_t to) const {
     }
     if (to > given.length - given.tail.size()) {
         sent.tail = given.tail;
+    }
+    for (const CapturedPiece& piece : given.pieces) {
+        const std::uint64_t from = std::max(piece.position, sent.begin);
+        const std::uint64_t end = std::min(piece.position + piece.bytes.size(), to);
+        if (from < end) {
+            const auto first = piece.bytes.begin() + static_cast<std::ptrdiff_t>(from - piece.position);
+            sent.pieces.push_back({from,
+                                   {first, first + static_cast<std::ptrdiff_t>(end - from)},
+                                   piece.number,
+                                   piece.offset + (from - piece.position)});
+        }
     }
     given.sent = to;
     return sent;

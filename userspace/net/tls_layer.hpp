@@ -7,6 +7,7 @@
 
 #include "event/event.hpp"
 #include "net/byte_times.hpp"
+#include "net/captured_piece.hpp"
 
 namespace timesink::net {
 
@@ -34,6 +35,7 @@ public:
         std::uint64_t number = 0;     ///< event::Plaintext::number
         std::vector<std::byte> head;  ///< captured of that
         std::vector<std::byte> tail;
+        std::vector<CapturedPiece> pieces;  ///< of [begin, end)
         // of the call; not known: it was lost
         bool known = false;
         Instant entered{};
@@ -42,8 +44,8 @@ public:
         ProcessId process{};
         ContextId context{};  ///< of who gave it, else of the call
     };
-    /// The library was given bytes.
-    void given(const event::Plaintext& plain);
+    /// The library was given bytes; `pieces`: captured from between their head and their tail.
+    void given(const event::Plaintext& plain, std::vector<CapturedPiece> pieces = {});
     /// A call moved ciphertext: what was sent by it, in order. `unexplained`: bytes of it that nothing was given for.
     std::vector<Sent> written(const event::Call& call, std::uint64_t& unexplained);
     /// So much ciphertext was sent by calls that were lost.
@@ -63,6 +65,7 @@ private:
         bool repeated = false;  // looks like the same call made again
         std::vector<std::byte> head;
         std::vector<std::byte> tail;
+        std::vector<CapturedPiece> pieces;
         ContextId context{};
         std::uint64_t number = 0;
     };

@@ -40,10 +40,10 @@ using __s32 = std::int32_t;
 
 #define TS_ABI_MAJOR 1
 #define TS_ABI_MINOR                                                                                                   \
-	7 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
+	8 /* 1: TS_CALL_CONTEXT, TS_EVENT_LINEAGE; 2: ts_off_cpu.fd of futex; 3: TS_EVENT_PLAINTEXT;                   \
 	   * 4: TS_EVENT_LOOP_PHASE; 5: TS_EVENT_ENGINE_NAME, TS_EVENT_ENGINE_CALL;                                    \
 	   * 6: ts_socket_state.error, the context of a connect; 7: TS_EVENT_PAYLOAD,                                  \
-	   * TS_PLAINTEXT_SOCKET */
+	   * TS_PLAINTEXT_SOCKET; 8: TS_PAYLOAD_CLEAR */
 
 /*
  * Names of contexts that are goroutines, which serve one unit of work after another: this bit and the goroutine's
@@ -174,19 +174,21 @@ TS_ASSERT_SIZE(struct ts_call, 88);
 /*
  * Written ahead of the TS_EVENT_CALL of a call that moved many messages at once, in ascending order of position: bytes
  * between those that the call's own record has of its begin and of its end. Followed by `bytes` payload bytes, then
- * zeros up to a multiple of 8. Pieces that could not be written are missing: there is a gap then.
+ * zeros up to a multiple of 8. Pieces that could not be written are missing: there is a gap then. With
+ * TS_PAYLOAD_CLEAR the same of the TS_EVENT_PLAINTEXT that the thread writes next.
  */
 struct ts_payload {
 	struct ts_event_head head; /* time: exit of the call */
 	TS_U64 entered;		   /* as of the call */
-	TS_U64 socket;
-	TS_U64 position; /* of the first byte, in its direction */
+	TS_U64 socket;		   /* TS_PAYLOAD_CLEAR: ts_plaintext.library */
+	TS_U64 position;	   /* of the first byte, in its direction; TS_PAYLOAD_CLEAR: in what is given at once */
 	__u32 pid;
 	__u16 bytes;
 	__u8 operation; /* TS_OPERATION_READ, TS_OPERATION_WRITE */
-	__u8 reserved;
+	__u8 flags;	/* TS_PAYLOAD_CLEAR */
 };
 TS_ASSERT_SIZE(struct ts_payload, 56);
+#define TS_PAYLOAD_CLEAR (1 << 0) /* of what a TLS library is given (1.8) */
 
 enum ts_off_cpu_state {
 	TS_OFF_PREEMPTED = 0,	    /* still runnable: woken == off */

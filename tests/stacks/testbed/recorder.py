@@ -29,6 +29,18 @@ def why_not():
     return ""
 
 
+def await_sections(file, count):
+    """Returns once the recording has grown so often. Beside other work the agent, which gives way to it, may take its time."""
+    size, grown, deadline = 0, 0, time.monotonic() + 60
+    while grown < count:
+        if time.monotonic() > deadline:
+            raise StackError(f"{file} stays at {size} bytes")
+        time.sleep(0.05)
+        now = os.path.getsize(file)
+        grown += now > size
+        size = now
+
+
 class Recording:
     """`timesink record` as a child of the stack. Made: attached, every probe live."""
 
@@ -51,15 +63,7 @@ class Recording:
             time.sleep(0.02)
 
     def await_sections(self, count):
-        """Returns once the file has grown so often. Beside other work the agent, which gives way to it, may take its time."""
-        size, grown, deadline = 0, 0, time.monotonic() + 60
-        while grown < count:
-            if time.monotonic() > deadline:
-                raise StackError(f"{self.file} stays at {size} bytes")
-            time.sleep(0.05)
-            now = self.file.stat().st_size
-            grown += now > size
-            size = now
+        await_sections(self.file, count)
 
     def messages(self):
         return self.process.log.read_text(errors="replace")

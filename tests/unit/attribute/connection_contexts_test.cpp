@@ -119,6 +119,33 @@ TEST_F(ConnectionContextsTest, CopiesDescendFromAConnectionsContextWheneverTheyW
     EXPECT_FALSE(ConnectionContexts::descends_from(loop_, SocketId{1}));
 }
 
+TEST_F(ConnectionContextsTest, WhatIsCopiedInAUnitsTimeIsLeftBehindByIt) {
+    for (int i = 0; i < 4; ++i) {
+        serve(1, first_);
+        serve(2, second_);
+    }
+    for (int begin = 100; begin < 160; begin += 10) {
+        Answered unit;
+        unit.id = UnitId{static_cast<std::uint64_t>(begin)};
+        unit.socket = SocketId{1};
+        unit.activated = us(begin);
+        unit.end = us(begin + 5);
+        ConnectionContexts::served(context(begin + 1, first_), std::make_shared<const Answered>(unit));
+    }
+    const auto by = [](const ContextRef& sent_in) {
+        const AnsweredRef unit = ConnectionContexts::made_for(sent_in);
+        return unit == nullptr ? UnitId{} : unit->id;
+    };
+    EXPECT_EQ(by(context(153, first_)), UnitId{150});
+    EXPECT_EQ(by(context(170, context(143, first_))), UnitId{140}) << "a copy of a copy";
+    EXPECT_EQ(by(context(147, first_)), UnitId{}) << "between two";
+    EXPECT_EQ(by(context(103, first_)), UnitId{}) << "too long ago";
+    EXPECT_EQ(by(context(153, second_)), UnitId{}) << "another connection's";
+    EXPECT_EQ(by(first_), UnitId{}) << "the connection's task itself";
+    EXPECT_EQ(by(context(153, loop_)), UnitId{});
+    EXPECT_EQ(by(nullptr), UnitId{});
+}
+
 TEST_F(ConnectionContextsTest, UnitsSideBySideOnAConnectionAreNotToldApart) {
     for (int i = 0; i < 4; ++i) {
         serve(1, first_);

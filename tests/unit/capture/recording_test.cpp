@@ -306,10 +306,10 @@ const Foreign kForeign[] = {
      [](const std::string& whole) { return with_header(whole, [](FileHeader& header) { header.minor = 9; }); }, "", "", true},
     {"a newer major version is refused",
      [](const std::string& whole) { return with_header(whole, [](FileHeader& header) { header.major = 2; }); },
-     "was written by a newer timesink: format 2.0, events 1.7; this one reads up to 1.0 and 1.7", "", false},
+     "was written by a newer timesink: format 2.0, events 1.8; this one reads up to 1.0 and 1.8", "", false},
     {"so are events of a newer major version",
      [](const std::string& whole) { return with_header(whole, [](FileHeader& header) { header.abi_major = 2; }); },
-     "was written by a newer timesink: format 1.0, events 2.7", "", false},
+     "was written by a newer timesink: format 1.0, events 2.8", "", false},
     {"a header says nonsense but its checksum agrees",
      [](const std::string& whole) {
          return with_section(whole,

@@ -388,6 +388,11 @@ TEST(Record, PayloadStandsWhereItsCallDoes) {
     Stream stream;
     stream.payload(payload(TS_OPERATION_WRITE), "more");
     EXPECT_EQ(decoded(stream), "payload socket=3 write position=100 \"more\"");
+    Stream clear;
+    ts_payload of_library = payload(TS_OPERATION_WRITE);
+    of_library.flags = TS_PAYLOAD_CLEAR;
+    clear.payload(of_library, "more");
+    EXPECT_EQ(decoded(clear), "payload library=3 write position=100 \"more\"");
     const auto key = [](ts_operation operation) {
         Stream one;
         one.payload(payload(operation), "more");

@@ -270,6 +270,15 @@ TEST_F(ConnectionTest, WhatNoParserKnowsIsTurns) {
     EXPECT_THAT(diary_.lines, ::testing::Contains("! 0 5/6/7"));
 }
 
+TEST_F(ConnectionTest, ARequestIsFoundBehindTheRestOfAnAnswerThatWasUnderWay) {
+    Connection connection(socket(0, TS_SOCKET_CONNECT), true, diary_);
+    transfer(connection, TS_OPERATION_READ, 0, "the end of a body, of which nothing is known", 1, 2);
+    transfer(connection, TS_OPERATION_WRITE, 0, kGet, 3, 4);
+    EXPECT_EQ(std::count_if(diary_.lines.begin(), diary_.lines.end(),
+                            [](const std::string& line) { return line.starts_with("? GET"); }),
+              1);
+}
+
 /// Ten requests in one call, of which a head, a tail of ten bytes, and pieces were captured.
 class PiecesTest : public ConnectionTest {
 protected:

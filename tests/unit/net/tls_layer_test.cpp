@@ -67,6 +67,24 @@ TEST_F(TlsLayerTest, OneCallMaySendSeveralAndSeveralCallsOne) {
     EXPECT_EQ(written(7, 16384 + kOver), "16384-32768/32768@7");
 }
 
+TEST_F(TlsLayerTest, PiecesGoWithTheBytesThatTheyAreOf) {
+    layer_.given(plain(32768),
+                 {{16000, std::vector<std::byte>(1000, std::byte{'a'}), 7, 0}, {20000, std::vector<std::byte>(10), 8, 0}});
+    std::uint64_t rest = 0;
+    const auto first = layer_.written(call(5, 0, 16384 + kOver), rest);
+    ASSERT_EQ(first.size(), 1U);
+    ASSERT_EQ(first[0].pieces.size(), 1U);
+    EXPECT_EQ(first[0].pieces[0].position, 16000U);
+    EXPECT_EQ(first[0].pieces[0].bytes.size(), 384U);
+    const auto second = layer_.written(call(6, 0, 16384 + kOver), rest);
+    ASSERT_EQ(second.size(), 1U);
+    ASSERT_EQ(second[0].pieces.size(), 2U);
+    EXPECT_EQ(second[0].pieces[0].position, 16384U);
+    EXPECT_EQ(second[0].pieces[0].bytes.size(), 616U);
+    EXPECT_EQ(second[0].pieces[0].offset, 384U);
+    EXPECT_EQ(second[0].pieces[1].number, 8U);
+}
+
 TEST_F(TlsLayerTest, TheSameCallMadeAgainGivesNothingNew) {
     layer_.given(plain(1000));
     EXPECT_EQ(written(5, 511), "0-500/1000@5");

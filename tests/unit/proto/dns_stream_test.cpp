@@ -46,6 +46,17 @@ TEST_P(DnsStream, IsReadInEveryWay) {
 }
 INSTANTIATE_TEST_SUITE_P(Cases, DnsStream, ::testing::ValuesIn(kCases));
 
+TEST(DnsStream, TheLengthAheadOfAMessageCountsAsItsOwn) {
+    const std::string question = asks(1, "a"), answer = tells(1, "a");
+    const Recorder told = run_at_once({client(question + asks(2, "b")), server(answer)}, dns::make_stream);
+    ASSERT_EQ(told.exchanges.size(), 2U);
+    EXPECT_EQ(told.exchanges[0].request.begin, 0U);
+    EXPECT_EQ(told.exchanges[0].request_end.end, question.size());
+    EXPECT_EQ(told.exchanges[0].response.begin, 0U);
+    EXPECT_EQ(told.exchanges[0].response_end.end, answer.size());
+    EXPECT_EQ(told.exchanges[1].request.begin, question.size());
+}
+
 TEST(DnsStream, IsKnownByItsFirstMessage) {
     const auto match = [](const std::string& bytes) {
         return dns::detect_stream(Direction::request, std::as_bytes(std::span(bytes)));

@@ -202,6 +202,44 @@ TEST(Redactor, MasksPiecesAsTheirCall) {
     EXPECT_GE(kept, 8U) << "all but those that are in two records";
 }
 
+TEST(Redactor, MasksPiecesOfPlaintextAsTheRestOfIt) {
+    std::string commands;
+    for (int command = 0; command < 10; ++command) {
+        commands += "*3\r\n$3\r\nSET\r\n$4\r\nname\r\n$6\r\ns3cret\r\n";
+    }
+    constexpr std::size_t kHead = 50;
+    constexpr std::size_t kTail = 20;
+    constexpr std::size_t kOfTls = 22;  // bytes of a record beside its plaintext
+    Conversation talk(false);
+    ts_payload piece{};
+    piece.head = records::head(talk.next_time(), 0, 11);
+    piece.entered = piece.head.time;
+    piece.socket = 5;
+    piece.position = kHead;
+    piece.operation = TS_OPERATION_WRITE;
+    piece.flags = TS_PAYLOAD_CLEAR;
+    ts_plaintext plain{};
+    plain.head = piece.head;
+    plain.library = 5;
+    plain.connection = kSocket;
+    plain.length = commands.size();
+    plain.pid = 10;
+    plain.operation = TS_OPERATION_WRITE;
+    plain.flags = TS_PLAINTEXT_SOCKET;
+    const std::string_view text = commands;
+    talk.stream().payload(piece, text.substr(kHead, text.size() - kHead - kTail));
+    talk.stream().plaintext(plain, text.substr(0, kHead), text.substr(text.size() - kTail));
+    talk.client(std::string(commands.size() + kOfTls, '\x17'), kHead, kTail);
+    const std::string out = checked(talk);
+    EXPECT_EQ(out.find("s3cret"), std::string::npos);
+    std::size_t kept = 0;
+    for (std::size_t at = out.find("SET\r\n$4\r\nname\r\n$6\r\nxxxxxx"); at != std::string::npos;
+         at = out.find("SET\r\n$4\r\nname\r\n$6\r\nxxxxxx", at + 1)) {
+        ++kept;
+    }
+    EXPECT_GE(kept, 8U) << "all but those that are in two records";
+}
+
 TEST(Redactor, MasksWhatNobodyUnderstands) {
     Conversation talk(true);
     talk.client("\x01\x02 s3cret of an unknown protocol");

@@ -2,20 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <initializer_list>
 #include <random>
 #include <vector>
 
+#include "unit/runtime/machine_code.hpp"
+
 namespace timesink::runtime {
 namespace {
-
-std::vector<std::byte> code(std::initializer_list<int> values) {
-    std::vector<std::byte> bytes;
-    for (const int value : values) {
-        bytes.push_back(static_cast<std::byte>(value));
-    }
-    return bytes;
-}
 
 TEST(Gnutls, ItsOwnAccessorSaysWhereTheRandomIs) {
     // Debian's, 3.7: test rsi, rsi; je; lea rax, [rdi + 0x50]; mov dword [rsi + 8], 32; mov [rsi], rax

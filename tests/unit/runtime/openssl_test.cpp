@@ -2,19 +2,10 @@
 
 #include <gmock/gmock.h>
 
-#include <initializer_list>
-#include <vector>
+#include "unit/runtime/machine_code.hpp"
 
 namespace timesink::runtime {
 namespace {
-
-std::vector<std::byte> code(std::initializer_list<int> values) {
-    std::vector<std::byte> bytes;
-    for (const int value : values) {
-        bytes.push_back(static_cast<std::byte>(value));
-    }
-    return bytes;
-}
 
 /// The begins of the functions in Debian's 3.0, in a wheel's 3.5, and as compilers write 1.1's.
 TEST(OpenSsl, SaysInItsCodeWhereTheRandomIs) {

@@ -6,16 +6,10 @@
 #include <random>
 #include <vector>
 
+#include "unit/runtime/machine_code.hpp"
+
 namespace timesink::runtime {
 namespace {
-
-std::vector<std::byte> code(std::initializer_list<int> values) {
-    std::vector<std::byte> bytes;
-    for (const int value : values) {
-        bytes.push_back(static_cast<std::byte>(value));
-    }
-    return bytes;
-}
 
 std::optional<std::size_t> entered(std::initializer_list<int> values) {
     return cheap_place(code(values), Convention::system_v, false);

@@ -8,6 +8,8 @@
 namespace timesink::proto::dns {
 
 Match detect(Direction direction, std::span<const std::byte> bytes);
+/// `framing`: bytes ahead of each message, which count as its own.
+std::unique_ptr<Parser> make(std::size_t framing);
 std::unique_ptr<Parser> make();
 
 /// The same over TCP and TLS (RFC 1035, section 4.2.2; RFC 7858): each message behind its length.

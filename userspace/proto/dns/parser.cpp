@@ -24,6 +24,8 @@ struct Asked {
 /// not wholly seen, the next one begins with a call.
 class Dns final : public Parser {
 public:
+    explicit Dns(std::size_t framing) : framing_(framing) {}
+
     Parsed parse(const Chunk& chunk, Sink& sink) override;
     void gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sink& sink) override;
     void finish(Direction direction, std::uint64_t position, Sink& sink) override;
@@ -43,6 +45,7 @@ private:
     std::optional<End> answer(std::uint64_t begin, const Message& message, Sink& sink);
     void over(Way& way, std::uint64_t position, Sink& sink);
 
+    std::size_t framing_;
     std::array<Way, 2> ways_;
     Numbered<Asked> numbered_;
     std::uint64_t seen_ = 0;  // of the answers: position behind the latest
@@ -151,7 +154,7 @@ std::optional<End> Dns::question(std::uint64_t begin, const Message& message, Si
         ++open->asked.again;  // no answer came in time: the wait goes on
         return std::nullopt;
     }
-    Head head{.begin = begin, .operation = std::string(type_name(message.type)), .target = message.name};
+    Head head{.begin = begin - framing_, .operation = std::string(type_name(message.type)), .target = message.name};
     head.correlation = numbered_.ask(message.id, {message.name, message.type, 0}, [&](Correlation lost) {
         sink.end({.direction = Direction::response, .correlation = lost, .end = seen_, .error = "lost", .complete = false});
     });
@@ -164,7 +167,8 @@ std::optional<End> Dns::answer(std::uint64_t begin, const Message& message, Sink
     if (open == nullptr || (message.asked && (open->asked.name != message.name || open->asked.type != message.type))) {
         return std::nullopt;  // answered before, by another server or to a question asked again
     }
-    Head head{.direction = Direction::response, .correlation = open->correlation, .begin = begin, .answers_in_order = false};
+    Head head{
+        .direction = Direction::response, .correlation = open->correlation, .begin = begin - framing_, .answers_in_order = false};
     head.error = rcode_name(message.rcode);
     if (open->asked.again > 0) {
         head.attributes.emplace_back("dns.asked_again", std::to_string(open->asked.again));
@@ -218,8 +222,12 @@ Match detect(Direction direction, std::span<const std::byte> bytes) {
     return message.asked ? Match::yes : extent == Extent::begun ? Match::maybe : Match::no;
 }
 
+std::unique_ptr<Parser> make(std::size_t framing) {
+    return std::make_unique<Dns>(framing);
+}
+
 std::unique_ptr<Parser> make() {
-    return std::make_unique<Dns>();
+    return make(0);
 }
 
 }  // namespace timesink::proto::dns

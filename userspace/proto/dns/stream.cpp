@@ -39,7 +39,7 @@ private:
     void lose(Way& way, Direction direction, std::uint64_t position, Sink& sink);
 
     std::array<Way, 2> ways_;
-    std::unique_ptr<Parser> messages_ = make();
+    std::unique_ptr<Parser> messages_ = make(kPrefix);
     bool understood_ = false;
     bool not_mine_ = false;
 };
