@@ -36,7 +36,7 @@ BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 
 class Truth:
-    """Who used which port when. A connection has one user at a time, except those that everybody shares (Redis): these answer in the order in
+    """Who used which port when. A connection has one user at a time, except those that everybody shares (Redis; prepared statements of postgres.js): these answer in the order in
     which they were asked."""
 
     def __init__(self, requests):
@@ -45,7 +45,7 @@ class Truth:
         for request in requests:
             for call in request["calls"]:
                 if call["end"] is not None:
-                    (self.shared if call["kind"] == "redis" else self.uses)[call["port"]].append((call["end"], call["begin"], request))
+                    (self.shared if call["kind"] in ("redis", "shared") else self.uses)[call["port"]].append((call["end"], call["begin"], request))
         for uses in self.uses.values():
             uses.sort(key=lambda use: use[:2])
         for uses in self.shared.values():
@@ -152,8 +152,9 @@ def run(options, framework, driver, pool, clients):
     with Stack("node_loop") as stack:
         service = start(stack, options, framework, driver, pool)
         mix_file = stack.directory / "mix.json"
-        mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{n}}", 0] for name in mix_of(options, driver)]))
-        runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix_file)  # opens all connections
+        mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{{'word' if options.words else 'n'}}}", 0] for name in mix_of(options, driver)]))
+        if not options.fresh:
+            runs.load(service.port, "/dev/null", clients=max(8, clients), requests=200, seed=99, mix=mix_file)  # opens all connections
         recording, since, summary = record(stack, service, options, clients, mix_file)
         time.sleep(runs.SETTLE_SECONDS)
         if recording.stop() != 0:
@@ -211,6 +212,8 @@ def read_options(arguments):
     parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
     parser.add_argument("--workers", type=int, default=0, help="of a cluster, each with a loop and a pool of its own")
     parser.add_argument("--model", type=pathlib.Path, help="an earlier recording, from which the routes are known ahead")
+    parser.add_argument("--fresh", action="store_true", help="nothing was prepared before the attach")
+    parser.add_argument("--words", action="store_true", help="paths with words where there would be numbers")
     parser.add_argument("--thin", action="store_true", help="the warm-up is a recording of its own, which is given to the run as --model")
     parser.add_argument("--warm-up", type=int, default=60)
     parser.add_argument("--mid-flight", action="store_true", help="attach when the load is under way")

@@ -28,6 +28,12 @@ bool prepares(const request::Exchange& exchange) {
     return exchange.housekeeping && exchange.operation == "PREPARE" && exchange.fingerprint != 0;
 }
 
+/// Prepared before the attach: its name is all that is known, and ends in a number that a driver has counted on this connection
+/// (mysql2, postgres.js, Vert.x, pgjdbc). Names that programs give mean the same on every connection.
+bool is_nameless(const request::Exchange& exchange) {
+    return exchange.statement.starts_with("EXECUTE ") && exchange.statement.back() >= '0' && exchange.statement.back() <= '9';
+}
+
 /// The connection stays with whoever sent this: it is in a transaction, or the server is not ready for another's (a statement
 /// that was described ahead of its execution, as postgres.js does).
 bool stays(const request::Exchange& exchange) {
@@ -205,12 +211,42 @@ void LoopOwners::learn_manners(Loop& loop) {
     }
 }
 
+namespace {
+
+/// A driver that pipelines and gathers what it is asked (postgres.js) gives each question to the next connection in turn, and
+/// each connection writes all of its own in one call: the first of each were asked first, then the second.
+void in_order_of_asking(std::vector<infer::Act>& acts) {
+    struct Asked {
+        std::size_t place = 0;
+        std::size_t rank = 0;  // among those of one call
+    };
+    std::vector<Asked> asked;
+    for (std::size_t i = 0; i < acts.size(); ++i) {
+        if (acts[i].kind != infer::Act::Kind::statement || !acts[i].late) {
+            continue;
+        }
+        const auto same = std::count_if(asked.begin(), asked.end(), [&](const Asked& each) {
+            return acts[each.place].connection == acts[i].connection && acts[each.place].at == acts[i].at;
+        });
+        asked.push_back({i, static_cast<std::size_t>(same)});
+    }
+    std::vector<Asked> ordered = asked;
+    std::stable_sort(ordered.begin(), ordered.end(), [](const Asked& a, const Asked& b) { return a.rank < b.rank; });
+    const std::vector<infer::Act> before = acts;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+        acts[asked[i].place] = before[ordered[i].place];
+    }
+}
+
+}  // namespace
+
 /// Says which writes come late because their driver gathers them.
 void LoopOwners::mark_late(Loop& loop) {
     for (infer::Act& act : loop.turn[late_segment(loop.turn)].acts) {
         const auto manner = loop.manners.find(act.pool);
         act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
     }
+    in_order_of_asking(loop.turn[late_segment(loop.turn)].acts);
 }
 
 /// Where the runtime tells what it puts off, nothing else is: what comes late there is of a driver's doing.
@@ -297,8 +333,8 @@ void LoopOwners::began(const request::Unit& unit) {
     }
     loop->active.push_back(unit.id);
     runs_on_[unit.id] = loop;
-    const infer::RouteId route = loop->program.route(unit.method + ' ' + unit.route);
-    loop->segment.stimuli.push_back({.unit = unit.id, .route = route});
+    const LoopProgram::Route route = loop->program.route(unit.method + ' ' + unit.route);
+    loop->segment.stimuli.push_back({.unit = unit.id, .route = route.stands_for, .named = route.named});
 }
 
 void LoopOwners::ended(const request::Unit& unit) {
@@ -329,7 +365,7 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     act.pool = loop.program.pool(exchange.protocol, exchange.remote);
     act.shape = loop.program.shape(exchange, act.pool);
     act.may_wait = may_wait(exchange);
-    act.nameless = exchange.statement.starts_with("EXECUTE ");
+    act.nameless = is_nameless(exchange);
     act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
     act.at = exchange.sent;
     loop.segment.acts.push_back(act);
@@ -355,6 +391,11 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
     if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
         stimulus.prepared = loop.program.shape(exchange, loop.program.pool(exchange.protocol, exchange.remote));
+    }
+    if (is_nameless(exchange) && exchange.complete) {
+        const infer::PoolId pool = loop.program.pool(exchange.protocol, exchange.remote);
+        stimulus.nameless = loop.program.shape(exchange, pool);
+        stimulus.meaning = loop.program.shape_of_columns(exchange, pool);
     }
     loop.segment.stimuli.push_back(stimulus);
 }

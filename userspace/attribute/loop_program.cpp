@@ -2,10 +2,39 @@
 
 #include <algorithm>
 #include <span>
+#include <string_view>
 
 namespace timesink::attribute {
 
-infer::RouteId LoopProgram::route(std::string name) {
+LoopProgram::Route LoopProgram::route(const std::string& name) {
+    const std::size_t before = routes_.size();
+    const infer::RouteId named = number_of(name);
+    if (routes_.size() > before) {
+        model_.families().relate(named, families_of(name));
+    }
+    return {model_.families().stands_for(named), named};
+}
+
+/// Each as the route is named when one of its words is taken for data. Where there are many routes already, none that are new.
+std::vector<infer::RouteId> LoopProgram::families_of(const std::string& name) {
+    constexpr std::size_t kMostFamilies = 4;
+    std::vector<infer::RouteId> families;
+    for (std::size_t slash = name.find('/'); slash != std::string::npos && families.size() < kMostFamilies;) {
+        const std::size_t next = name.find('/', slash + 1);
+        const std::string_view segment =
+            std::string_view(name).substr(slash + 1, next == std::string::npos ? next : next - slash - 1);
+        if (!segment.empty() && !segment.starts_with('{')) {
+            const std::string family = std::string(name).replace(slash + 1, segment.size(), "{name}");
+            if (routes_.size() < kMostRoutes / 2 || routes_.contains(family)) {
+                families.push_back(number_of(family));
+            }
+        }
+        slash = next;
+    }
+    return families;
+}
+
+infer::RouteId LoopProgram::number_of(std::string name) {
     const auto known = routes_.find(name);
     if (known != routes_.end()) {
         return known->second;
@@ -88,6 +117,10 @@ infer::Shape LoopProgram::shape(const request::Exchange& exchange, infer::PoolId
     const std::uint64_t known = exchange.fingerprint != 0 ? exchange.fingerprint : kUnnamed;
     const bool prepares = exchange.housekeeping && exchange.operation == "PREPARE" && exchange.fingerprint != 0;
     return shape_of(pool, known + (exchange.housekeeping && !prepares ? 1 : 0));
+}
+
+infer::Shape LoopProgram::shape_of_columns(const request::Exchange& exchange, infer::PoolId pool) {
+    return exchange.columns != 0 && exchange.error.empty() ? shape_of(pool, exchange.columns) : infer::Shape{};
 }
 
 void LoopProgram::take_over(infer::RouteId route, const RouteModel& given) {

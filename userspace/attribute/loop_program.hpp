@@ -27,9 +27,16 @@ public:
     /// `given`: of other runs; null: none.
     explicit LoopProgram(std::shared_ptr<const std::vector<RouteModel>> given) : given_(std::move(given)) {}
 
-    infer::RouteId route(std::string name);
+    struct Route {
+        infer::RouteId stands_for{};  ///< what the model knows it as
+        infer::RouteId named{};
+    };
+    /// "GET /orders/{id}".
+    Route route(const std::string& name);
     infer::PoolId pool(const std::string& protocol, const event::Endpoint& remote);
     infer::Shape shape(const request::Exchange& exchange, infer::PoolId pool);
+    /// Of what has no text, by how its answer is described; zero: it is not.
+    infer::Shape shape_of_columns(const request::Exchange& exchange, infer::PoolId pool);
     infer::Model& model() { return model_; }
     /// What has been learned, in order of the routes' appearance.
     [[nodiscard]] std::vector<RouteModel> models() const;
@@ -39,6 +46,8 @@ private:
         infer::PoolId pool{};
         std::uint64_t fingerprint = 0;
     };
+    infer::RouteId number_of(std::string name);
+    [[nodiscard]] std::vector<infer::RouteId> families_of(const std::string& name);
     void take_over(infer::RouteId route, const RouteModel& given);
     infer::PoolId pool_of(const RouteModel::Pool& given);
     infer::Shape shape_of(infer::PoolId pool, std::uint64_t fingerprint);

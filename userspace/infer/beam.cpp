@@ -6,13 +6,6 @@
 
 namespace timesink::infer {
 
-namespace {
-
-/// A path is learned when its statements are this certain.
-constexpr double kLearnable = 0.97;
-
-}  // namespace
-
 void Simulation::prune() {
     // Equal ones are mostly equal for a while: looking for them costs more than carrying them along.
     constexpr std::uint64_t kMergeEvery = 4;
@@ -121,15 +114,6 @@ void Simulation::learn_manner(const Hypothesis::Note& note) {
     }
 }
 
-/// What it is taken for fits everybody: until its name is known, whoever sent it is not.
-void Simulation::learn_name(Hypothesis::Note& note) {
-    constexpr double kFitsAll = 0.85;
-    if (note.probability >= kLearnable && !in_doubt_) {
-        names_.learn(note.name, note.meant);
-    }
-    note.probability *= kFitsAll;
-}
-
 /// What is further back than `keep` notes of the best hypothesis stands.
 void Simulation::commit(std::size_t keep) {
     const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
@@ -202,23 +186,24 @@ void Simulation::finish() {
     chains_.give_up();
 }
 
-std::uint32_t Simulation::start_path(const History& history) {
+std::uint32_t Simulation::start_path(const History& history, RouteId named) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
     slot = {};
     slot.id = next_path_;
     slot.start = history;
+    slot.named = named;
     return next_path_;
 }
 
 std::uint32_t Simulation::step(std::uint32_t path, Step step) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, step, false, {}, {}, {}};
+    slot = {.id = next_path_, .before = path, .step = step};
     return next_path_;
 }
 
 std::uint32_t Simulation::slept(std::uint32_t path, Duration least, Duration most, bool delay_known) {
     PathStep& slot = paths_[++next_path_ % paths_.size()];
-    slot = {next_path_, path, Step::sleep, delay_known, least, most, {}};
+    slot = {.id = next_path_, .before = path, .step = Step::sleep, .delay_known = delay_known, .least = least, .most = most};
     return next_path_;
 }
 
@@ -248,7 +233,7 @@ void Simulation::learn(std::uint32_t path) {
         taken.push_back(step.step);
     }
     if (whole) {
-        model_.learn_path(history.route, taken, slept);
+        model_.learn_path(history.route, taken, slept, steps.back()->named);
         return;
     }
     // From a hidden wake on.

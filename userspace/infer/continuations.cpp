@@ -91,6 +91,29 @@ void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& o
     hypothesis.release(slot);
 }
 
+/// Who opens a connection: whoever was read of in this segment and asks next where none is to be had. To where is not known yet.
+void Simulation::connect_options(const Hypothesis& hypothesis) {
+    constexpr double kNotNeeded = 0.02;  // one is idle, or may be shared
+    constexpr double kNobodys = 0.01;    // a pool opens it of its own accord
+    double any = 0;
+    for (const Slot slot : hypothesis.stimulated) {
+        if (slot == kNobody || hypothesis.tokens[slot].state != Token::State::running) {
+            continue;
+        }
+        double asks = kLeast;
+        for (std::size_t index = 0; index < pools_.size(); ++index) {
+            const auto id = static_cast<PoolId>(index);
+            const bool needed = !pools_[index].pipelined && !idle(id);
+            asks += model_.issues(hypothesis.tokens[slot].history, id) * (needed ? 1 : kNotNeeded);
+        }
+        options_.push_back({.slot = slot, .reason = Reason::connected, .probability = std::min(asks, 1.0)});
+        any += asks;
+    }
+    if (any > 0) {
+        options_.push_back({.reason = Reason::unexplained, .probability = kNobodys});
+    }
+}
+
 /// What a token did of which nothing was seen behind its reply.
 void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const Segment& segment) {
     const Token& token = hypothesis.tokens[slot];

@@ -25,6 +25,14 @@ void unite_manners(Hypothesis& into, const Hypothesis& other) {
     }
 }
 
+/// What a name was taken for by one and not by the other is not known: nothing told them apart.
+void unite_names(Hypothesis& into, const Hypothesis& other) {
+    std::erase_if(into.names, [&](const Hypothesis::Named& ours) {
+        const Shape theirs = other.named(ours.name);
+        return theirs != Shape{} && theirs != ours.meaning;
+    });
+}
+
 }  // namespace
 
 Slot Hypothesis::add(const Token& token) {
@@ -98,6 +106,32 @@ Hypothesis::Manner& Hypothesis::manner(const History& history) {
     return manners.emplace_back(Manner{history.all, 0, 0});
 }
 
+Shape Hypothesis::named(Shape name) const {
+    const auto found = std::find_if(names.begin(), names.end(), [&](const Named& each) { return each.name == name; });
+    return found != names.end() ? found->meaning : Shape{};
+}
+
+bool Hypothesis::means(SocketId connection, Shape meaning, Shape but) const {
+    return std::any_of(names.begin(), names.end(), [&](const Named& each) {
+        return each.connection == connection && each.meaning == meaning && each.name != but;
+    });
+}
+
+/// That it is like no other is not kept: what else it may be is told by who sends it later.
+void Hypothesis::take_name(SocketId connection, Shape name, Shape meaning) {
+    if (meaning == name || named(name) != Shape{}) {
+        return;
+    }
+    if (names.size() >= kMostNames) {
+        names.erase(names.begin());
+    }
+    names.push_back({connection, name, meaning});
+}
+
+void Hypothesis::forget_name(Shape name) {
+    std::erase_if(names, [&](const Named& each) { return each.name == name; });
+}
+
 void Hypothesis::sleep(Slot slot, Instant at) {
     Token& token = tokens[slot];
     sleeping += token.state == Token::State::sleeping ? 0 : 1;
@@ -123,6 +157,7 @@ void Hypothesis::unite(const Hypothesis& other) {
         queue[i].defer = queue[i].defer == other.queue[i].defer ? queue[i].defer : Told::nothing;
     }
     unite_manners(*this, other);
+    unite_names(*this, other);
     const double share = weight / (weight + other.weight);
     for (Note& ours : notes) {
         const Note* const theirs = other.counterpart(ours);

@@ -21,8 +21,6 @@ constexpr Chain chain_of(ExchangeId first) {
 
 using Slot = std::uint16_t;
 constexpr Slot kNobody = 0xffff;
-/// Of units whose begin was not seen.
-constexpr RouteId kUnknownRoute{0xffffffff};
 
 /// A unit in flight, as a hypothesis sees it.
 struct Token {
@@ -78,6 +76,12 @@ struct Hypothesis {
         std::uint16_t put_off = 0;
         std::uint16_t direct = 0;
     };
+    /// What a name was taken for that a connection has for a statement: every time it is the same.
+    struct Named {
+        SocketId connection{};
+        Shape name{};
+        Shape meaning{};
+    };
     /// What was decided and may still be undone.
     struct Note {
         enum class Kind : std::uint8_t { statement, response, sleep, wake };
@@ -95,7 +99,8 @@ struct Hypothesis {
         ExchangeId cause{};
         UnitId unit{};
         std::uint32_t path = 0;
-        Shape name{};                ///< statement: nameless, on its connection
+        SocketId connection{};       ///< statement: nameless
+        Shape name{};                ///< ditto: its name on its connection
         Shape meant{};               ///< ditto: for what it is taken
         History history;             ///< statement: of whom `hold` tells; sleep: ahead of it
         History sender;              ///< statement: its sender's ahead of it, where `defer` tells
@@ -116,7 +121,10 @@ struct Hypothesis {
     std::vector<Note> notes;        ///< by serial
     std::vector<Habit> habits;
     std::vector<Manner> manners;  ///< at most kMostManners, the oldest goes
+    std::vector<Named> names;     ///< that are not known in all hypotheses; at most kMostNames, the oldest goes
     std::uint32_t sleeping = 0;   ///< tokens that sleep
+    Slot writing = kNobody;       ///< whose statement was the latest in this segment
+    bool wrote_awoken = false;    ///< and it was a sleeper's
 
     Slot add(const Token& token);
     void release(Slot slot);
@@ -129,6 +137,13 @@ struct Hypothesis {
     [[nodiscard]] Habit& habit(RouteId route);
     static constexpr std::size_t kMostManners = 128;
     [[nodiscard]] Manner& manner(const History& history);
+    static constexpr std::size_t kMostNames = 256;
+    /// Zero: it was taken for nothing yet.
+    [[nodiscard]] Shape named(Shape name) const;
+    /// Another name of the connection was taken for it.
+    [[nodiscard]] bool means(SocketId connection, Shape meaning, Shape but) const;
+    void take_name(SocketId connection, Shape name, Shape meaning);
+    void forget_name(Shape name);
     void sleep(Slot slot, Instant at);
     /// What it says of the thing that another's note is about; null: nothing.
     [[nodiscard]] const Note* counterpart(const Note& note) const;

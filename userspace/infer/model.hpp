@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "infer/families.hpp"
 #include "infer/paths.hpp"
 #include "infer/segment.hpp"
 
@@ -66,8 +67,11 @@ public:
 
     /// `weight` below zero: takes back what was learned.
     void learn(const History& history, Step step, double weight);
-    /// A unit went this way from request to response.
-    void learn_path(RouteId route, const std::vector<Step>& steps, const std::vector<KnownPath::Slept>& slept);
+    /// A unit went this way from request to response. `named`: the route that its request named, where `route` is the family
+    /// that this one stands for.
+    void learn_path(RouteId route, const std::vector<Step>& steps, const std::vector<KnownPath::Slept>& slept,
+                    RouteId named = kUnknownRoute);
+    [[nodiscard]] Families& families() { return families_; }
     /// What another run learned of the route, ahead of anything that this one shows: counts as sixteen units of this one at most,
     /// and is taken back once most units go other ways.
     void give(RouteId route, const std::vector<KnownPath>& paths);
@@ -126,6 +130,7 @@ private:
     };
     void learn_steps(RouteId route, std::span<const Step> steps, double weight);
     void learn_slept(RouteId route, std::span<const Step> steps, const std::vector<KnownPath::Slept>& slept);
+    void learn_family(RouteId family);
     void judge_given(RouteId route, const std::vector<Step>& steps);
     using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
     static Keys keys_of(const History& history);
@@ -144,6 +149,7 @@ private:
     std::uint64_t learned_ = 0;
     Paths paths_;
     std::map<RouteId, Given> given_;
+    Families families_;
 };
 
 }  // namespace timesink::infer

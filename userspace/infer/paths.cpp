@@ -36,11 +36,27 @@ void Model::learn_steps(RouteId route, std::span<const Step> steps, double weigh
     }
 }
 
-void Model::learn_path(RouteId route, const std::vector<Step>& steps, const std::vector<KnownPath::Slept>& slept) {
+void Model::learn_path(RouteId route, const std::vector<Step>& steps, const std::vector<KnownPath::Slept>& slept, RouteId named) {
     learn_steps(route, steps, 1);
     learn_slept(route, steps, slept);
     paths_.add(route, steps, slept, 1);
     judge_given(route, steps);
+    for (const RouteId family : families_.went(named == kUnknownRoute ? route : named, steps)) {
+        learn_family(family);
+    }
+}
+
+/// All that was learned of its routes by themselves.
+void Model::learn_family(RouteId family) {
+    for (const RouteId member : families_.members(family)) {
+        const auto known = paths_.routes().find(member);
+        const std::vector<KnownPath> paths = known != paths_.routes().end() ? known->second : std::vector<KnownPath>{};
+        for (const KnownPath& path : paths) {
+            learn_steps(family, path.steps, path.times);
+            learn_slept(family, path.steps, path.slept);
+            paths_.add(family, path.steps, path.slept, path.times);
+        }
+    }
 }
 
 void Model::learn_slept(RouteId route, std::span<const Step> steps, const std::vector<KnownPath::Slept>& slept) {
@@ -68,6 +84,7 @@ void Model::give(RouteId route, const std::vector<KnownPath>& paths) {
         learn_steps(route, path.steps, weight);
         learn_slept(route, path.steps, path.slept);
         paths_.add(route, path.steps, path.slept, weight);
+        families_.given(route, path.steps);
         given.paths.push_back({path.steps, weight, {}});
     }
 }

@@ -14,15 +14,20 @@ enum class Shape : std::uint64_t {};
 enum class PoolId : std::uint32_t {};
 /// A route of requests, numbered by the giver of segments, per loop.
 enum class RouteId : std::uint32_t {};
+/// Of units whose begin was not seen.
+constexpr RouteId kUnknownRoute{0xffffffff};
 
 /// Why a segment runs: a request was read, or a reply. A read may bring several.
 struct Stimulus {
     UnitId unit{};  ///< of a request; zero: a reply
     RouteId route{};
-    ExchangeId exchange{};     ///< of a reply
-    SocketId connection{};     ///< ditto
-    bool transaction = false;  ///< ditto: the connection stays with its owner
-    Shape prepared{};          ///< ditto: was prepared, and is executed next, by the same owner; zero: nothing was
+    RouteId named = kUnknownRoute;  ///< of a request: its own route, where `route` is the family of that
+    ExchangeId exchange{};          ///< of a reply
+    SocketId connection{};          ///< ditto
+    bool transaction = false;       ///< ditto: the connection stays with its owner
+    Shape prepared{};               ///< ditto: was prepared, and is executed next, by the same owner; zero: nothing was
+    Shape nameless{};               ///< ditto: the shape that its statement was sent with, being nameless; zero: it was not
+    Shape meaning{};                ///< ditto: what that is on this connection, as the answer says; zero: it does not
 };
 
 /// What a segment did that is seen from outside, in order.

@@ -73,18 +73,7 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                if (act.nameless) {
-                    chains_.names_are_learned();
-                }
-                if (const Shape meaning = act.nameless ? names_.meaning(Names::name(act.shape, act.connection)) : Shape{};
-                    meaning != Shape{}) {
-                    Act named = act;
-                    named.shape = meaning;
-                    named.nameless = false;
-                    statement(segment, named);
-                } else {
-                    statement(segment, act);
-                }
+                statement(segment, act.nameless ? named(act) : act);
                 sent(act);
                 break;
             case Act::Kind::connect:
@@ -100,9 +89,22 @@ void Simulation::on(const Segment& segment) {
     }
     ++serial_;
     close_segment(segment);
-    immediate_was_set_ = immediate_was_set_ && !segment.last;
+    immediate_was_set_ = immediate_was_set_ && !segment.immediates;
     immediates_at_ = segment.immediates ? segment.at : immediates_at_;
     prune();
+}
+
+/// By what its name means, where that is known.
+Act Simulation::named(Act act) {
+    const Shape name = Names::name(act.shape, act.connection);
+    if (!names_.is_told(name)) {
+        chains_.names_are_learned();
+    }
+    if (const Shape meaning = names_.meaning(name); meaning != Shape{}) {
+        act.shape = meaning;
+        act.nameless = false;
+    }
+    return act;
 }
 
 void Simulation::end_turns(const Segment& segment) {
@@ -145,6 +147,9 @@ Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to)
 /// What is so in all hypotheses: which connections are busy.
 void Simulation::note_facts(const Segment& segment) {
     for (const Stimulus& stimulus : segment.stimuli) {
+        if (stimulus.meaning != Shape{}) {
+            tell_name(Names::name(stimulus.nameless, stimulus.connection), stimulus);
+        }
         Connection* const known = stimulus.unit == UnitId{} ? connections_.find(stimulus.connection) : nullptr;
         if (known == nullptr) {
             continue;
@@ -157,7 +162,7 @@ void Simulation::note_facts(const Segment& segment) {
     }
     for (const Act& act : segment.acts) {
         if (act.kind == Act::Kind::statement) {
-            model_.place(act.shape, act.pool);
+            model_.place(act.nameless ? Names::name(act.shape, act.connection) : act.shape, act.pool);
             pool(act.pool).waits = act.may_wait && !pool(act.pool).pipelined;
             pool(act.pool).late = act.late;
         }
@@ -197,6 +202,8 @@ void Simulation::closed(SocketId id) {
 /// Finds whom each stimulus concerns.
 void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
     hypothesis.stimulated.clear();
+    hypothesis.writing = kNobody;
+    hypothesis.wrote_awoken = false;
     for (const Stimulus& stimulus : segment.stimuli) {
         Slot slot = kNobody;
         if (stimulus.unit != UnitId{}) {
@@ -205,7 +212,7 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
             token.chain = chain_of(stimulus.unit);
             token.unit = stimulus.unit;
             token.history = History::begin(stimulus.route);
-            token.path = start_path(token.history);
+            token.path = start_path(token.history, stimulus.named);
             if (hypothesis.tokens.size() < kMostTokens) {
                 slot = hypothesis.add(token);
             }
@@ -377,14 +384,13 @@ void Simulation::abandon(const Act& act) {
 }
 
 void Simulation::connect(const Act& act) {
-    for (Hypothesis& hypothesis : hypotheses_) {
-        const auto owner =
-            std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [](Slot slot) { return slot != kNobody; });
-        if (owner != hypothesis.stimulated.end()) {
-            ++hypothesis.tokens[*owner].outstanding;
-            hypothesis.held.push_back({act.connection, *owner, true, {}});
-        }
-    }
+    fork([&](Hypothesis& hypothesis) { connect_options(hypothesis); },
+         [&](Hypothesis& hypothesis, const Option& option) {
+             if (option.slot != kNobody) {
+                 ++hypothesis.tokens[option.slot].outstanding;
+                 hypothesis.held.push_back({act.connection, option.slot, true, {}});
+             }
+         });
 }
 
 void Simulation::close_segment(const Segment& segment) {

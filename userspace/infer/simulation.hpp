@@ -30,6 +30,7 @@ public:
     static constexpr double kLeastOfFew = 1e-7;
     static constexpr std::size_t kFew = 3;
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
+    static constexpr double kLearnable = 0.97;        ///< what is learned from is at least this certain
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
 
     /// `model`: what is known of the program, and is learned here; not owned, must outlive this.
@@ -89,7 +90,8 @@ private:
         bool delay_known = false;
         Duration least{};  // the delay
         Duration most{};
-        History start;  // of the first
+        History start;                  // of the first
+        RouteId named = kUnknownRoute;  // ditto: Stimulus::named
     };
 
     /// The end of a turn, where timers fire that were due; only those in which timers did, where that is told.
@@ -110,6 +112,9 @@ private:
     void statement(const Segment& segment, const Act& act);
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
     void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
+    double kept_options(Hypothesis& hypothesis, const Act& act, Slot freed);
+    void writing_options(Hypothesis& hypothesis, const Act& act);
+    void in_order_of_asking(const Hypothesis& hypothesis, std::size_t first);
     bool continuing_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, double factor);
     [[nodiscard]] double issues_now(const Token& token, PoolId id) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
@@ -123,6 +128,7 @@ private:
                      const Segment& segment);
     void wake(Hypothesis& hypothesis, Slot slot, const Option& option, ExchangeId first);
     void connect(const Act& act);
+    void connect_options(const Hypothesis& hypothesis);
     void response(const Segment& segment, const Act& act);
     void response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act);
     bool foresees(const Segment& segment, const Act& act);
@@ -151,13 +157,15 @@ private:
     void weigh(Hypothesis::Note& note) const;
     void learn_manner(const Hypothesis::Note& note);
     void learn_name(Hypothesis::Note& note);
+    void tell_name(Shape name, const Stimulus& answer);
+    [[nodiscard]] Act named(Act act);
     void learn(std::uint32_t path);
     std::uint32_t step(std::uint32_t path, Step step);
     std::uint32_t slept(std::uint32_t path, Duration least, Duration most, bool delay_known);
-    std::uint32_t start_path(const History& history);
+    std::uint32_t start_path(const History& history, RouteId named = kUnknownRoute);
     [[nodiscard]] double extends(const Token& token, Shape shape);
-    [[nodiscard]] Shape meant(const Token& token, const Act& act) const;
-    [[nodiscard]] double begins(const Token& token, const Act& act) const;
+    [[nodiscard]] Shape meant(const Hypothesis& hypothesis, const Token& token, const Act& act) const;
+    [[nodiscard]] double begins(const Hypothesis& hypothesis, const Token& token, const Act& act) const;
     [[nodiscard]] bool idle(PoolId id) const {
         const auto index = static_cast<std::size_t>(id);
         return index < pools_.size() && pools_[index].open > pools_[index].busy;
@@ -191,7 +199,7 @@ private:
     Phases told_;
     Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
     bool wrote_ = false;              // a unit began a list in this segment
-    bool immediate_was_set_ = false;  // in this turn, where that is told
+    bool immediate_was_set_ = false;  // since the latest ran, where that is told: by timers, at the end of a turn, for the next
     Instant now_{};                   // position of this segment
     Instant turn_begin_{};            // of its turn
     std::uint64_t serial_ = 0;        // of what is seen: acts, and the ends of segments

@@ -21,36 +21,6 @@ constexpr double kOfDoubted = 0.5;
 
 }  // namespace
 
-/// P(the next statement has this shape | what it wrote in this segment).
-double Simulation::extends(const Token& token, Shape shape) {
-    prefix_.clear();
-    double before = 1;
-    if (token.issued != Step::respond) {
-        const std::span<const Shape> written = model_.shapes(token.issued);
-        prefix_.assign(written.begin(), written.end());
-        before = model_.begins(token.history, prefix_);
-    }
-    prefix_.push_back(shape);
-    const double after = model_.begins(token.history, prefix_);
-    return std::clamp(after / std::max(before, kLeast), kLeast, 1.0);
-}
-
-/// What a statement is, if this token sent it: one that has only a name is what the token would ask next.
-Shape Simulation::meant(const Token& token, const Act& act) const {
-    if (!act.nameless) {
-        return act.shape;
-    }
-    const std::span<const Shape> written = token.issued != Step::respond ? model_.shapes(token.issued) : std::span<const Shape>{};
-    const Shape next = model_.next(token.history, written, act.pool);
-    return next != Shape{} ? next : act.shape;
-}
-
-/// P(the next list of this token begins with it).
-double Simulation::begins(const Token& token, const Act& act) const {
-    const std::array<Shape, 1> first{meant(token, act)};
-    return model_.begins(token.history, first);
-}
-
 /// Who read the reply that freed this connection in this segment.
 Slot Simulation::freed_by(const Hypothesis& hypothesis, const Segment& segment, SocketId connection) const {
     for (std::size_t i = 0; i < segment.stimuli.size(); ++i) {
@@ -84,7 +54,8 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
     if (held != hypothesis.held.end() && held->slot != kNobody && !other) {
         const Token& token = hypothesis.tokens[held->slot];
         Option option{.slot = held->slot, .reason = held->connecting ? Reason::connected : Reason::transaction};
-        option.probability = held->prepared == act.shape ? 1 : std::max(extends(token, meant(token, act)), kOutOfTurn);
+        option.probability =
+            held->prepared == act.shape ? 1 : std::max(extends(token, meant(hypothesis, token, act)), kOutOfTurn);
         option.woken = token.state == Token::State::sleeping;
         option.from = wakes_since(segment);
         option.to = now_ + Duration(1);
@@ -98,18 +69,9 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
 }
 
 void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed) {
+    const std::size_t others = options_.size();
     const bool pipelined = pool(act.pool).pipelined;
-    double given_back = 1;
-    if (freed != kNobody && act.may_wait && !pipelined) {
-        const Token& owner = hypothesis.tokens[freed];
-        // What its route did before, it does again: that is how its code is written.
-        constexpr double kHabit = 2;
-        const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
-        const double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
-        // With nothing left to ask for, nobody keeps it.
-        given_back = 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
-        options_.push_back({.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(owner, act))});
-    }
+    double given_back = kept_options(hypothesis, act, freed);
     const bool late = pool(act.pool).late;
     std::size_t head = hypothesis.head(act.pool);
     if (late && head < hypothesis.queue.size() && hypothesis.queue[head].given == Instant{}) {
@@ -124,7 +86,7 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         if (waiting.shape != Shape{}) {
             expected = act.nameless || waiting.shape == act.shape ? 1 : kOutOfTurn;
         } else {
-            expected = std::min(1.0, begins(token, act) / std::max(model_.issues(token.history, act.pool), kLeast));
+            expected = std::min(1.0, begins(hypothesis, token, act) / std::max(model_.issues(token.history, act.pool), kLeast));
         }
         // Whoever woke before the longest waiter began to wait, waits longer.
         const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), waiting.position, given_back);
@@ -132,17 +94,46 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
             {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
     }
     const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
+    double none_deferred = 1;
     if (segment.immediates && (late || head >= hypothesis.queue.size())) {
-        deferred_options(hypothesis, segment, act, given_back);
+        none_deferred = deferred_options(hypothesis, segment, act, given_back);
     }
-    const bool stimulated = continuing_options(hypothesis, segment, act, given_back * in_turn);
+    // A late driver writes in the order in which it was asked: whose reply is read in the turn's last segment comes last.
+    const bool stimulated = continuing_options(hypothesis, segment, act, given_back * in_turn * (late ? none_deferred : 1));
     if (head >= hypothesis.queue.size()) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
-        if (segment.last || !stimulated || waited) {
+        if (segment.last || !stimulated || waited || (late && segment.immediates)) {
             sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment, late),
                             now_ + Duration(1), given_back);
         }
     }
+    writing_options(hypothesis, act);
+    if (late && pipelined && segment.immediates) {
+        in_order_of_asking(hypothesis, others);
+    }
+}
+
+/// Whoever read the reply that freed this connection keeps it. Returns the probability that it was given back.
+double Simulation::kept_options(Hypothesis& hypothesis, const Act& act, Slot freed) {
+    if (freed == kNobody || !act.may_wait || pool(act.pool).pipelined) {
+        return 1;
+    }
+    const Token& owner = hypothesis.tokens[freed];
+    // What its route did before, it does again: that is how its code is written.
+    constexpr double kHabit = 2;
+    const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
+    double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
+    // A driver that writes at the ends of turns has given it back by then, unless it was told to reserve it.
+    constexpr double kReserved = 0.01;
+    kept = pool(act.pool).late ? std::min(kept, kReserved) : kept;
+    options_.push_back(
+        {.slot = freed, .reason = Reason::kept, .probability = kept * extends(owner, meant(hypothesis, owner, act))});
+    // With nothing left to ask for, nobody keeps it.
+    return 1 - kept * std::min(1.0, model_.issues(owner.history, act.pool));
+}
+
+/// Whoever has written in this segment without having been read of in it writes more.
+void Simulation::writing_options(Hypothesis& hypothesis, const Act& act) {
     for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
         const Token& token = hypothesis.tokens[slot];
         if (token.state != Token::State::running || token.issued == Step::respond) {
@@ -151,8 +142,9 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         const bool listed =
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
         if (!listed) {
-            options_.push_back(
-                {.slot = static_cast<Slot>(slot), .reason = Reason::woke, .probability = extends(token, meant(token, act))});
+            options_.push_back({.slot = static_cast<Slot>(slot),
+                                .reason = Reason::woke,
+                                .probability = extends(token, meant(hypothesis, token, act))});
         }
     }
 }
@@ -177,25 +169,15 @@ bool Simulation::continuing_options(Hypothesis& hypothesis, const Segment& segme
         const Token& token = hypothesis.tokens[slot];
         const double at_once = ordered && token.issued == Step::respond ? 1 - puts_off(hypothesis, token, segment, false) : 1;
         const bool own_request = token.history.all == History::begin(token.history.route).all;
-        options_.push_back(
-            {.slot = slot,
-             .reason = own_request ? Reason::request : Reason::reply,
-             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * at_once * extends(token, meant(token, act))});
+        options_.push_back({.slot = slot,
+                            .reason = own_request ? Reason::request : Reason::reply,
+                            .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * at_once *
+                                           extends(token, meant(hypothesis, token, act))});
         if (i >= acted && token.issued == Step::respond) {
             passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
         }
     }
     return any;
-}
-
-/// The probability that nobody who put off what it wants took a connection of this late pool before `given`.
-double Simulation::asked_before(const Hypothesis& hypothesis, PoolId pool, Instant given) const {
-    double none = 1;
-    for (const Slot slot : hypothesis.deferred) {
-        const Token& token = hypothesis.tokens[slot];
-        none *= token.since < given ? 1 - std::min(1.0, model_.issues(token.history, pool)) : 1;
-    }
-    return std::max(none, kOutOfTurn);
 }
 
 /// Others have put off what they have to write: what is written at once in the last segment of the turn comes before theirs, what
@@ -220,7 +202,8 @@ double Simulation::deferred_options(Hypothesis& hypothesis, const Segment& segme
     }
     for (const Slot slot : hypothesis.deferred) {
         const Token& token = hypothesis.tokens[slot];
-        options_.push_back({.slot = slot, .reason = Reason::deferred, .probability = factor * passed_over * begins(token, act)});
+        options_.push_back(
+            {.slot = slot, .reason = Reason::deferred, .probability = factor * passed_over * begins(hypothesis, token, act)});
         passed_over *= std::max(kOutOfTurn, 1 - issues_now(token, act.pool));
     }
     return passed_over;
@@ -269,7 +252,7 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
     for (const Kind& kind : kinds) {
         none *= std::max(kind.none, 0.01);
         Option option{.slot = kind.best, .reason = Reason::woke};
-        option.probability = factor * (1 - kind.none) * begins(hypothesis.tokens[kind.best], act);
+        option.probability = factor * (1 - kind.none) * begins(hypothesis, hypothesis.tokens[kind.best], act);
         option.woken = true;
         option.from = from;
         option.to = to;
@@ -335,7 +318,7 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
     // it.
     constexpr double kMight = 0.05;
     for (Token& token : hypothesis.tokens) {
-        token.doubted = token.doubted || (token.state != Token::State::free && begins(token, act) > kMight);
+        token.doubted = token.doubted || (token.state != Token::State::free && begins(hypothesis, token, act) > kMight);
     }
     Token unknown;
     unknown.state = Token::State::running;
@@ -459,8 +442,10 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
         hypothesis.tokens[slot].state = Token::State::running;
     }
     if (act.nameless) {
+        note.connection = act.connection;
         note.name = Names::name(act.shape, act.connection);
-        note.meant = meant(hypothesis.tokens[slot], act);
+        note.meant = meant(hypothesis, hypothesis.tokens[slot], act);
+        hypothesis.take_name(act.connection, note.name, note.meant);
     }
     bool counted = option.reason == Reason::connected;
     if (carries_on) {
@@ -479,6 +464,8 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     note.probability = token.doubted ? kOfDoubted : 1;
     hypothesis.notes.push_back(note);
     hypothesis.flights.push_back({act.exchange, slot});
+    hypothesis.wrote_awoken = option.woken || (hypothesis.writing == slot && hypothesis.wrote_awoken);
+    hypothesis.writing = slot;
 }
 
 }  // namespace timesink::infer

@@ -74,8 +74,10 @@ struct End {
     std::uint64_t bytes = 0;       ///< on the wire, where other messages' bytes lie between its own; 0: all from begin to end
     std::uint64_t body_bytes = 0;  ///< of the payload proper: HTTP body (decoded from chunks), result rows
     std::uint64_t rows = 0;        ///< SQL: rows returned or changed, where told
-    std::string error{};           ///< as in Head, when it is known only now
-    bool complete = true;          ///< false: cut off by the end of the stream or by a gap
+    /// SQL: a hash of how the columns of the result are described, of which no text is part; 0: they are not.
+    std::uint64_t columns = 0;
+    std::string error{};   ///< as in Head, when it is known only now
+    bool complete = true;  ///< false: cut off by the end of the stream or by a gap
     Attributes attributes{};
     std::uint64_t frame = 0;  ///< where the frame begins that ends it; 0: not known, or the protocol has none
 };

@@ -51,6 +51,7 @@ struct Exchange {
     std::uint64_t body_out = 0;  ///< HTTP: of bytes_out, the body; content encodings are not undone
     std::uint64_t body_in = 0;   ///< ditto
     std::uint64_t rows = 0;
+    std::uint64_t columns = 0;  ///< SQL: a hash of what the result's columns are; 0: not told
     int status = 0;
     std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
     bool housekeeping = false;  ///< driver and pool traffic, not the application's statements

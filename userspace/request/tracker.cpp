@@ -313,6 +313,7 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
     exchange.bytes_in = bytes_of(end, at.response_begin);
     exchange.body_in = exchange.protocol == "http" ? end.body_bytes : 0;
     exchange.rows = end.rows;
+    exchange.columns = end.columns;
     exchange.complete = end.complete && at.answering && last_byte.known;
     if (last_byte.known) {
         exchange.arrived_end = std::max(exchange.arrived, last_byte.arrived);

@@ -16,6 +16,7 @@ import { createRequire } from 'node:module';
 const env = process.env;
 const load = createRequire(env.LOOP_MODULES + '/');
 const POOL = Number(env.LOOP_POOL ?? 4);
+const PREPARE = env.LOOP_PREPARE === 'yes';
 const STATEMENTS = {
   line: 'SELECT product_id, quantity FROM purchase_line WHERE id = $1',
   customer: 'SELECT name, email FROM customer WHERE id = $1',
@@ -87,7 +88,7 @@ class Pg {
 // Which connection a statement used is known by its server process, told with the result.
 class PostgresJs {
   async open() {
-    this.sql = load('postgres')(env.LOOP_POSTGRES, { max: POOL, prepare: env.LOOP_PREPARE === 'yes', idle_timeout: 0, fetch_types: false });
+    this.sql = load('postgres')(env.LOOP_POSTGRES, { max: POOL, prepare: PREPARE, idle_timeout: 0, fetch_types: false });
     this.ports = new Map();
     while (this.ports.size < POOL) {
       const asked = Array.from({ length: POOL }, () => this.sql`SELECT pg_backend_pid() AS pid, inet_client_port() AS port, pg_sleep(0.05)`);
@@ -96,8 +97,9 @@ class PostgresJs {
   }
 
   async query(work, name, number) {
-    const noted = work.call('statement', 0);
-    const rows = await this.sql.unsafe(STATEMENTS[name], [number]);
+    // Prepared, all share all connections, each of which answers in order.
+    const noted = work.call(PREPARE ? 'shared' : 'statement', 0);
+    const rows = await this.sql.unsafe(STATEMENTS[name], [number], { prepare: PREPARE });
     noted.end = now();
     noted.port = this.ports.get(rows.state.pid);
     return rows;
@@ -236,11 +238,15 @@ const ENDPOINTS = {
 
 const truth = [];
 
+// "17", or a word of the load generator's that stands for it.
+const numberOf = (word) => (/^\d+$/.test(word) ? Number(word)
+  : word.split('-').reduce((sum, syllable) => sum * 20 + 'bdfgklmnprstvwzcjhxq'.indexOf(syllable[0]), 0));
+
 async function answer(request, socket) {
   const work = new Work(request.url, socket);
   truth.push(work);
   const [, name, number] = request.url.split('/');
-  await ENDPOINTS[name](work, Number(number));
+  await ENDPOINTS[name](work, numberOf(number));
   return work;
 }
 

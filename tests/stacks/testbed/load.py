@@ -2,7 +2,7 @@
 
     load.py --port P --clients N (--requests M | --seconds S) --mix FILE|NAME [--seed K] [--close] [--ids] [--think-ms T] [--log FILE]
 
-The mix is a list of [weight, method, path, body bytes]; `{n}` in a path is replaced by a random id. The same seed gives every client
+The mix is a list of [weight, method, path, body bytes]; `{n}` in a path is replaced by a random id, `{word}` by one spelled in syllables ("ba-ko-mi"). The same seed gives every client
 the same sequence of requests. Latency is from the call that sends the request to the arrival of the response's last byte in
 the client's kernel socket, so the client's own queue (it has one thread) is not in it; `seen_ns` is when the program had it.
 With --close every request has a connection of its own, opened before the clock starts. SIGTERM ends the load before its time.
@@ -37,6 +37,11 @@ MAXIMUM_ID = 1000
 STALL_SECONDS = 30
 
 
+def word(number):
+    """A name for it that looks like no number; app.js of node_loop reads it."""
+    return (word(number // 20) + "-" if number >= 20 else "") + "bdfgklmnprstvwzcjhxq"[number % 20] + "aeiou"[number % 5]
+
+
 class Client:
     """One connection at a time, one request at a time."""
 
@@ -61,7 +66,8 @@ class Client:
     def begin(self):
         """Sends the next request; the response is read by `more`."""
         _, self.method, path, body = self.random.choices(self.options.mix, self.weights)[0]
-        self.path = path.replace("{n}", str(self.random.randint(1, MAXIMUM_ID)))
+        number = self.random.randint(1, MAXIMUM_ID)
+        self.path = path.replace("{n}", str(number)).replace("{word}", word(number))
         head = f"{self.method} {self.path} HTTP/1.1\r\nHost: shop.test\r\n"
         if body:
             head += f"Content-Type: application/octet-stream\r\nContent-Length: {body}\r\n"

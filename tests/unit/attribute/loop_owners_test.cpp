@@ -59,7 +59,7 @@ protected:
         exchange.attributes = {{"postgresql.transaction", "I"}};
         return exchange;
     }
-    bool send(std::uint64_t id, std::uint64_t socket, std::int64_t at, Owner owner = {{}, Evidence::ambiguous, 0}) {
+    bool send(std::uint64_t id, std::uint64_t socket, std::int64_t at, const Owner& owner = {{}, Evidence::ambiguous, 0}) {
         call(TS_OPERATION_WRITE, at, socket, false);
         return owners_.sent(exchange(id, socket, at), owner);
     }
@@ -139,6 +139,90 @@ TEST_F(LoopOwnersTest, WhatTimersSendIsNotOfTheReadBeforeThem) {
     collect();
     EXPECT_EQ(decided_[3000].unit, UnitId{11});
     EXPECT_EQ(decided_[3000].grounds.reason, infer::Reason::woke);
+}
+
+TEST_F(LoopOwnersTest, WhatADriverGathersForSeveralConnectionsWasAskedOfThemInTurn) {
+    owners_.tells_phases(ProcessId{}, {.timers = true, .immediates = true});
+    for (std::uint64_t id = 1; id <= 6; ++id) {
+        alone(id, static_cast<std::int64_t>(id) * 1000);
+    }
+    // What was freed by one read is written on behind the next: this driver gathers.
+    for (std::uint64_t id = 11; id <= 15; id += 2) {
+        const std::int64_t at = static_cast<std::int64_t>(id) * 1000;
+        request(id, at);
+        send(2000 + id, 1, at + 10);
+        reply(2000 + id, 1, at + 100);
+        respond(id, at + 105);
+        call(TS_OPERATION_READ, at + 110, 101 + id, false);
+        owners_.began(unit(id + 1));
+        owners_.on(event::LoopPhase{.at = us(at + 112), .thread = kLoop, .phase = TS_LOOP_IMMEDIATE});
+        send(2001 + id, 1, at + 120);
+        reply(2001 + id, 1, at + 200);
+        respond(id + 1, at + 210);
+    }
+    // The first time tells that these connections are shared.
+    constexpr std::array<std::uint64_t, 4> order{0, 2, 1, 3};
+    for (std::uint64_t round = 0; round < 2; ++round) {
+        const std::uint64_t first = 21 + 10 * round;
+        const std::int64_t begin = static_cast<std::int64_t>(30 + round) * 1000;
+        request(first, begin);
+        owners_.on(event::LoopPhase{.at = us(begin + 6), .thread = kLoop, .phase = TS_LOOP_IMMEDIATE});
+        for (std::uint64_t id = first + 1; id < first + 4; ++id) {
+            call(TS_OPERATION_READ, begin + static_cast<std::int64_t>(id), 100 + id, false);
+            owners_.began(unit(id));
+        }
+        for (const std::uint64_t socket : {1, 2}) {
+            const std::int64_t at = begin + 100 + static_cast<std::int64_t>(socket);
+            call(TS_OPERATION_WRITE, at, socket, false);
+            owners_.sent(exchange(2978 + first + 2 * socket, socket, at), {{}, Evidence::ambiguous, 0});
+            owners_.sent(exchange(2979 + first + 2 * socket, socket, at), {{}, Evidence::ambiguous, 0});
+        }
+        for (std::uint64_t i = 0; i < 4; ++i) {
+            const std::int64_t at = begin + 500 + static_cast<std::int64_t>(i) * 10;
+            reply(2980 + first + order[i], 1 + i % 2, at);
+            respond(first + i, at + 5);
+        }
+    }
+    owners_.finish();
+    collect();
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(decided_[3011 + order[i]].unit, UnitId{31 + i}) << i;
+    }
+}
+
+/// Prepared before the attach, so that only its name is known: programs give one name to a statement, drivers count on each
+/// connection.
+TEST_F(LoopOwnersTest, ANameThatAProgramGaveMeansTheSameOnEveryConnection) {
+    const auto named = [](std::uint64_t id, std::uint64_t socket, std::int64_t at, const std::string& name) {
+        request::Exchange named = exchange(id, socket, at);
+        named.statement = "EXECUTE " + name;
+        named.fingerprint = name.size();
+        return named;
+    };
+    for (const std::string name : {"fetch-user", "s1"}) {
+        const std::int64_t begin = name == "s1" ? 100000 : 0;
+        const std::uint64_t first = name == "s1" ? 50 : 1;
+        for (std::uint64_t id = first; id < first + 6; ++id) {
+            const std::int64_t at = begin + static_cast<std::int64_t>(id) * 1000;
+            request(id, at);
+            call(TS_OPERATION_WRITE, at + 10, 1, false);
+            owners_.sent(named(1000 + id, 1, at + 10, name), {UnitId{id}, Evidence::thread, 1});
+            reply(1000 + id, 1, at + 100);
+            respond(id, at + 110);
+        }
+        request(first + 10, begin + 90000);
+        request(first + 11, begin + 90100);
+        call(TS_OPERATION_WRITE, begin + 90110, 2, false);
+        owners_.sent(named(2000 + first, 2, begin + 90110, name), {{}, Evidence::ambiguous, 0});
+        reply(2000 + first, 2, begin + 90200);
+        respond(first + 11, begin + 90210);
+        respond(first + 10, begin + 90300);
+        owners_.finish();
+        collect();
+    }
+    EXPECT_EQ(decided_[2001].evidence, Evidence::inferred);
+    EXPECT_EQ(decided_[2001].unit, UnitId{12});
+    EXPECT_EQ(decided_[2050].evidence, Evidence::ambiguous);
 }
 
 TEST_F(LoopOwnersTest, WhatIsNotOnALoopIsNotItsBusiness) {

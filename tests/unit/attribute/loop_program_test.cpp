@@ -19,7 +19,7 @@ event::Endpoint at_port(std::uint16_t port) {
 /// What a run learns in which each unit of the route asks 5, then 6, of a server at this port.
 std::vector<RouteModel> learned(std::uint16_t port) {
     LoopProgram program(nullptr);
-    const infer::RouteId route = program.route("GET /a");
+    const infer::RouteId route = program.route("GET /a").named;
     const infer::PoolId pool = program.pool("postgresql", at_port(port));
     std::vector<infer::Step> steps;
     for (const std::uint64_t fingerprint : {5, 6}) {
@@ -33,7 +33,7 @@ std::vector<RouteModel> learned(std::uint16_t port) {
 }
 
 double foresees_first(LoopProgram& program, infer::PoolId pool, std::uint64_t fingerprint) {
-    const infer::History begin = infer::History::begin(program.route("GET /a"));
+    const infer::History begin = infer::History::begin(program.route("GET /a").stands_for);
     const std::vector<infer::Shape> first{program.shape(asks(fingerprint), pool)};
     return program.model().begins(begin, first);
 }
@@ -71,8 +71,32 @@ TEST(LoopProgram, AServerOfAnotherProtocolIsNotTakenForTheOneThatIsKnown) {
 
 TEST(LoopProgram, RoutesThatNobodyToldOfStartFromNothing) {
     LoopProgram program(std::make_shared<const std::vector<RouteModel>>(learned(5432)));
-    EXPECT_FALSE(program.model().knows(program.route("GET /b")));
-    EXPECT_TRUE(program.model().knows(program.route("GET /a")));
+    EXPECT_FALSE(program.model().knows(program.route("GET /b").stands_for));
+    EXPECT_TRUE(program.model().knows(program.route("GET /a").stands_for));
+}
+
+TEST(LoopProgram, AWordInAPathIsDataWhereTheRoutesThatDifferInItDoTheSame) {
+    LoopProgram program(nullptr);
+    const infer::PoolId pool = program.pool("postgresql", at_port(5432));
+    const auto goes = [&](const std::string& name, std::uint64_t fingerprint) {
+        const LoopProgram::Route route = program.route(name);
+        const infer::Shape shape = program.shape(asks(fingerprint), pool);
+        program.model().place(shape, pool);
+        const std::vector<infer::Step> steps{program.model().list(std::vector<infer::Shape>{shape}), infer::Step::respond};
+        program.model().learn_path(route.stands_for, steps, {}, route.named);
+    };
+    for (const std::string word : {"ann", "bob", "eve"}) {
+        goes("GET /user/" + word + "/posts", 5);
+        goes("GET /user/" + word + "/likes", 6);
+        goes("GET /blog/" + word, 7);
+    }
+    const infer::RouteId posts = program.route("GET /user/zoe/posts").stands_for;
+    EXPECT_EQ(posts, program.route("GET /user/ann/posts").stands_for);
+    EXPECT_EQ(posts, program.route("GET /user/{name}/posts").stands_for);  // as a report folds it later
+    EXPECT_NE(posts, program.route("GET /user/zoe/likes").stands_for);
+    EXPECT_NE(posts, program.route("POST /user/zoe/posts").stands_for);
+    EXPECT_TRUE(program.model().knows(program.route("GET /blog/zoe").stands_for));
+    EXPECT_FALSE(program.model().knows(program.route("GET /user/zoe").stands_for));
 }
 
 }  // namespace

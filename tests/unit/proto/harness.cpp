@@ -207,6 +207,7 @@ std::string wrong(const Recorder& run, const Recorder& truth) {
             (seen.response_end.end != real->response_end.end ||
              (seen.response.status != real->response.status && seen.response.status != 0) ||
              (seen.response_end.rows != real->response_end.rows && seen.response_end.rows != 0) ||
+             (seen.response_end.columns != real->response_end.columns && seen.response_end.columns != 0) ||
              seen.response_end.error != real->response_end.error || !real->response_end.complete)) {
             return "said to be complete, but differs: " + exchange_text(seen) + " at " + std::to_string(seen.response_end.end) +
                    ", not " + std::to_string(real->response_end.end);

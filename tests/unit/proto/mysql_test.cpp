@@ -185,5 +185,27 @@ TEST(Mysql, TheEndOfABigResultIsFoundInTheLastBytesOfItsCall) {
     EXPECT_EQ(seen.exchanges[0].response_end.end, 100000U + 3 + 9);
 }
 
+/// Of what the server answers a statement of which only the number is known.
+std::uint64_t columns_of(const std::string& answer) {
+    return run_at_once({client(kExecute), server(answer)}, mysql::make).exchanges.at(0).response_end.columns;
+}
+
+TEST(Mysql, ResultsOfTheSameColumnsSayThatTheyAre) {
+    const std::string two = packet(1, "\2") + column(2) + column(3) + eof(4) + eof(5);
+    const std::string none = packet(1, "\1") + column(2) + eof(3) + eof(4);
+    const std::string other = packet(1, "\1") +
+                              packet(2,
+                                     "\3"
+                                     "def\4shop\1t\1t\6number\6number" +
+                                         raw("\x0c\x3f\0\x0b\0\0\0\3\0\0\0\0\0")) +
+                              eof(3) + eof(4);
+    EXPECT_NE(columns_of(result()), 0U);
+    EXPECT_EQ(columns_of(result()), columns_of(none));
+    EXPECT_NE(columns_of(result()), columns_of(two));
+    EXPECT_NE(columns_of(result()), columns_of(other));
+    EXPECT_EQ(columns_of(ok(1, 1)), 0U);
+    EXPECT_EQ(columns_of(failure(1)), 0U);
+}
+
 }  // namespace
 }  // namespace timesink::proto::test

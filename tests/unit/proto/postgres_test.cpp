@@ -289,5 +289,21 @@ TEST(Postgres, AThousandPipelinedStatementsAreAnsweredInOrder) {
     }
 }
 
+/// Of what the server answers a statement of which only the name is known.
+std::uint64_t columns_of(const std::string& rows) {
+    const Recorder seen =
+        run_at_once({client(bind("s1") + execute() + kSync), server(kBound + rows + tag("SELECT 1") + ready())}, postgres::make);
+    return seen.exchanges.at(0).response_end.columns;
+}
+
+TEST(Postgres, RowsSayHowManyColumnsTheyHave) {
+    const std::string two = message('D', be16(2) + be32(1) + "a" + be32(0xffffffff));
+    EXPECT_NE(columns_of(row("1")), 0U);
+    EXPECT_EQ(columns_of(row("1")), columns_of(row("something") + row("else")));
+    EXPECT_NE(columns_of(row("1")), columns_of(two));
+    EXPECT_EQ(columns_of(""), 0U);
+    EXPECT_EQ(columns_of(message('D', "xx" + be32(1) + "a")), 0U) << "a recording in which the number was masked";
+}
+
 }  // namespace
 }  // namespace timesink::proto::test

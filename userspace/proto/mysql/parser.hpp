@@ -99,7 +99,8 @@ private:
     bool clear_ = true;     ///< status and error of this answer are known
     bool sends_file_ = false;
     Correlation answer_to_ = kNobody;
-    std::uint64_t left_ = 0;  ///< columns, definitions: packets to come
+    std::uint64_t left_ = 0;     ///< columns, definitions: packets to come
+    std::uint64_t columns_ = 0;  ///< what those so far are: End::columns
     std::uint8_t next_sequence_ = 1;
     bool no_eof_ = false;
     End answer_;

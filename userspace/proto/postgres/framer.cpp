@@ -46,7 +46,7 @@ constexpr Kind kBackend[] = {
     {'S', 6, kSmallLimit * 10, 0},
     {'Z', 5, 5, 1},
     {'T', 6, kLargeLimit, 0},
-    {'D', 6, kLargeLimit, 0},
+    {'D', 6, kLargeLimit, 2},
     {'C', 5, 128, 128},
     {'E', 5, kLargeLimit, 512},
     {'N', 5, kLargeLimit, 0},

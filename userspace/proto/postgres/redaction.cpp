@@ -121,6 +121,8 @@ void keep(const Message& message, Direction direction, Sink& sink) {
             return teller.text();  // "INSERT 0 1"
         case 'E':
             return tell_error(teller);
+        case 'D':
+            return teller.fixed(2);  // how many columns
         case 'R':
             return teller.fixed(4);
         case 'Z':

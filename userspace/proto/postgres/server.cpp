@@ -73,11 +73,28 @@ bool Postgres::short_answer(const Message& message, Sink& sink) {
     return true;
 }
 
+namespace {
+
+/// Of a row; all of a result have as many. Zero: not seen (masked by those who did not look at it).
+std::uint64_t columns_of(const Message& row) {
+    constexpr std::uint64_t kHeader = 1 + 4 + 2;
+    constexpr std::uint64_t kLength = 4;  // of each column, ahead of its value
+    if (row.payload.size() < 2) {
+        return 0;
+    }
+    const auto count =
+        static_cast<std::uint64_t>(static_cast<unsigned char>(row.payload[0]) << 8 | static_cast<unsigned char>(row.payload[1]));
+    return kHeader + count * kLength <= row.bytes() ? count + 1 : 0;
+}
+
+}  // namespace
+
 void Postgres::statement_answer(Exchange& exchange, const Message& message, Sink& sink) {
     exchanges_.respond(exchange, message.begin, sink);
     const Asked asked = exchanges_.front();
     switch (message.type) {
         case 'D':
+            exchange.response.columns = columns_of(message);
             exchange.response.body_bytes += message.bytes();
             break;
         case 'd':
