@@ -54,20 +54,23 @@ void FollowingAnalysis::take_share(bool ordinary) {
     }
 }
 
-void FollowingAnalysis::grown(std::uint64_t bytes) {
-    if (bytes == bytes_) {
-        return;
-    }
-    bytes_ = bytes;
+void FollowingAnalysis::grown(std::uint64_t bytes, std::chrono::nanoseconds now) {
     const std::uint64_t waiting = bytes - std::min(bytes, analysed_.load());
     if (ordinary_ ? waiting < kLatest / 2 : waiting > kLatest) {
         take_share(!ordinary_);
     }
-    wake();
+    const bool may_work = ordinary_ || idle_.at(now) >= kIdleEnough;
+    const bool may_go_on = may_work && !may_work_;
+    may_work_ = may_work;
+    if (may_work && (may_go_on || bytes != bytes_)) {
+        wake();
+    }
+    bytes_ = bytes;
 }
 
 Status FollowingAnalysis::finish(const std::function<void(double)>& waiting) {
     take_share(true);
+    may_work_ = true;
     complete_ = true;
     wake();
     std::future<Status> ended = ended_.get_future();
@@ -92,7 +95,7 @@ Status FollowingAnalysis::follow() {
 
 Status FollowingAnalysis::analyse_what_is_there() {
     reader_.look_again();
-    while (const auto events = abandoned_ ? std::nullopt : reader_.next_events()) {
+    while (const auto events = abandoned_ || !may_work_ ? std::nullopt : reader_.next_events()) {
         if (Status pushed = analysis_.push(*events); !pushed) {
             return pushed;
         }

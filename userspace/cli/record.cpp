@@ -126,7 +126,7 @@ void Recording::take_masked(std::span<const std::byte> records) {
     }
     const Status written = writer_->append(records);
     if (following_) {
-        following_->grown(writer_->bytes_written());
+        following_->grown(writer_->bytes_written(), std::chrono::nanoseconds(now_ns()));
     } else {
         analyse(records);
     }
@@ -145,7 +145,7 @@ void Recording::analyse(std::span<const std::byte> records) {
 }
 
 void Recording::end_following() {
-    following_->grown(writer_->bytes_written());
+    following_->grown(writer_->bytes_written(), std::chrono::nanoseconds(now_ns()));
     const Status followed = following_->finish([this](double done) {
         say("analysing the recording: " + std::to_string(static_cast<int>(done * 100)) + " %" +
             (session_ ? "" : "; Ctrl-C leaves it, 'timesink report " + options_.file + "' does the same"));
