@@ -83,10 +83,7 @@ void BlockingCalls::answered(const request::Exchange& exchange) {
 }
 
 void BlockingCalls::lost() {
-    threads_.for_each([](ThreadId, OnThread& thread) {
-        thread.open = {};
-        thread.works_for = thread.asked_for = {};
-    });
+    threads_.for_each([](ThreadId, OnThread& thread) { thread = {}; });
 }
 
 }  // namespace timesink::attribute

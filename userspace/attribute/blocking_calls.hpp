@@ -33,7 +33,8 @@ public:
     void sent(const request::Exchange& exchange);
     void answered(const request::Exchange& exchange);
     void exited(ThreadId thread) { threads_.erase(thread); }
-    /// Replies may have been among what was lost.
+    /// Replies and ends of units may have been among what was lost. Learned anew: with an end that never comes, a request alone
+    /// would look like several of which one is waited for, and any loop like one that blocks.
     void lost();
 
 private:

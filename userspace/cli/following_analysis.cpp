@@ -86,6 +86,10 @@ Status FollowingAnalysis::follow() {
         const std::uint32_t seen = changes_;
         const bool last = complete_;  // before the look: what is written after it would be missed
         if (Status analysed = analyse_what_is_there(); !analysed || last) {
+            // Not before: the number of a thread that has ended may be that of another process's by the time its share is set.
+            for (std::uint32_t now = changes_; !complete_ && !abandoned_; now = changes_) {
+                changes_.wait(now);
+            }
             return analysed;
         }
         changes_.wait(seen);

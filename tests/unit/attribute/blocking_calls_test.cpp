@@ -112,5 +112,18 @@ TEST_F(BlockingCallsTest, AloneEveryLoopWaits) {
     EXPECT_EQ(ask(), UnitId{});
 }
 
+TEST_F(BlockingCallsTest, ARequestWhoseEndIsLostIsNoCompany) {
+    begin(1);
+    calls_.lost();
+    for (std::uint64_t id = 2; id < 100; ++id) {
+        begin(id);
+        EXPECT_EQ(ask(), UnitId{}) << "it is alone: every loop waits then";
+        end(id);
+    }
+    begin(100);
+    begin(101);
+    EXPECT_EQ(ask(), UnitId{});
+}
+
 }  // namespace
 }  // namespace timesink::attribute
