@@ -122,7 +122,7 @@ Status GoFollower::watch_births(std::uint32_t pid, Process& process) {
     if (!process.go.maker) {
         return Error{"the function that is entered for each new goroutine is not to be found"};
     }
-    constexpr auto kGroup = KernelSide::Probes::births;
+    constexpr auto kGroup = ProbeGroup::births;
     if (process.go.http_writer) {
         if (auto status = kernel_.watch(pid, process.local_pid, *process.go.http_writer, "on_http_writer_made", 0, kGroup);
             !status) {
@@ -140,7 +140,7 @@ Status GoFollower::watch_births(std::uint32_t pid, Process& process) {
 
 Status GoFollower::forget_births(std::uint32_t pid, Process& process) {
     process.births = false;
-    kernel_.unwatch(pid, KernelSide::Probes::births);
+    kernel_.unwatch(pid, ProbeGroup::births);
     return tell_births(pid, process, false);
 }
 

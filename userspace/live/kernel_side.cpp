@@ -11,14 +11,12 @@
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <future>
-#include <map>
 #include <string_view>
 #include <utility>
 
+#include "live/kernel_errors.hpp"
 #include "live/probe_table.hpp"
 #include "live/ring_gauge.hpp"
 #include "timesink.skel.h"
@@ -30,9 +28,6 @@ namespace {
 struct SkeletonCloser {
     void operator()(timesink_bpf* skeleton) const { timesink_bpf__destroy(skeleton); }
 };
-struct LinkCloser {
-    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
 struct RingCloser {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 };
@@ -40,7 +35,6 @@ struct BtfCloser {
     void operator()(btf* types) const { btf__free(types); }
 };
 using Skeleton = std::unique_ptr<timesink_bpf, SkeletonCloser>;
-using Link = std::unique_ptr<bpf_link, LinkCloser>;
 using Ring = std::unique_ptr<ring_buffer, RingCloser>;
 using Btf = std::unique_ptr<btf, BtfCloser>;
 
@@ -71,16 +65,6 @@ int tracepoint_arguments(const btf* types, const std::string& name) {
     return static_cast<int>(btf_vlen(type)) - 1;
 }
 
-std::string reason(int error) {
-    return error == EPERM || error == EACCES
-               ? std::string(std::strerror(error)) + " (root, or CAP_BPF and CAP_PERFMON, is needed)"
-               : std::strerror(error);
-}
-
-Error failure(const std::string& what, int error) {
-    return Error{what + ": " + reason(error), error};
-}
-
 }  // namespace
 
 struct KernelSide::State {
@@ -89,8 +73,7 @@ struct KernelSide::State {
     std::uint32_t cpu_count = 0;
     Skeleton skeleton;
     std::vector<Link> links;
-    std::map<std::pair<std::uint32_t, Probes>, std::vector<Link>> followed;  // by pid
-    std::vector<std::future<void>> leaving;                                  // of processes that have ended
+    FunctionProbes functions;
     std::vector<std::uint32_t> ring_cpus;
     std::vector<Ring> rings;
     std::vector<RingGauge> gauges;
@@ -102,9 +85,6 @@ struct KernelSide::State {
     int make_rings();
     int join_programs();
     Status attach_stage(Stage stage);
-    Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program,
-                          std::uint64_t cookie = 0, Probes group = Probes::lasting);
-    void take_away(std::uint32_t pid, Probes group);
     Probe attach_probe(const ProbeRow& row, Stage stage);
     Result<std::vector<std::byte>> read_iterator(bpf_program* program);
     static int take(void* context, void* data, std::size_t size);
@@ -259,7 +239,7 @@ Probe KernelSide::State::attach_probe(const ProbeRow& row, Stage stage) {
         links.push_back(std::move(link));
         probe.attached = true;
     } else {
-        probe.error = reason(errno);
+        probe.error = refusal(errno);
     }
     if (!probe.attached) {
         probe.costs = row.costs;
@@ -360,29 +340,6 @@ Status KernelSide::follow(std::uint32_t pid, const ts_python& python) {
     return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
 }
 
-Status KernelSide::State::watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function,
-                                         bpf_program* program, std::uint64_t cookie, Probes group) {
-    bpf_uprobe_opts options{};
-    options.sz = sizeof(options);
-    options.retprobe = std::string_view(bpf_program__section_name(program)) == "uretprobe";
-    options.bpf_cookie = cookie;
-    const std::uint64_t place =
-        function.offset + runtime::cheap_place(code_of(function), function.convention, options.retprobe).value_or(0);
-    const auto attach = [&] {
-        return bpf_program__attach_uprobe_opts(program, static_cast<pid_t>(local_pid), function.path.c_str(), place, &options);
-    };
-    Link link(attach());
-    if (!link && cookie != 0 && errno != ESRCH) {  // before 5.15
-        options.bpf_cookie = 0;
-        link.reset(attach());
-    }
-    if (!link) {
-        return failure("a probe on its functions cannot be attached", errno);
-    }
-    followed[{pid, group}].push_back(std::move(link));
-    return Done{};
-}
-
 std::uint32_t KernelSide::threads_have_contexts(std::uint32_t pid) const {
     ts_python python{};
     bpf_map__lookup_elem(state_->skeleton->maps.python_processes, &pid, sizeof(pid), &python, sizeof(python), 0);
@@ -410,10 +367,10 @@ Status KernelSide::follow_sqlite(std::uint32_t pid) {
 }
 
 Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
-                         std::uint64_t cookie, Probes group) {
+                         std::uint64_t cookie, ProbeGroup group) {
     const std::string name = program + (state_->raw ? "_raw" : "");
     bpf_program* const found = bpf_object__find_program_by_name(state_->skeleton->obj, name.c_str());
-    return found != nullptr ? state_->watch_function(pid, local_pid, function, found, cookie, group)
+    return found != nullptr ? state_->functions.watch(pid, local_pid, function, *found, cookie, group)
                             : Status(failure("program " + name, ENOENT));
 }
 
@@ -432,22 +389,13 @@ Status KernelSide::resume_sqlite(std::uint32_t pid) {
     return status == 0 ? Status(Done{}) : Status(failure("process " + std::to_string(pid), -status));
 }
 
-void KernelSide::unwatch(std::uint32_t pid, Probes group) {
-    state_->take_away(pid, group);
-}
-
-void KernelSide::State::take_away(std::uint32_t pid, Probes group) {
-    // The kernel waits for all CPUs at each probe that goes, while records pile up.
-    if (auto links = followed.extract({pid, group})) {
-        std::erase_if(leaving,
-                      [](const auto& done) { return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
-        leaving.push_back(std::async(std::launch::async, [gone = std::move(links.mapped())]() mutable { gone.clear(); }));
-    }
+void KernelSide::unwatch(std::uint32_t pid, ProbeGroup group) {
+    state_->functions.unwatch(pid, group);
 }
 
 void KernelSide::unfollow(std::uint32_t pid) {
-    for (const Probes group : {Probes::lasting, Probes::steps, Probes::births}) {
-        state_->take_away(pid, group);
+    for (const ProbeGroup group : {ProbeGroup::lasting, ProbeGroup::steps, ProbeGroup::births}) {
+        state_->functions.unwatch(pid, group);
     }
     bpf_map__delete_elem(state_->skeleton->maps.sqlite_processes, &pid, sizeof(pid), 0);
     bpf_map__delete_elem(state_->skeleton->maps.go_processes, &pid, sizeof(pid), 0);
@@ -456,8 +404,7 @@ void KernelSide::unfollow(std::uint32_t pid) {
 
 void KernelSide::detach() {
     state_->links.clear();
-    state_->followed.clear();
-    state_->leaving.clear();
+    state_->functions.clear();
 }
 
 /// Called by libbpf for each record of the ring at hand.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "live/function_probes.hpp"
 #include "live/mappings.hpp"
 #include "live/session.hpp"
 #include "timesink/abi/attach.h"
@@ -69,10 +70,9 @@ public:
     /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed, or at
     /// its return if it is a program for that. `cookie`: what the program finds with each hit, where the kernel has that; 0:
     /// nothing. `group`: what unwatch() takes away again, with that group.
-    enum class Probes : std::uint8_t { lasting, steps, births };
     Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
-                 std::uint64_t cookie = 0, Probes group = Probes::lasting);
-    void unwatch(std::uint32_t pid, Probes group);
+                 std::uint64_t cookie = 0, ProbeGroup group = ProbeGroup::lasting);
+    void unwatch(std::uint32_t pid, ProbeGroup group);
     /// Steps of SQLite that were counted in the process.
     [[nodiscard]] std::uint64_t sqlite_steps(std::uint32_t pid) const;
     /// Before its steps are watched again: what was open when they went is over.

@@ -47,13 +47,13 @@ void LibraryFollower::keep_to_budget(std::uint32_t pid, Process& process, std::u
     const bool pauses = verdict == StepBudget::Verdict::pause;
     Json fact{{"fact", "sqlite"}, {"pid", pid}, {"steps", pauses ? "paused" : "resumed"}};
     if (pauses) {
-        kernel_.unwatch(pid, KernelSide::Probes::steps);
+        kernel_.unwatch(pid, ProbeGroup::steps);
     } else if (const auto status = kernel_.resume_sqlite(pid); !status) {
         return;  // it has ended
     }
     for (std::size_t i = 0; !pauses && i < process.steps.size(); i++) {
         const auto& [function, program] = process.steps[i];
-        if (const auto status = kernel_.watch(pid, process.local_pid, function, program, 0, KernelSide::Probes::steps); !status) {
+        if (const auto status = kernel_.watch(pid, process.local_pid, function, program, 0, ProbeGroup::steps); !status) {
             fact["error"] = status.error().what;
         }
     }
@@ -72,7 +72,7 @@ Status LibraryFollower::attach(std::uint32_t pid, Process& process, const Librar
             process.steps.emplace_back(function, program);
         }
         if (auto status = kernel_.watch(pid, process.local_pid, function, program, library.cookie,
-                                        steps ? KernelSide::Probes::steps : KernelSide::Probes::lasting);
+                                        steps ? ProbeGroup::steps : ProbeGroup::lasting);
             !status) {
             return status;
         }

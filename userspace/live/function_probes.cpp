@@ -1,0 +1,48 @@
+#include "live/function_probes.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <string_view>
+
+#include "live/kernel_errors.hpp"
+
+namespace timesink::live {
+
+Status FunctionProbes::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function,
+                             const bpf_program& program, std::uint64_t cookie, ProbeGroup group) {
+    bpf_uprobe_opts options{};
+    options.sz = sizeof(options);
+    options.retprobe = std::string_view(bpf_program__section_name(&program)) == "uretprobe";
+    options.bpf_cookie = cookie;
+    const std::uint64_t place =
+        function.offset + runtime::cheap_place(code_of(function), function.convention, options.retprobe).value_or(0);
+    const auto attach = [&] {
+        return bpf_program__attach_uprobe_opts(&program, static_cast<pid_t>(local_pid), function.path.c_str(), place, &options);
+    };
+    Link link(attach());
+    if (!link && cookie != 0 && errno != ESRCH) {  // before 5.15
+        options.bpf_cookie = 0;
+        link.reset(attach());
+    }
+    if (!link) {
+        return failure("a probe on its functions cannot be attached", errno);
+    }
+    watched_[{pid, group}].push_back(std::move(link));
+    return Done{};
+}
+
+void FunctionProbes::unwatch(std::uint32_t pid, ProbeGroup group) {
+    if (auto links = watched_.extract({pid, group})) {
+        std::erase_if(leaving_,
+                      [](const auto& done) { return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
+        leaving_.push_back(std::async(std::launch::async, [gone = std::move(links.mapped())]() mutable { gone.clear(); }));
+    }
+}
+
+void FunctionProbes::clear() {
+    watched_.clear();
+    leaving_.clear();
+}
+
+}  // namespace timesink::live
