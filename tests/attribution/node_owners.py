@@ -6,6 +6,7 @@ A run is recorded from before a warm-up of 60 uncontended requests over the endp
 stated margins beside the actual shares."""
 
 import argparse
+import bisect
 import collections
 import json
 import pathlib
@@ -65,10 +66,9 @@ class Truth:
                 return None
             self.next[port] += 1
             return uses[self.next[port] - 1][2]
-        for end, begin, request in self.uses.get(port, ()):
-            if end >= read:
-                return request if begin <= exchange["sent_ns"] else None
-        return None
+        uses = self.uses.get(port, ())
+        at = bisect.bisect_left(uses, read, key=lambda use: use[0])
+        return uses[at][2] if at < len(uses) and uses[at][1] <= exchange["sent_ns"] else None
 
 
 def judge(requests, export, since):
@@ -159,6 +159,9 @@ def run(options, framework, driver, pool, clients):
         time.sleep(runs.SETTLE_SECONDS)
         if recording.stop() != 0:
             raise runs.StackError(recording.messages())
+        # Pure: what was decided live is decided again.
+        if recorder.run("report", recording.file).stdout not in recording.messages():
+            raise runs.StackError("the report on the recording is not the live one")
         service.process.stop()
         if not service.truth.exists():
             raise runs.StackError(f"the service failed:\n{service.process.tail()}")

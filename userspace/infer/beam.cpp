@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "infer/simulation.hpp"
 
@@ -13,10 +14,7 @@ void Simulation::prune() {
         if (hypotheses_.size() > kMostHypotheses / 2 || serial_ % kMergeEvery == 0) {
             merge_equal();
         }
-        const auto heavier = [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; };
-        if (!std::is_sorted(hypotheses_.begin(), hypotheses_.end(), heavier)) {
-            std::stable_sort(hypotheses_.begin(), hypotheses_.end(), heavier);
-        }
+        sort_by_weight();
         const double best = hypotheses_.front().weight;
         while (hypotheses_.size() > kMostHypotheses ||
                hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? kLeastWeight : kLeastOfFew)) {
@@ -33,8 +31,26 @@ void Simulation::prune() {
     commit(hypotheses_.size() > 1 ? kLag : 0);
 }
 
+/// The heaviest first. They are large, so each is moved once.
+void Simulation::sort_by_weight() {
+    const auto heavier = [](const Hypothesis& a, const Hypothesis& b) { return a.weight > b.weight; };
+    if (std::is_sorted(hypotheses_.begin(), hypotheses_.end(), heavier)) {
+        return;
+    }
+    order_.resize(hypotheses_.size());
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](std::size_t a, std::size_t b) { return heavier(hypotheses_[a], hypotheses_[b]); });
+    sorted_.clear();
+    for (const std::size_t index : order_) {
+        sorted_.push_back(std::move(hypotheses_[index]));
+    }
+    hypotheses_.swap(sorted_);
+}
+
 void Simulation::give_up_last() {
-    if (spare_.size() < kMostHypotheses) {
+    if (spare_.size() < kMostAtOnce) {
+        hypotheses_.back().notes.clear();
         spare_.push_back(std::move(hypotheses_.back()));
     }
     hypotheses_.pop_back();
@@ -42,9 +58,16 @@ void Simulation::give_up_last() {
 
 /// Those that were given a negative weight.
 void Simulation::give_up_hopeless() {
-    const auto given_up =
-        std::stable_partition(hypotheses_.begin(), hypotheses_.end(), [](const Hypothesis& each) { return each.weight >= 0; });
-    for (auto left = hypotheses_.end() - given_up; left > 0; --left) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < hypotheses_.size(); ++i) {
+        if (hypotheses_[i].weight >= 0) {
+            if (kept != i) {
+                std::swap(hypotheses_[kept], hypotheses_[i]);
+            }
+            ++kept;
+        }
+    }
+    while (hypotheses_.size() > kept) {
         give_up_last();
     }
 }
@@ -73,19 +96,45 @@ void Simulation::merge_equal() {
     give_up_hopeless();
 }
 
-/// The probability of what the best hypothesis says, over all of them.
-void Simulation::weigh(Hypothesis::Note& note) const {
-    double probability = 0;
+/// What hypotheses say of what will stand from now on; of those that say the same of all of it, once.
+void Simulation::gather_pasts(std::uint64_t until) {
+    pasts_.clear();
     for (const Hypothesis& hypothesis : hypotheses_) {
-        const Hypothesis::Note* const same = hypothesis.counterpart(note);
+        Notes notes = hypothesis.notes.until(until);
+        const auto same = std::find_if(pasts_.begin(), pasts_.end(), [&](const Past& each) { return each.notes.is(notes); });
+        if (same == pasts_.end()) {
+            Past& past = pasts_.emplace_back(Past{std::move(notes), hypothesis.weight, hypothesis.weight, {}});
+            past.notes.list(past.listed);
+        } else {
+            same->weight += hypothesis.weight;
+            same->most = std::max(same->most, hypothesis.weight);
+        }
+    }
+}
+
+const Note* Simulation::Past::counterpart(const Note& note) const {
+    auto at = std::partition_point(listed.begin(), listed.end(), [&](const Note* each) { return each->serial < note.serial; });
+    for (; at != listed.end() && (*at)->serial == note.serial; ++at) {
+        if ((*at)->is_about(note)) {
+            return *at;
+        }
+    }
+    return nullptr;
+}
+
+/// The probability of what the best hypothesis says, over all of them.
+void Simulation::weigh(Note& note) const {
+    double probability = 0;
+    for (const Past& past : pasts_) {
+        const Note* const same = past.counterpart(note);
         if (same == nullptr) {
             continue;
         }
         if (same->chain == note.chain) {
-            probability += hypothesis.weight * same->probability;
-        } else if (hypothesis.weight * same->probability > note.runner_up_probability) {
+            probability += past.weight * same->probability;
+        } else if (past.most * same->probability > note.runner_up_probability) {
             note.runner_up = same->chain;
-            note.runner_up_probability = hypothesis.weight * same->probability;
+            note.runner_up_probability = past.most * same->probability;
         }
     }
     note.probability = probability;
@@ -93,20 +142,20 @@ void Simulation::weigh(Hypothesis::Note& note) const {
 
 /// Whether it was put off counts by the share of the hypotheses that say so: those that cannot be told apart are one by now,
 /// which knows nothing of it.
-void Simulation::learn_manner(const Hypothesis::Note& note) {
-    if (in_doubt_ || note.probability < kLearnable || note.defer == Hypothesis::Told::nothing) {
+void Simulation::learn_manner(const Note& note) {
+    if (in_doubt_ || note.probability < kLearnable || note.defer == Told::nothing) {
         return;
     }
-    if (note.defer == Hypothesis::Told::either) {
+    if (note.defer == Told::either) {
         model_.learn_may_defer(note.sender);
         return;
     }
     double put_off = 0;
     double direct = 0;
-    for (const Hypothesis& hypothesis : hypotheses_) {
-        const Hypothesis::Note* const same = hypothesis.counterpart(note);
-        if (same != nullptr && same->chain == note.chain && same->defer != Hypothesis::Told::nothing) {
-            (same->defer == Hypothesis::Told::yes ? put_off : direct) += hypothesis.weight;
+    for (const Past& past : pasts_) {
+        const Note* const same = past.counterpart(note);
+        if (same != nullptr && same->chain == note.chain && same->defer != Told::nothing) {
+            (same->defer == Told::yes ? put_off : direct) += past.weight;
         }
     }
     if (std::max(put_off, direct) >= kLearnable) {
@@ -119,37 +168,41 @@ void Simulation::commit(std::size_t keep) {
     const auto best = std::max_element(hypotheses_.begin(), hypotheses_.end(),
                                        [](const Hypothesis& a, const Hypothesis& b) { return a.weight < b.weight; });
     std::swap(*best, hypotheses_.front());
-    std::vector<Hypothesis::Note>& notes = hypotheses_.front().notes;
+    const Notes& notes = hypotheses_.front().notes;
     if (notes.empty() || notes.size() < keep + kLag / 4 * (keep > 0 ? 1 : 0)) {
         return;
     }
-    const std::uint64_t until = notes[notes.size() - keep - 1].serial;
-    for (Hypothesis::Note& note : notes) {
-        if (note.serial > until) {
-            break;
-        }
+    const std::uint64_t until = notes.serial(keep);
+    gather_pasts(until);
+    for (const Note* const told : pasts_.front().listed) {
+        Note note = *told;
         if (hypotheses_.size() > 1) {
             weigh(note);
         }
-        if (note.name != Shape{}) {
-            learn_name(note);
-        }
-        chains_.on(note);
-        for (const Chains::Slept& slept : chains_.take_slept()) {
-            if (!in_doubt_) {
-                model_.learn_delay(slept.before, slept.least, slept.most);
-            }
-        }
-        if (note.probability >= kLearnable && note.hold != Hypothesis::Told::nothing && !in_doubt_) {
-            model_.learn_hold(note.history, note.hold == Hypothesis::Told::yes, 1);
-        }
-        learn_manner(note);
-        if (note.kind == Hypothesis::Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
-            learn(note.path);
-        }
+        stand(note);
     }
     for (Hypothesis& hypothesis : hypotheses_) {
-        std::erase_if(hypothesis.notes, [&](const Hypothesis::Note& each) { return each.serial <= until; });
+        hypothesis.notes.forget(until);
+    }
+    pasts_.clear();
+}
+
+void Simulation::stand(Note& note) {
+    if (note.name != Shape{}) {
+        learn_name(note);
+    }
+    chains_.on(note);
+    for (const Chains::Slept& slept : chains_.take_slept()) {
+        if (!in_doubt_) {
+            model_.learn_delay(slept.before, slept.least, slept.most);
+        }
+    }
+    if (note.probability >= kLearnable && note.hold != Told::nothing && !in_doubt_) {
+        model_.learn_hold(note.history, note.hold == Told::yes, 1);
+    }
+    learn_manner(note);
+    if (note.kind == Note::Kind::response && note.agrees && note.probability >= kLearnable && !in_doubt_) {
+        learn(note.path);
     }
 }
 
@@ -169,8 +222,7 @@ void Simulation::lost(std::span<const UnitId> in_flight) {
 void Simulation::quiet() {
     commit(0);
     const Hypothesis& known = hypotheses_.front();
-    const bool empty = known.flights.empty() && std::all_of(known.tokens.begin(), known.tokens.end(),
-                                                            [](const Token& token) { return token.state == Token::State::free; });
+    const bool empty = known.flights.empty() && known.tokens.find([](const Token&) { return true; }) == kNobody;
     if (!empty) {
         hypotheses_.assign(1, Hypothesis{});
     }

@@ -75,12 +75,13 @@ void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& o
     } else if (option.woken) {
         wake(hypothesis, slot, option, {});
     }
-    Token& token = hypothesis.tokens[slot];
+    Token& token = hypothesis.tokens.change(slot);
     note.chain = token.chain;
     if (own != kNobody && own != slot) {
-        std::swap(hypothesis.tokens[own].unit, token.unit);
+        Token& exchanged = hypothesis.tokens.change(own);
+        std::swap(exchanged.unit, token.unit);
         if (!note.agrees) {
-            std::swap(hypothesis.tokens[own].chain, token.chain);
+            std::swap(exchanged.chain, token.chain);
         }
     }
     if (token.issued != Step::respond) {
@@ -184,7 +185,7 @@ void Simulation::nothing_written_options(Hypothesis& hypothesis, Slot slot, cons
 }
 
 void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, Instant at) {
-    Token& token = hypothesis.tokens[slot];
+    Token& token = hypothesis.tokens.change(slot);
     switch (option.step) {
         case Step::join:
             token.path = step(token.path, Step::join);
@@ -227,7 +228,7 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
 
 /// What it wrote in this segment was a list; what the pool had no connection for waits.
 void Simulation::close_list(Hypothesis& hypothesis, Slot slot, Instant at) {
-    Token& token = hypothesis.tokens[slot];
+    Token& token = hypothesis.tokens.change(slot);
     token.carried_on = false;
     if (token.issued == Step::respond) {
         return;

@@ -35,20 +35,11 @@ void unite_names(Hypothesis& into, const Hypothesis& other) {
 
 }  // namespace
 
-Slot Hypothesis::add(const Token& token) {
-    const auto unused =
-        std::find_if(tokens.begin(), tokens.end(), [](const Token& each) { return each.state == Token::State::free; });
-    if (unused != tokens.end()) {
-        *unused = token;
-        return static_cast<Slot>(unused - tokens.begin());
-    }
-    tokens.push_back(token);
-    return static_cast<Slot>(tokens.size() - 1);
-}
-
 void Hypothesis::release(Slot slot) {
-    Token& token = tokens[slot];
-    sleeping -= token.state == Token::State::sleeping ? 1 : 0;
+    Token& token = tokens.change(slot);
+    if (token.state == Token::State::sleeping) {
+        std::erase(sleepers, slot);
+    }
     token.state = Token::State::free;
     std::erase_if(queue, [&](const Waiting& waiting) { return waiting.slot == slot; });
     std::erase_if(held, [&](const Held& each) { return each.slot == slot; });
@@ -60,12 +51,7 @@ void Hypothesis::release(Slot slot) {
 }
 
 Slot Hypothesis::of_unit(UnitId unit) const {
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        if (tokens[i].state != Token::State::free && tokens[i].unit == unit) {
-            return static_cast<Slot>(i);
-        }
-    }
-    return kNobody;
+    return tokens.find([&](const Token& token) { return token.unit == unit; });
 }
 
 Slot Hypothesis::holder(SocketId connection) const {
@@ -133,8 +119,10 @@ void Hypothesis::forget_name(Shape name) {
 }
 
 void Hypothesis::sleep(Slot slot, Instant at) {
-    Token& token = tokens[slot];
-    sleeping += token.state == Token::State::sleeping ? 0 : 1;
+    Token& token = tokens.change(slot);
+    if (token.state != Token::State::sleeping) {
+        sleepers.insert(std::upper_bound(sleepers.begin(), sleepers.end(), slot), slot);
+    }
     token.state = Token::State::sleeping;
     token.since = at;
     token.before_sleep = token.history;
@@ -142,14 +130,9 @@ void Hypothesis::sleep(Slot slot, Instant at) {
     token.blurred = false;
 }
 
-const Hypothesis::Note* Hypothesis::counterpart(const Note& note) const {
-    auto at = std::partition_point(notes.begin(), notes.end(), [&](const Note& each) { return each.serial < note.serial; });
-    for (; at != notes.end() && at->serial == note.serial; ++at) {
-        if (at->kind == note.kind && at->exchange == note.exchange && at->unit == note.unit) {
-            return &*at;
-        }
-    }
-    return nullptr;
+void Hypothesis::wake(Slot slot) {
+    std::erase(sleepers, slot);
+    tokens.change(slot).state = Token::State::running;
 }
 
 void Hypothesis::unite(const Hypothesis& other) {
@@ -158,52 +141,25 @@ void Hypothesis::unite(const Hypothesis& other) {
     }
     unite_manners(*this, other);
     unite_names(*this, other);
-    const double share = weight / (weight + other.weight);
-    for (Note& ours : notes) {
-        const Note* const theirs = other.counterpart(ours);
-        ours.defer = theirs != nullptr && theirs->defer == ours.defer ? ours.defer : Told::nothing;
-        if (theirs != nullptr && ours.chain == theirs->chain) {
-            ours.probability = share * ours.probability + (1 - share) * theirs->probability;
-            continue;
-        }
-        ours.runner_up_probability *= share;
-        if (theirs != nullptr && (1 - share) * theirs->probability > ours.runner_up_probability) {
-            ours.runner_up = theirs->chain;
-            ours.runner_up_probability = (1 - share) * theirs->probability;
-        }
-        ours.probability *= share;
-    }
+    notes.unite(other.notes, weight / (weight + other.weight));
     weight += other.weight;
 }
 
 std::uint64_t Hypothesis::state() const {
-    std::uint64_t sum = 0;
-    thread_local std::vector<std::uint64_t> identities;  // asked often: no memory of its own each time
-    identities.assign(tokens.size(), 0);
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        const Token& token = tokens[i];
-        if (token.state == Token::State::free) {
-            continue;
-        }
-        // Who of equal sleepers it is does not matter for what comes.
-        const std::uint64_t who =
-            token.state == Token::State::sleeping && token.blurred ? 7 : static_cast<std::uint64_t>(token.chain);
-        const std::uint64_t what = token.history.all + token.outstanding * 0x9e3779b97f4a7c15;
-        identities[i] = scramble(scramble(who * 31 + static_cast<std::uint64_t>(token.state)) + what);
-        sum += identities[i];
-    }
-    const auto identity = [&](Slot slot) { return slot == kNobody ? std::uint64_t{1} : identities[slot]; };
+    constexpr std::uint64_t kOdd = 0xff51afd7ed558ccd;
+    std::uint64_t sum = tokens.state();
     for (const Waiting& waiting : queue) {
-        sum = scramble(sum + identity(waiting.slot) + static_cast<std::uint64_t>(waiting.shape));
+        sum = sum * kOdd + tokens.identity(waiting.slot) + static_cast<std::uint64_t>(waiting.shape);
     }
+    sum = scramble(sum);
     for (const Slot slot : deferred) {
-        sum = scramble(sum + identity(slot));
+        sum = scramble(sum + tokens.identity(slot));
     }
     for (const Flight& flight : flights) {
-        sum += scramble(number(flight.exchange) ^ identity(flight.slot));
+        sum += scramble(number(flight.exchange) ^ tokens.identity(flight.slot));
     }
     for (const Held& each : held) {
-        sum += scramble(number(each.connection) ^ identity(each.slot));
+        sum += scramble(number(each.connection) ^ tokens.identity(each.slot));
     }
     return sum;
 }

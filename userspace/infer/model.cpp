@@ -33,6 +33,11 @@ std::uint64_t value(Step step) {
     return static_cast<std::uint64_t>(step);
 }
 
+// What is asked of a history: of which kind the rest of the question is.
+constexpr std::uint64_t kOfStep = 1;
+constexpr std::uint64_t kOfPrefix = 2;
+constexpr std::uint64_t kOfPool = 3;
+
 constexpr double kShortestNs = 32'000;
 constexpr double kBinsPerOctave = 4;
 
@@ -71,6 +76,7 @@ void Delays::add(Duration least, Duration most) {
         add(std::min(kBins - 1, static_cast<std::size_t>(place_of(delay))), 1.0F / kPoints);
     }
     total_ += 1;
+    summed_ = false;
 }
 
 void Delays::add(std::size_t bin, float weight) {
@@ -91,16 +97,18 @@ double Delays::at_most(Duration delay) const {
     if (delay <= Duration{}) {
         return 0;
     }
+    for (std::size_t bin = 0; !summed_ && bin < kBins; ++bin) {
+        sharp_[bin + 1] = sharp_[bin] + counts_[bin];
+        blurred_[bin + 1] = blurred_[bin] + broad_[bin];
+    }
+    summed_ = true;
     const double place = place_of(delay);
     constexpr double kBroad = 2;  // samples that the blurred ones are worth
     constexpr double kAny = 0.5;  // ditto, of any length: two timers of which one took 3 ms and one 5 say little of a third
-    double sharp = 0;
-    double broad = 0;
-    for (std::size_t bin = 0; bin < kBins && static_cast<double>(bin) < place; ++bin) {
-        const double part = std::min(1.0, place - static_cast<double>(bin));
-        sharp += counts_[bin] * part;
-        broad += broad_[bin] * part;
-    }
+    const std::size_t whole = std::min(static_cast<std::size_t>(place), kBins);
+    const double part = place - static_cast<double>(whole);
+    const double sharp = sharp_[whole] + (whole < kBins ? counts_[whole] * part : 0);
+    const double broad = blurred_[whole] + (whole < kBins ? broad_[whole] * part : 0);
     const double any = std::min(1.0, place / static_cast<double>(kBins));
     return (sharp + kBroad * broad / total_ + kAny * any) / (total_ + kBroad + kAny);
 }
@@ -124,6 +132,7 @@ Step Model::list(std::span<const Shape> shapes) {
     if (lists_.size() >= kMostLists) {
         return static_cast<Step>(value(Step::first_list) + kMostLists - 1);
     }
+    ++terms_;
     lists_.emplace_back(shapes.begin(), shapes.end());
     const auto placed = shapes.empty() ? pools_.end() : pools_.find(shapes.front());
     first_pools_.push_back(placed != pools_.end() ? placed->second : kNoPool);
@@ -139,7 +148,7 @@ std::span<const Shape> Model::shapes(Step list) const {
 
 void Model::place(Shape shape, PoolId pool) {
     if (pools_.size() < kMostContexts) {
-        pools_.try_emplace(shape, pool);
+        terms_ += pools_.try_emplace(shape, pool).second ? 1 : 0;
     }
 }
 
@@ -156,17 +165,22 @@ Model::Keys Model::keys_of(const History& history) {
     return {history.all, mix(mix(route + 1, value(history.last) + 1), value(history.before) + 1), mix(0x726f757465, route)};
 }
 
-const Model::Context* Model::context(std::uint64_t key) const {
-    const auto found = contexts_.find(key);
-    return found == contexts_.end() ? nullptr : &found->second;
+Model::Context* Model::make(std::uint64_t key) {
+    if (Context* const known = contexts_.find(ContextKey{key})) {
+        return known;
+    }
+    return contexts_.size() >= kMostContexts ? nullptr : &contexts_[ContextKey{key}];
 }
 
-Model::Context* Model::make(std::uint64_t key) {
-    const auto found = contexts_.find(key);
-    if (found != contexts_.end()) {
-        return &found->second;
+template <typename Compute>
+double Model::answer(const History& history, std::uint64_t question, Compute compute) const {
+    const std::uint64_t key = mix(history.all, question);
+    const std::uint64_t version = mix(terms_, versions_[static_cast<std::size_t>(history.route) % kVersions]);
+    Answer& known = answers_[key % kAnswers];
+    if (known.question != key || known.version != version) {
+        known = {key, version, compute()};
     }
-    return contexts_.size() >= kMostContexts ? nullptr : &contexts_[key];
+    return known.value;
 }
 
 void Model::learn(const History& history, Step step, double weight) {
@@ -191,6 +205,7 @@ void Model::learn(const History& history, Step step, double weight) {
         }
     }
     ++learned_;
+    ++version_of(history.route);
 }
 
 void Model::learn_delay(const History& before_sleep, Duration least, Duration most) {
@@ -280,39 +295,46 @@ double Model::probability(const History& history, Step step) const {
                         : step == Step::sleep ? kBaseSleep
                         : step == Step::join  ? kBaseJoin
                                               : kBaseIssue / static_cast<double>(lists_.size() + 1);
-    return blend(history, base, [&](const Context& at) {
-        for (const Count& count : at.steps) {
-            if (count.step == step) {
-                return static_cast<double>(count.weight);
-            }
-        }
-        return 0.0;
+    return answer(history, mix(kOfStep, value(step)), [&] {
+        return blend(history, base, [&](const Context& at) {
+            const auto known =
+                std::find_if(at.steps.begin(), at.steps.end(), [&](const Count& count) { return count.step == step; });
+            return known != at.steps.end() ? static_cast<double>(known->weight) : 0.0;
+        });
     });
 }
 
 double Model::begins(const History& history, std::span<const Shape> prefix) const {
-    return blend(history, kBaseIssue / static_cast<double>(pools_.size() + 1), [&](const Context& at) {
-        double sum = 0;
-        for (const Count& count : at.steps) {
-            const std::span<const Shape> list = shapes(count.step);
-            if (list.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), list.begin())) {
-                sum += count.weight;
+    std::uint64_t question = kOfPrefix;
+    for (const Shape shape : prefix) {
+        question = mix(question, static_cast<std::uint64_t>(shape));
+    }
+    return answer(history, question, [&] {
+        return blend(history, kBaseIssue / static_cast<double>(pools_.size() + 1), [&](const Context& at) {
+            double sum = 0;
+            for (const Count& count : at.steps) {
+                const std::span<const Shape> list = shapes(count.step);
+                if (list.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), list.begin())) {
+                    sum += count.weight;
+                }
             }
-        }
-        return sum;
+            return sum;
+        });
     });
 }
 
 double Model::issues(const History& history, PoolId pool) const {
-    return blend(history, kBaseIssue, [&](const Context& at) {
-        double sum = 0;
-        for (const Count& count : at.steps) {
-            const std::uint64_t index = value(count.step) - value(Step::first_list);
-            if (count.step >= Step::first_list && index < first_pools_.size() && first_pools_[index] == pool) {
-                sum += count.weight;
+    return answer(history, mix(kOfPool, static_cast<std::uint64_t>(pool)), [&] {
+        return blend(history, kBaseIssue, [&](const Context& at) {
+            double sum = 0;
+            for (const Count& count : at.steps) {
+                const std::uint64_t index = value(count.step) - value(Step::first_list);
+                if (count.step >= Step::first_list && index < first_pools_.size() && first_pools_[index] == pool) {
+                    sum += count.weight;
+                }
             }
-        }
-        return sum;
+            return sum;
+        });
     });
 }
 

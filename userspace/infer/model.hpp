@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/id_map.hpp"
 #include "infer/families.hpp"
 #include "infer/paths.hpp"
 #include "infer/segment.hpp"
@@ -43,11 +44,15 @@ public:
 
 private:
     static constexpr std::size_t kBins = 88;
+    using Sums = std::array<double, kBins + 1>;
     static double place_of(Duration delay);
     void add(std::size_t bin, float weight);
     [[nodiscard]] double at_most(Duration delay) const;
     std::array<float, kBins> counts_{};
     std::array<float, kBins> broad_{};  // the same, blurred by two octaves: what few samples say of others
+    mutable Sums sharp_{};              // of all bins before, as of `summed_`
+    mutable Sums blurred_{};
+    mutable bool summed_ = false;
     float total_ = 0;
 };
 
@@ -134,14 +139,30 @@ private:
     void judge_given(RouteId route, const std::vector<Step>& steps);
     using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
     static Keys keys_of(const History& history);
-    [[nodiscard]] const Context* context(std::uint64_t key) const;
+    enum class ContextKey : std::uint64_t {};
+    /// What was asked before, of one route; it stands until something is learned of that. Hypotheses ask the same.
+    struct Answer {
+        std::uint64_t question = 0;
+        std::uint64_t version = 0;
+        double value = 0;
+    };
+    static constexpr std::size_t kAnswers = 4096;
+    static constexpr std::size_t kVersions = 256;
+    [[nodiscard]] const Context* context(std::uint64_t key) const { return contexts_.find(ContextKey{key}); }
     Context* make(std::uint64_t key);
+    [[nodiscard]] std::uint64_t& version_of(RouteId route) { return versions_[static_cast<std::size_t>(route) % kVersions]; }
+    /// `compute` unless that was asked before.
+    template <typename Compute>
+    [[nodiscard]] double answer(const History& history, std::uint64_t question, Compute compute) const;
     /// Blends what `weight_of` finds at each level, the most special one first in weight.
     template <typename WeightOf>
     [[nodiscard]] double blend(const History& history, double base, WeightOf weight_of) const;
 
-    std::unordered_map<std::uint64_t, Context> contexts_;  // asked by key only, never gone through
-    std::unordered_map<std::uint64_t, Delays> delays_;     // ditto
+    IdMap<ContextKey, Context> contexts_;
+    std::unordered_map<std::uint64_t, Delays> delays_;  // asked by key only, never gone through; they stay where they are
+    mutable std::vector<Answer> answers_ = std::vector<Answer>(kAnswers);
+    std::array<std::uint64_t, kVersions> versions_{};  // by route, of what is learned
+    std::uint64_t terms_ = 1;                          // of lists and pools, which questions are about
     std::vector<std::vector<Shape>> lists_;
     std::vector<PoolId> first_pools_;  // of each list's first shape; kNoPool: not known
     std::unordered_map<std::uint64_t, Step> list_of_;

@@ -54,7 +54,6 @@ void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
 }
 
 void Simulation::on(const Segment& segment) {
-    wrote_ = false;
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
@@ -121,26 +120,30 @@ void Simulation::end_turns(const Segment& segment) {
     }
 }
 
-/// That a sleeper woke at the end of one of the turns whose last segment is in [from, to), not having done so before.
-Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) const {
-    const double none = told_.timers ? 1e-4 : 1e-5;  // a worker thread's wake is not told
-    constexpr double kNothingKnown = 0.05;
+/// The turns whose last segment is in [from, to): when whoever woke at their ends may have been due.
+Simulation::Wake Simulation::turns_in(Instant from, Instant to) const {
     const std::size_t before = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < from; });
     const std::size_t within = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < to; });
     if (within == before) {
-        return {none, from, to};
+        return {0, from, to, false};
     }
-    Wake wake;
-    wake.from = turn_ends_[before].earliest;
-    wake.to = turn_ends_[within - 1].due;
-    const Delays* const delays = model_.delays(token.before_sleep);
-    if (wake.to <= token.since) {
-        wake.probability = none;
-    } else if (delays != nullptr && delays->known()) {
-        wake.probability = delays->wakes_within(wake.from - token.since, wake.to - token.since);
-    } else {
-        wake.probability = kNothingKnown;
+    return {0, turn_ends_[before].earliest, turn_ends_[within - 1].due, true};
+}
+
+/// That a sleeper woke at the end of one of these turns, not having done so before.
+double Simulation::wakes(const Token& token, const Wake& turns, const Delays* delays) const {
+    const double none = told_.timers ? 1e-4 : 1e-5;  // a worker thread's wake is not told
+    constexpr double kNothingKnown = 0.05;
+    if (!turns.any || turns.to <= token.since) {
+        return none;
     }
+    return delays != nullptr && delays->known() ? delays->wakes_within(turns.from - token.since, turns.to - token.since)
+                                                : kNothingKnown;
+}
+
+Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) const {
+    Wake wake = turns_in(from, to);
+    wake.probability = wakes(token, wake, model_.delays(token.before_sleep));
     return wake;
 }
 
@@ -164,6 +167,7 @@ void Simulation::note_facts(const Segment& segment) {
         if (act.kind == Act::Kind::statement) {
             model_.place(act.nameless ? Names::name(act.shape, act.connection) : act.shape, act.pool);
             pool(act.pool).waits = act.may_wait && !pool(act.pool).pipelined;
+            pool(act.pool).has_waited = pool(act.pool).has_waited || pool(act.pool).waits;
             pool(act.pool).late = act.late;
         }
     }
@@ -202,6 +206,7 @@ void Simulation::closed(SocketId id) {
 /// Finds whom each stimulus concerns.
 void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
     hypothesis.stimulated.clear();
+    hypothesis.writers.clear();
     hypothesis.writing = kNobody;
     hypothesis.wrote_awoken = false;
     for (const Stimulus& stimulus : segment.stimuli) {
@@ -214,7 +219,7 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
             token.history = History::begin(stimulus.route);
             token.path = start_path(token.history, stimulus.named);
             if (hypothesis.tokens.size() < kMostTokens) {
-                slot = hypothesis.add(token);
+                slot = hypothesis.tokens.add(token);
             }
         } else {
             const auto flight = std::find_if(hypothesis.flights.begin(), hypothesis.flights.end(),
@@ -225,7 +230,7 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
                 hypothesis.flights.pop_back();
             }
             if (slot != kNobody) {
-                Token& token = hypothesis.tokens[slot];
+                Token& token = hypothesis.tokens.change(slot);
                 token.outstanding -= std::min<std::uint16_t>(token.outstanding, 1);
             }
             hypothesis.unhold(stimulus.connection);
@@ -305,7 +310,7 @@ void Simulation::fork(Options options, Apply apply) {
         first = end;
     }
     give_up_hopeless();
-    if (hypotheses_.size() > before && hypotheses_.size() > 4 * kMostHypotheses) {
+    if (hypotheses_.size() > before && hypotheses_.size() > kMostAtOnce) {
         prune();
     }
 }
@@ -387,7 +392,7 @@ void Simulation::connect(const Act& act) {
     fork([&](Hypothesis& hypothesis) { connect_options(hypothesis); },
          [&](Hypothesis& hypothesis, const Option& option) {
              if (option.slot != kNobody) {
-                 ++hypothesis.tokens[option.slot].outstanding;
+                 ++hypothesis.tokens.change(option.slot).outstanding;
                  hypothesis.held.push_back({act.connection, option.slot, true, {}});
              }
          });
@@ -403,18 +408,22 @@ void Simulation::close_segment(const Segment& segment) {
             },
             [&](Hypothesis& hypothesis, const Option& option) { go_on(hypothesis, option.slot, option, segment.at); });
     }
+    const bool may_conserve =
+        std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.has_waited && of.open > of.busy; });
     for (Hypothesis& hypothesis : hypotheses_) {
         // A sleeper that woke in this segment and wrote several statements.
-        for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
+        for (const Slot slot : hypothesis.writers) {
             const Token& token = hypothesis.tokens[slot];
             if (token.state == Token::State::running && token.issued != Step::respond) {
-                close_list(hypothesis, static_cast<Slot>(slot), segment.at);
+                close_list(hypothesis, slot, segment.at);
             }
         }
         if (segment.immediates) {
             end_turn(hypothesis, segment.at);
         }
-        conserve(hypothesis, segment.at);
+        if (may_conserve) {
+            conserve(hypothesis, segment.at);
+        }
     }
 }
 
@@ -433,7 +442,7 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
             }
         }
         if (waits < pools_.size()) {
-            hypothesis.tokens[slot].state = Token::State::waiting;
+            hypothesis.tokens.change(slot).state = Token::State::waiting;
             hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}, {}, Hypothesis::Told::yes});
         } else {
             hypothesis.weight *= kNothingCame;
@@ -451,14 +460,10 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
 /// Nobody waits while a connection is idle: who was thought to wait did something else.
 void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     constexpr double kContradiction = 1e-6;
-    const bool any_idle = std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.open > of.busy; });
-    if (!any_idle) {
-        return;
-    }
     bool contradiction = false;
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
         const Hypothesis::Waiting& waiting = hypothesis.queue[i];
-        if (waiting.given != Instant{} || !idle(waiting.pool) || !idle(hypothesis, waiting.pool)) {
+        if (!idle(waiting.pool) || waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
             ++i;
             continue;
         }

@@ -29,6 +29,7 @@ public:
     static constexpr double kLeastWeight = 1e-4;
     static constexpr double kLeastOfFew = 1e-7;
     static constexpr std::size_t kFew = 3;
+    static constexpr std::size_t kMostAtOnce = 4 * kMostHypotheses;  ///< within a segment
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
     static constexpr double kLearnable = 0.97;        ///< what is learned from is at least this certain
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
@@ -61,8 +62,9 @@ private:
         std::uint32_t open = 0;
         std::uint32_t busy = 0;
         bool waits = false;
-        bool pipelined = false;  // has had several statements on one connection
-        bool late = false;       // Act::late
+        bool has_waited = false;  // else nobody is thought to wait
+        bool pipelined = false;   // has had several statements on one connection
+        bool late = false;        // Act::late
     };
     struct Option {
         Slot slot = kNobody;
@@ -94,6 +96,16 @@ private:
         RouteId named = kUnknownRoute;  // ditto: Stimulus::named
     };
 
+    /// What one or more hypotheses say of what will stand from now on.
+    struct Past {
+        Notes notes;
+        double weight = 0;  // of them together
+        double most = 0;    // of the likeliest of them
+        std::vector<const Note*> listed;
+        /// What is said of the thing that another's note is about; null: nothing.
+        [[nodiscard]] const Note* counterpart(const Note& note) const;
+    };
+
     /// The end of a turn, where timers fire that were due; only those in which timers did, where that is told.
     struct TurnEnd {
         Instant position;  // of its last segment: whoever began to wait in it comes before the timers
@@ -104,9 +116,20 @@ private:
         double probability = 0;
         Instant from{};
         Instant to{};
+        bool any = false;  // turns have ended
+    };
+    /// Sleepers of one past, of whom some may have woken.
+    struct Kind {
+        std::uint64_t history = 0;
+        Slot best = kNobody;
+        double best_wakes = 0;
+        double none = 1;
+        const Delays* delays = nullptr;
     };
 
     void end_turns(const Segment& segment);
+    [[nodiscard]] Wake turns_in(Instant from, Instant to) const;
+    [[nodiscard]] double wakes(const Token& token, const Wake& turns, const Delays* delays) const;
     [[nodiscard]] Wake wakes(const Token& token, Instant from, Instant to) const;
     void read(Hypothesis& hypothesis, const Segment& segment);
     void statement(const Segment& segment, const Act& act);
@@ -121,11 +144,10 @@ private:
     [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
     static std::size_t in_sight(const Hypothesis& hypothesis);
     void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
-    void issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note);
-    bool serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act);
-    void extend(Token& token, Shape shape);
-    void note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, const Option& option, const Act& act,
-                     const Segment& segment);
+    void issue_unknown(Hypothesis& hypothesis, const Act& act, Note note);
+    bool serve(Hypothesis& hypothesis, Note& note, Slot slot, const Act& act);
+    void extend(Hypothesis& hypothesis, Slot slot, Shape shape);
+    void note_manner(Hypothesis& hypothesis, Note& note, const Option& option, const Act& act, const Segment& segment);
     void wake(Hypothesis& hypothesis, Slot slot, const Option& option, ExchangeId first);
     void connect(const Act& act);
     void connect_options(const Hypothesis& hypothesis);
@@ -150,13 +172,16 @@ private:
     void fork(Options options, Apply apply);
     void drop_hopeless();
     void prune();
+    void sort_by_weight();
     void give_up_last();
     void give_up_hopeless();
     void merge_equal();
     void commit(std::size_t keep);
-    void weigh(Hypothesis::Note& note) const;
-    void learn_manner(const Hypothesis::Note& note);
-    void learn_name(Hypothesis::Note& note);
+    void gather_pasts(std::uint64_t until);
+    void weigh(Note& note) const;
+    void stand(Note& note);
+    void learn_manner(const Note& note);
+    void learn_name(Note& note);
     void tell_name(Shape name, const Stimulus& answer);
     [[nodiscard]] Act named(Act act);
     void learn(std::uint32_t path);
@@ -187,6 +212,10 @@ private:
     std::vector<Option> options_;
     std::vector<Candidate> candidates_;
     std::vector<double> weights_;
+    std::vector<Kind> kinds_;
+    std::vector<std::size_t> order_;
+    std::vector<Hypothesis> sorted_;
+    std::vector<Past> pasts_;
     std::vector<Shape> prefix_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
     std::uint32_t next_path_ = 0;
@@ -198,7 +227,6 @@ private:
     Ring<TurnEnd> turn_ends_;
     Phases told_;
     Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
-    bool wrote_ = false;              // a unit began a list in this segment
     bool immediate_was_set_ = false;  // since the latest ran, where that is told: by timers, at the end of a turn, for the next
     Instant now_{};                   // position of this segment
     Instant turn_begin_{};            // of its turn

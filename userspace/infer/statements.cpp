@@ -134,7 +134,7 @@ double Simulation::kept_options(Hypothesis& hypothesis, const Act& act, Slot fre
 
 /// Whoever has written in this segment without having been read of in it writes more.
 void Simulation::writing_options(Hypothesis& hypothesis, const Act& act) {
-    for (std::size_t slot = 0; wrote_ && slot < hypothesis.tokens.size(); ++slot) {
+    for (const Slot slot : hypothesis.writers) {
         const Token& token = hypothesis.tokens[slot];
         if (token.state != Token::State::running || token.issued == Step::respond) {
             continue;
@@ -142,9 +142,8 @@ void Simulation::writing_options(Hypothesis& hypothesis, const Act& act) {
         const bool listed =
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
         if (!listed) {
-            options_.push_back({.slot = static_cast<Slot>(slot),
-                                .reason = Reason::woke,
-                                .probability = extends(token, meant(hypothesis, token, act))});
+            options_.push_back(
+                {.slot = slot, .reason = Reason::woke, .probability = extends(token, meant(hypothesis, token, act))});
         }
     }
 }
@@ -219,37 +218,32 @@ double Simulation::issues_now(const Token& token, PoolId id) const {
 
 /// One option for each kind of sleepers that may have woken in (from, to]. Returns the probability that none of them did.
 double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor) {
-    if (hypothesis.sleeping == 0) {
+    if (hypothesis.sleepers.empty()) {
         return 1;
     }
-    struct Kind {
-        std::uint64_t history;
-        Slot best;
-        double best_wakes;
-        double none;
-    };
-    std::vector<Kind> kinds;
-    for (std::size_t i = 0; i < hypothesis.tokens.size(); ++i) {
-        const Token& token = hypothesis.tokens[i];
-        if (token.state != Token::State::sleeping) {
+    const Wake turns = turns_in(from, to);
+    kinds_.clear();
+    for (const Slot slot : hypothesis.sleepers) {
+        const Token& token = hypothesis.tokens[slot];
+        auto kind =
+            std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) { return each.history == token.history.all; });
+        if (kind == kinds_.end()) {
+            const Delays* const delays = model_.delays(token.before_sleep);
+            const double wakes = this->wakes(token, turns, delays);
+            kinds_.push_back({token.history.all, slot, wakes, 1 - wakes, delays});
             continue;
         }
-        const double wakes = this->wakes(token, from, to).probability;
-        auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& each) { return each.history == token.history.all; });
-        if (kind == kinds.end()) {
-            kinds.push_back({token.history.all, static_cast<Slot>(i), wakes, 1 - wakes});
-            continue;
-        }
+        const double wakes = this->wakes(token, turns, kind->delays);
         kind->none *= 1 - wakes;
         // Of equal ones, the one asleep longest, unless that is implausible.
         const bool longer = token.since < hypothesis.tokens[kind->best].since;
         if ((longer && wakes > 0.2 * kind->best_wakes) || (!longer && kind->best_wakes < 0.2 * wakes)) {
-            kind->best = static_cast<Slot>(i);
+            kind->best = slot;
         }
         kind->best_wakes = std::max(kind->best_wakes, wakes);
     }
     double none = 1;
-    for (const Kind& kind : kinds) {
+    for (const Kind& kind : kinds_) {
         none *= std::max(kind.none, 0.01);
         Option option{.slot = kind.best, .reason = Reason::woke};
         option.probability = factor * (1 - kind.none) * begins(hypothesis, hypothesis.tokens[kind.best], act);
@@ -272,17 +266,18 @@ Instant Simulation::wakes_since(const Segment& segment, bool late) const {
 
 /// The sleeper goes on. Where others sleep just as it did, it may be any of them.
 void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, ExchangeId first) {
-    Token& token = hypothesis.tokens[slot];
+    hypothesis.wake(slot);
+    Token& token = hypothesis.tokens.change(slot);
     bool equals = token.blurred;
-    for (std::size_t i = 0; i < hypothesis.tokens.size(); ++i) {
-        Token& other = hypothesis.tokens[i];
-        if (i != slot && other.state == Token::State::sleeping && other.history == token.history) {
-            other.blurred = true;
+    for (const Slot asleep : hypothesis.sleepers) {
+        const Token& other = hypothesis.tokens[asleep];
+        if (other.history == token.history) {
             equals = true;
+            if (!other.blurred) {
+                hypothesis.tokens.change(asleep).blurred = true;
+            }
         }
     }
-    --hypothesis.sleeping;
-    token.state = Token::State::running;
     // How long it slept, where that is known well enough to learn from.
     const Wake woke = wakes(token, option.from, option.to);
     const Duration least = std::max(woke.from - token.since, Duration{});
@@ -307,9 +302,12 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
 
 /// Tokens that stand for units whose begin was not seen.
 std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
-    return static_cast<std::size_t>(std::count_if(hypothesis.tokens.begin(), hypothesis.tokens.end(), [](const Token& token) {
-        return token.state != Token::State::free && token.history.route == kUnknownRoute;
-    }));
+    std::size_t count = 0;
+    for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
+        const Token& token = hypothesis.tokens[slot];
+        count += token.state != Token::State::free && token.history.route == kUnknownRoute ? 1 : 0;
+    }
+    return count;
 }
 
 /// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
@@ -317,8 +315,11 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
     // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show
     // it.
     constexpr double kMight = 0.05;
-    for (Token& token : hypothesis.tokens) {
-        token.doubted = token.doubted || (token.state != Token::State::free && begins(hypothesis, token, act) > kMight);
+    for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
+        const Token& token = hypothesis.tokens[slot];
+        if (!token.doubted && token.state != Token::State::free && begins(hypothesis, token, act) > kMight) {
+            hypothesis.tokens.change(slot).doubted = true;
+        }
     }
     Token unknown;
     unknown.state = Token::State::running;
@@ -327,13 +328,13 @@ void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesi
     unknown.outstanding = 1;
     unknown.path = start_path(unknown.history);
     hypothesis.notes.push_back(note);
-    hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.add(unknown) : kNobody});
+    hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.tokens.add(unknown) : kNobody});
 }
 
 /// It waited for this connection. What it issues is the begin of a list, whose rest waits in its place. True: it was counted as
 /// outstanding before.
 bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act) {
-    Token& token = hypothesis.tokens[slot];
+    Token& token = hypothesis.tokens.change(slot);
     note.sender = token.history;
     token.state = Token::State::running;
     const auto entry = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
@@ -372,7 +373,8 @@ bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot
 }
 
 /// It wrote one more in this segment.
-void Simulation::extend(Token& token, Shape shape) {
+void Simulation::extend(Hypothesis& hypothesis, Slot slot, Shape shape) {
+    Token& token = hypothesis.tokens.change(slot);
     prefix_.clear();
     if (token.issued != Step::respond) {
         const std::span<const Shape> written = model_.shapes(token.issued);
@@ -380,7 +382,11 @@ void Simulation::extend(Token& token, Shape shape) {
     }
     prefix_.push_back(shape);
     token.issued = model_.list(prefix_);
-    wrote_ = true;
+    std::vector<Slot>& writers = hypothesis.writers;
+    const auto place = std::lower_bound(writers.begin(), writers.end(), slot);
+    if (place == writers.end() || *place != slot) {
+        writers.insert(place, slot);
+    }
 }
 
 /// What this tells of whoever had the connection before, or of its own manner.
@@ -439,7 +445,7 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     }
     if (hypothesis.tokens[slot].state == Token::State::deferred) {
         std::erase(hypothesis.deferred, slot);
-        hypothesis.tokens[slot].state = Token::State::running;
+        hypothesis.tokens.change(slot).state = Token::State::running;
     }
     if (act.nameless) {
         note.connection = act.connection;
@@ -450,15 +456,15 @@ void Simulation::issue(Hypothesis& hypothesis, const Act& act, const Option& opt
     bool counted = option.reason == Reason::connected;
     if (carries_on) {
         // Where it was not read of in this segment, the driver wrote late: nothing more is expected of it here.
-        hypothesis.tokens[slot].carried_on =
+        hypothesis.tokens.change(slot).carried_on =
             std::find(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), slot) != hypothesis.stimulated.end();
     } else if (option.reason == Reason::waited || hypothesis.tokens[slot].state == Token::State::waiting) {
         counted = serve(hypothesis, note, slot, act);
     } else {
-        extend(hypothesis.tokens[slot], note.meant != Shape{} ? note.meant : act.shape);
+        extend(hypothesis, slot, note.meant != Shape{} ? note.meant : act.shape);
     }
     note_manner(hypothesis, note, option, act, segment);
-    Token& token = hypothesis.tokens[slot];
+    Token& token = hypothesis.tokens.change(slot);
     token.outstanding += counted ? 0 : 1;
     note.chain = token.chain;
     note.probability = token.doubted ? kOfDoubted : 1;
