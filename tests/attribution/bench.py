@@ -5,11 +5,13 @@ import argparse
 import sys
 
 import conditions
+import driver_owners
 import go_owners
 import go_partition
 import loop_partition
 import node_owners
 import node_partition
+import nodes
 import owners
 import runs
 import score
@@ -22,7 +24,7 @@ def main(arguments):
     parser.add_argument("--clients", default="1,8,16")
     parser.add_argument("--servers", default="threads,sync", help="gunicorn's workers: threads (4 in each of 3), sync (3)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--all", action="store_true", help="event loops: on every CPython, with every driver and client (an hour)")
+    parser.add_argument("--all", action="store_true", help="event loops: on every CPython, with every driver and client (an hour); the drivers of Node")
     parser.add_argument("--loops-only", action="store_true", help="event loops only")
     options = parser.parse_args(arguments)
     exit_on_sigterm()
@@ -47,6 +49,11 @@ def main(arguments):
     else:
         drivers += ",vertx"
     failed |= node_owners.main(["--drivers", drivers, "--pools", "4", "--clients", "1,8,64", "--complaints", "0"])
+    print()
+    failed |= node_owners.main(["--nodes", ",".join(nodes.VERSIONS), "--pools", "4", "--clients", "16", "--complaints", "0"])
+    if options.all:
+        print()
+        failed |= driver_owners.main(["--complaints", "0"])
     print()
     return failed | node_partition.main(["--drivers", "pg,mysql2", "--pools", "4"])
 

@@ -8,6 +8,7 @@ stated margins beside the actual shares."""
 import argparse
 import bisect
 import collections
+import itertools
 import json
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import nodes
 import owners
 import runs
 import score
@@ -33,6 +35,7 @@ NAMES = {
 }
 NAMES["vertx"] = NAMES["vertx-cached"] = ("one", "three", "five", "many", "held", "parallel", "same", "transaction", "timers", "fixed")
 NAMES["mysql2-execute"] = NAMES["mysql2"]
+HEAD = f"{'service':<44} {'calls':>6} {'right':>9} {'wrong':>8} {'missing':>7} {'ambig.':>8} {'inferred':>8} {'right':>9} {'left out':>8}"
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -84,23 +87,28 @@ def judge(requests, export, since):
         if unit is None or not score.shown(unit):
             verdicts["left out"] += 1
             continue
-        verdicts["all"] += 1
-        right = exchange["owner"] == unit["id"]
-        if exchange["owner"] is not None:
-            verdicts[exchange["evidence"]] += 1
-            verdicts[exchange["evidence"] + " right"] += right
-            if exchange["evidence"] == "inferred":
-                line = calibration[sum(exchange["margin"] >= bound for bound in BINS)]
-                line[0] += 1
-                line[1] += right
-        if right:
-            verdicts["right"] += 1
-            continue
-        verdict = "wrong" if exchange["owner"] is not None else "ambiguous" if exchange["evidence"] == "ambiguous" else "missing"
-        verdicts[verdict] += 1
-        complaints.append(f"{verdict}: exchange {exchange['id']} {exchange['operation']} {exchange['statement'][:40]!r} of {request['path']} (unit {unit['id']}): "
-                          f"{exchange['owner']} {exchange['evidence']} {exchange['margin']}, {(exchange['sent_ns'] - unit['start_ns']) / 1e6:.3f} ms after its begin")
+        count(verdicts, calibration, complaints, exchange, request, unit)
     return verdicts, complaints, calibration
+
+
+def count(verdicts, calibration, complaints, exchange, request, unit):
+    """What was said of an exchange of this request, whose unit is that."""
+    verdicts["all"] += 1
+    right = exchange["owner"] == unit["id"]
+    if exchange["owner"] is not None:
+        verdicts[exchange["evidence"]] += 1
+        verdicts[exchange["evidence"] + " right"] += right
+        if exchange["evidence"] == "inferred":
+            line = calibration[sum(exchange["margin"] >= bound for bound in BINS)]
+            line[0] += 1
+            line[1] += right
+    if right:
+        verdicts["right"] += 1
+        return
+    verdict = "wrong" if exchange["owner"] is not None else "ambiguous" if exchange["evidence"] == "ambiguous" else "missing"
+    verdicts[verdict] += 1
+    complaints.append(f"{verdict}: exchange {exchange['id']} {exchange['operation']} {exchange['statement'][:40]!r} of {request['path']} (unit {unit['id']}): "
+                      f"{exchange['owner']} {exchange['evidence']} {exchange['margin']}, {(exchange['sent_ns'] - unit['start_ns']) / 1e6:.3f} ms after its begin")
 
 
 def mix_of(options, driver):
@@ -110,11 +118,11 @@ def mix_of(options, driver):
     return names if options.mix == "all" else options.mix.split("+")
 
 
-def start(stack, options, framework, driver, pool):
+def start(stack, options, node, framework, driver, pool):
     if driver.startswith("vertx"):
         return vertx.VertxLoop(stack, pool=pool, prepared=driver == "vertx-cached")
-    return NodeLoop(stack, framework=framework, driver=driver, pool=pool, client=options.client, node=options.node, prepare=options.prepare,
-                    workers=options.workers)
+    return NodeLoop(stack, framework=framework, driver=driver, pool=pool, client=options.client, node=nodes.program(node), prepare=options.prepare,
+                    workers=options.workers, work=options.work)
 
 
 def record(stack, service, options, clients, mix_file):
@@ -148,9 +156,9 @@ def learn(stack, service, options, mix_file):
     return thin.file
 
 
-def run(options, framework, driver, pool, clients):
+def run(options, node, framework, driver, pool, clients):
     with Stack("node_loop") as stack:
-        service = start(stack, options, framework, driver, pool)
+        service = start(stack, options, node, framework, driver, pool)
         mix_file = stack.directory / "mix.json"
         mix_file.write_text(json.dumps([[1, "GET", f"/{name}/{{{'word' if options.words else 'n'}}}", 0] for name in mix_of(options, driver)]))
         if not options.fresh:
@@ -166,7 +174,7 @@ def run(options, framework, driver, pool, clients):
         if not service.truth.exists():
             raise runs.StackError(f"the service failed:\n{service.process.tail()}")
         if options.keep:
-            keep(options.keep, f"{framework}-{driver}-{options.mix}-{pool}-{clients}", service, recording, since)
+            keep(options.keep, f"{node.replace('/', '_')}-{framework}-{driver}-{options.mix}-{pool}-{clients}", service, recording, since)
         verdicts, complaints, calibration = judge(score.read_lines(service.truth), recorder.export(recording.file), since)
         verdicts["failures"] = summary["failures"]
         return verdicts, complaints, calibration
@@ -190,7 +198,7 @@ def dropping(recording, directory, options):
 
 def print_line(label, verdicts, complaints, calibration, options):
     count, inferred = verdicts["all"] or 1, verdicts["inferred"] or 1
-    print(f"{label:<36} {verdicts['all']:>6} {100 * verdicts['right'] / count:>7.2f} % {100 * verdicts['wrong'] / count:>6.2f} % {verdicts['missing']:>7} "
+    print(f"{label:<44} {verdicts['all']:>6} {100 * verdicts['right'] / count:>7.2f} % {100 * verdicts['wrong'] / count:>6.2f} % {verdicts['missing']:>7} "
           f"{100 * verdicts['ambiguous'] / count:>6.2f} % {verdicts['inferred']:>8} {100 * verdicts['inferred right'] / inferred:>7.2f} % {verdicts['left out']:>8}"
           f"{'  FAILURES ' + str(verdicts['failures']) if verdicts['failures'] else ''}", flush=True)
     if options.calibration:
@@ -210,10 +218,12 @@ def read_options(arguments):
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--complaints", type=int, default=5)
-    parser.add_argument("--client", choices=("undici", "agent"), default="undici")
-    parser.add_argument("--node", help="the program that serves")
+    parser.add_argument("--client", choices=("undici", "agent", "fetch"), default="undici")
+    parser.add_argument("--nodes", default="installed", help="versions of nodes.py, or all; anything with a slash is a program's path")
     parser.add_argument("--prepare", action="store_true", help="postgres.js: prepared, pipelined statements")
-    parser.add_argument("--workers", type=int, default=0, help="of a cluster, each with a loop and a pool of its own")
+    parser.add_argument("--workers", type=int, default=0, help="each with a loop and a pool of its own")
+    parser.add_argument("--work", choices=("cluster", "threads", "jobs"), default="cluster",
+                        help="what the workers are: processes of a cluster, threads that serve (Node 22 or newer), threads that are given jobs")
     parser.add_argument("--model", type=pathlib.Path, help="an earlier recording, from which the routes are known ahead")
     parser.add_argument("--fresh", action="store_true", help="nothing was prepared before the attach")
     parser.add_argument("--words", action="store_true", help="paths with words where there would be numbers")
@@ -229,9 +239,15 @@ def read_options(arguments):
 
 
 def good(verdicts, options):
-    """Of all not more than 1 % wrong; of what is called inferred at least 99 % right."""
-    return (verdicts["all"] > 0 and verdicts["failures"] == 0 and verdicts["wrong"] * 100 <= verdicts["all"]
+    """Of all not more than 1 % wrong; of what is called inferred at least 99 % right, and all of what a thread tells."""
+    return (verdicts["thread right"] == verdicts["thread"] and verdicts["all"] > 0 and verdicts["failures"] == 0
+            and verdicts["wrong"] * 100 <= verdicts["all"]
             and verdicts["inferred right"] * 100 >= verdicts["inferred"] * 99 and verdicts["right"] * 100 >= verdicts["all"] * options.least)
+
+
+def why_none():
+    """Empty: Node services can be recorded here."""
+    return recorder.why_not() or ("" if MODULES.exists() and shutil.which("node") else "Node and its packages are not installed (scripts/setup)")
 
 
 def why_not(options):
@@ -240,7 +256,7 @@ def why_not(options):
         return ""
     if any(driver.startswith("vertx") for driver in options.drivers.split(",")):
         return recorder.why_not() or vertx.why_not()
-    return recorder.why_not() or ("" if MODULES.exists() and shutil.which("node") else "Node and its packages are not installed (scripts/setup)")
+    return why_none()
 
 
 def main(arguments):
@@ -250,8 +266,8 @@ def main(arguments):
     if reason := why_not(options):
         print(f"SKIPPED: {reason}", file=sys.stderr)
         return SKIPPED
-    failed = False
-    print(f"{'service':<36} {'calls':>6} {'right':>9} {'wrong':>8} {'missing':>7} {'ambig.':>8} {'inferred':>8} {'right':>9} {'left out':>8}")
+    failed, scored = False, 0
+    print(HEAD)
     if options.again:
         for recording in sorted(options.again.glob("*.tsr")):
             base = recording.with_suffix("")
@@ -261,11 +277,17 @@ def main(arguments):
             print_line(base.name, *found, options)
             failed = failed or not good(found[0], options)
         return 1 if failed else 0
-    for framework in options.frameworks.split(","):
-        for driver in options.drivers.split(","):
-            for pool in map(int, options.pools.split(",")):
-                for clients in map(int, options.clients.split(",")):
-                    found = run(options, framework, driver, pool, clients)
-                    print_line(f"{framework} {driver} {options.mix} pool {pool} c {clients}", *found, options)
-                    failed = failed or not good(found[0], options)
-    return 1 if failed else 0
+    lists = (options.frameworks.split(","), options.drivers.split(","), map(int, options.pools.split(",")), map(int, options.clients.split(",")))
+    for node, framework, driver, pool, clients in itertools.product(nodes.expand(options.nodes), *lists):
+        label = f"{framework} {driver} {options.mix} pool {pool} c {clients}"
+        if not driver.startswith("vertx"):
+            label = f"{node} {label}"
+        try:
+            found = run(options, node, framework, driver, pool, clients)
+        except nodes.Unavailable as why:
+            print(f"{label}: {why}", flush=True)
+            continue
+        print_line(label, *found, options)
+        failed = failed or not good(found[0], options)
+        scored += 1
+    return 1 if failed else 0 if scored else SKIPPED

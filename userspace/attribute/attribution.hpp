@@ -93,6 +93,7 @@ private:
     /// Null: it is not there, or its account has been drawn.
     [[nodiscard]] LiveUnit* find(UnitId id) const;
     [[nodiscard]] bool trusts(Evidence evidence) const { return trusted_.test(static_cast<std::size_t>(evidence)); }
+    bool told_by_loop(const request::Exchange& exchange, const Owner& owner);
     [[nodiscard]] Owner weigh(const Pending& pending, OwnedExchange& owned) const;
     void settle(OwnedExchange&& owned, const Owner& owner);
     void doubt(const request::Exchange& exchange, const std::vector<UnitId>& candidates);

@@ -35,8 +35,7 @@ void Attribution::sent(const request::Exchange& exchange) {
     pending.undecided = pending.awaits_sender
                             ? await_sender(exchange, pending.owner)
                             : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                                  (takes_turns && trusts(Evidence::inferred) && owners_.threads_tell(exchange.process) &&
-                                   loops_.sent(exchange, pending.owner));
+                                  (takes_turns && told_by_loop(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
@@ -46,6 +45,17 @@ void Attribution::sent(const request::Exchange& exchange) {
         hand_offs_.sent(exchange, handed_off_);
         carry_out_hand_offs();
     }
+}
+
+/// True: a decision will come.
+bool Attribution::told_by_loop(const request::Exchange& exchange, const Owner& owner) {
+    if (!trusts(Evidence::inferred) || !owners_.threads_tell(exchange.process) || !loops_.sent(exchange, owner)) {
+        return false;
+    }
+    if (owner.evidence == Evidence::thread) {
+        owners_.not_alone(exchange);
+    }
+    return true;
 }
 
 /// What counts of what is known: the stronger evidence. That the weaker one says another thing is noted.

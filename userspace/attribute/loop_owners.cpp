@@ -71,6 +71,7 @@ void LoopOwners::on(const event::Call& call) {
         loop.segment.acts.push_back({.kind = infer::Act::Kind::connect, .connection = call.socket, .at = call.entered});
     } else if (call.operation == TS_OPERATION_CLOSE) {
         loop.simulation.closed(call.socket);
+        loop.strangers.closed(call.socket);
     }
 }
 
@@ -81,6 +82,7 @@ void LoopOwners::on(const event::OffCpu& off) {
         return;
     }
     Loop& loop = **found;
+    loop.waits_for_many = true;
     if (loop.waited_until != Instant{}) {
         end_turn(loop, loop.waited_until);
         close_segment(loop, true, off.off);
@@ -332,6 +334,7 @@ void LoopOwners::began(const request::Unit& unit) {
         loop->segment.at = loop->segment.turn_begin = loop->latest = unit.read_begin;
     }
     loop->active.push_back(unit.id);
+    loop->newest = unit.id;
     runs_on_[unit.id] = loop;
     const LoopProgram::Route route = loop->program.route(unit.method + ' ' + unit.route);
     loop->segment.stimuli.push_back({.unit = unit.id, .route = route.stands_for, .named = route.named});
@@ -347,6 +350,21 @@ void LoopOwners::ended(const request::Unit& unit) {
     std::erase(loop.active, unit.id);
     const auto kind = unit.complete ? infer::Act::Kind::response : infer::Act::Kind::abandoned;
     loop.segment.acts.push_back({.kind = kind, .unit = unit.id, .at = unit.end});
+}
+
+/// Threads that are no loops may have read what is left of earlier doings of theirs: it says nothing of what they do next.
+infer::Sender LoopOwners::sender_of(Loop& loop, const infer::Act& act, const Owner& owner) const {
+    const Strangers::Sent what{.exchange = act.exchange,
+                               .connection = act.connection,
+                               .pool = act.pool,
+                               .may_wait = act.may_wait,
+                               .nobodys = owner.evidence == Evidence::none,
+                               .certain = act.certain,
+                               .latest = loop.newest};
+    const infer::Phases* const told = phases_.find(loop.process);
+    const infer::Sender sender =
+        loop.strangers.sent(what, loop.turn, loop.segment, told != nullptr && told->timers && told->immediates);
+    return loop.waits_for_many ? sender : infer::Sender::unit;
 }
 
 bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
@@ -368,7 +386,15 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     act.nameless = is_nameless(exchange);
     act.certain = owner.evidence == Evidence::thread ? owner.unit : UnitId{};
     act.at = exchange.sent;
+    const infer::Sender sender = sender_of(loop, act, owner);
+    const bool tells = owner.evidence == Evidence::thread || owner.evidence == Evidence::ambiguous;
+    act.certain = sender == infer::Sender::unit ? act.certain : UnitId{};
+    act.nobodys = tells && sender == infer::Sender::nobody;
     loop.segment.acts.push_back(act);
+    if (tells && sender != infer::Sender::unit) {
+        decisions_.push_back({exchange.id, {{}, act.nobodys ? Evidence::none : Evidence::ambiguous, 0}});
+        return true;
+    }
     if (owner.evidence != Evidence::ambiguous) {
         return false;
     }
@@ -389,6 +415,7 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     sent_on_.erase(exchange.id);
     loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
     infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
+    stimulus.sender = loop.strangers.answered(exchange.id, exchange.socket, stimulus.transaction, loop.active);
     if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
         stimulus.prepared = loop.program.shape(exchange, loop.program.pool(exchange.protocol, exchange.remote));
     }
@@ -419,6 +446,7 @@ void LoopOwners::lost(ThreadId thread) {
     if (found != nullptr) {
         (*found)->segment.stimuli.clear();
         (*found)->segment.acts.clear();
+        (*found)->strangers.lost();
         give_up(**found);
     }
 }

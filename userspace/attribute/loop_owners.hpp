@@ -10,6 +10,7 @@
 #include "attribute/loop_program.hpp"
 #include "attribute/owners.hpp"
 #include "attribute/run_queue.hpp"
+#include "attribute/strangers.hpp"
 #include "base/id_map.hpp"
 #include "event/event.hpp"
 #include "infer/simulation.hpp"
@@ -49,7 +50,7 @@ public:
     void tells_phases(ProcessId process, infer::Phases phases);
     void began(const request::Unit& unit);
     void ended(const request::Unit& unit);
-    /// True: a decision will come. `owner`: what the thread tells.
+    /// True: a decision will come. `owner`: what the thread tells; what it read last may tell better (Strangers).
     bool sent(const request::Exchange& exchange, const Owner& owner);
     void answered(const request::Exchange& exchange);
     void lost();
@@ -86,7 +87,10 @@ private:
         std::vector<infer::Segment> turn;  // the segments before it in this turn
         std::map<infer::PoolId, Manner> manners;
         RunQueue queue;
-        std::vector<UnitId> active;
+        Strangers strangers;
+        bool waits_for_many = false;   // was seen blocked in epoll: a loop, however few it has in flight
+        std::vector<UnitId> active;    // in the order of their begins
+        UnitId newest{};               // of those that have begun
         std::size_t in_flight = 0;     // exchanges
         std::vector<Waiting> waiting;  // in order of sending; decided ones have no exchange
         Instant latest{};              // exit of the latest call
@@ -106,6 +110,7 @@ private:
     void collect(Loop& loop);
     void rest(Loop& loop);
     LoopProgram& program_of(ProcessId process);
+    infer::Sender sender_of(Loop& loop, const infer::Act& act, const Owner& owner) const;
 
     std::shared_ptr<const std::vector<RouteModel>> given_;
     std::map<std::string, LoopProgram> programs_;  // they stay where they are

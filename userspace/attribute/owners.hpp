@@ -35,6 +35,10 @@ public:
     /// `context_certain`: a loss leaves no doubt of it (ContextOwners::certain).
     [[nodiscard]] Owner of(const request::Exchange& exchange, const Timelines& timelines, bool context_certain = false);
     void answered(const request::Exchange& exchange);
+    /// It is not of the only unit on its thread after all: somebody else is at work there.
+    void not_alone(const request::Exchange& exchange) {
+        share(threads_[lane(exchange.process, exchange.sent_by)].active, exchange.sent);
+    }
     /// The process deals its work to its threads by itself, goroutine by goroutine or task by task: which thread it is tells
     /// nothing.
     void schedules_itself(ProcessId process) { lanes_.insert(process); }

@@ -17,6 +17,13 @@ enum class RouteId : std::uint32_t {};
 /// Of units whose begin was not seen.
 constexpr RouteId kUnknownRoute{0xffffffff};
 
+/// Who asked, as far as the loop tells without any inference.
+enum class Sender : std::uint8_t {
+    unit,     ///< nothing speaks against those in flight
+    unclear,  ///< it need not be one of them
+    nobody,   ///< it is none of them
+};
+
 /// Why a segment runs: a request was read, or a reply. A read may bring several.
 struct Stimulus {
     UnitId unit{};  ///< of a request; zero: a reply
@@ -24,6 +31,7 @@ struct Stimulus {
     RouteId named = kUnknownRoute;  ///< of a request: its own route, where `route` is the family of that
     ExchangeId exchange{};          ///< of a reply
     SocketId connection{};          ///< ditto
+    Sender sender = Sender::unit;   ///< ditto: whom it answers
     bool transaction = false;       ///< ditto: the connection stays with its owner
     Shape prepared{};               ///< ditto: was prepared, and is executed next, by the same owner; zero: nothing was
     Shape nameless{};               ///< ditto: the shape that its statement was sent with, being nameless; zero: it was not
@@ -49,6 +57,7 @@ struct Act {
     bool nameless = false;  ///< statement: prepared before we could see. Its shape is that of its name, of which connections may
                             ///< have one each
     UnitId certain{};       ///< statement: the owner, where it is known otherwise
+    bool nobodys = false;   ///< statement: of none in flight
     Instant at{};
 };
 

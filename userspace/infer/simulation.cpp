@@ -72,7 +72,9 @@ void Simulation::on(const Segment& segment) {
         ++serial_;
         switch (act.kind) {
             case Act::Kind::statement:
-                statement(segment, act.nameless ? named(act) : act);
+                if (!act.nobodys) {
+                    statement(segment, act.nameless ? named(act) : act);
+                }
                 sent(act);
                 break;
             case Act::Kind::connect:

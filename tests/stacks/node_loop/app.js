@@ -1,8 +1,9 @@
 // Requests that share Node's event loop and a pool of connections, with the service's own account of who sent what.
 //
 // Environment: LOOP_PORT, LOOP_POSTGRES (URL), LOOP_MYSQL, LOOP_REDIS, LOOP_PROVIDER (ports), LOOP_FRAMEWORK (http, express, fastify), LOOP_DRIVER
-// (pg, postgres.js, mysql2, mysql2-execute: prepared statements), LOOP_CLIENT (undici, agent), LOOP_POOL (connections), LOOP_TRUTH (file, written at
-// the end), LOOP_MODULES (packages), LOOP_WORKERS (of a cluster; 0: none).
+// (pg, postgres.js, mysql2, mysql2-execute: prepared statements), LOOP_CLIENT (undici, agent, fetch), LOOP_POOL (connections), LOOP_TRUTH (file, written at
+// the end), LOOP_MODULES (packages), LOOP_WORKERS (how many; 0: none), LOOP_WORK (what these are: cluster; threads that serve, threads that get jobs,
+// see threads.js).
 //
 // The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at, and nothing of it goes over the
 // wire. Of every use of a connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC); a use ends in the
@@ -12,6 +13,8 @@ import fs from 'node:fs';
 import http from 'node:http';
 import diagnostics from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+import { Jobs, doJobs, leadThreads, onFinish } from './threads.js';
 
 const env = process.env;
 const load = createRequire(env.LOOP_MODULES + '/');
@@ -158,8 +161,12 @@ class Mysql2 {
 
 const DRIVERS = { pg: Pg, 'postgres.js': PostgresJs, mysql2: Mysql2, 'mysql2-execute': Mysql2 };
 const database = new DRIVERS[env.LOOP_DRIVER]();
-const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS), lazyConnect: cluster.isPrimary && Number(env.LOOP_WORKERS) > 0 });
-const undici = load('undici');
+const WORKERS = Number(env.LOOP_WORKERS ?? 0);
+const leads = WORKERS > 0 && cluster.isPrimary && isMainThread;
+const redis = new (load('ioredis').Redis)({ host: '127.0.0.1', port: Number(env.LOOP_REDIS), lazyConnect: leads });
+// undici's releases of today need Node 20: on an older one it is Node's own, which its fetch brings.
+const CLIENT = env.LOOP_CLIENT === 'undici' && parseInt(process.versions.node, 10) < 20 ? 'fetch' : env.LOOP_CLIENT;
+const undici = CLIENT === 'undici' ? load('undici') : null;
 const agent = new http.Agent({ keepAlive: true });
 const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 const immediate = () => new Promise((resolve) => { setImmediate(resolve); });
@@ -174,16 +181,30 @@ diagnostics.subscribe('undici:client:sendHeaders', ({ request, socket }) => {
   if (noted) Object.assign(noted, { port: socket.localPort, begin: now() });
 });
 
+// Node's own fetch makes its request some ticks after the call, in its dispatcher; which is there from the first call on.
+const noting = (noted) => ({
+  dispatch(options, handler) {
+    asking = noted;
+    try {
+      return (globalThis[Symbol.for('undici.globalDispatcher.2')] ?? globalThis[Symbol.for('undici.globalDispatcher.1')]).dispatch(options, handler);
+    } finally {
+      asking = null;
+    }
+  },
+});
+
 async function provider(work, number) {
   const url = `http://127.0.0.1:${env.LOOP_PROVIDER}/v1/rate?ms=${2 + (number % 6)}`;
   const noted = work.call('provider', 0);
-  if (env.LOOP_CLIENT === 'agent') {
+  if (CLIENT === 'agent') {
     await new Promise((resolve, reject) => {
       http.get(url, { agent }, (answer) => {
         noted.port = answer.socket.localPort;
         answer.resume().on('end', resolve);
       }).on('error', reject);
     });
+  } else if (CLIENT === 'fetch') {
+    await (await fetch(url, { dispatcher: noting(noted) })).text();
   } else {
     asking = noted;
     const answer = undici.request(url);
@@ -237,6 +258,7 @@ const ENDPOINTS = {
 };
 
 const truth = [];
+const jobs = leads && env.LOOP_WORK === 'jobs' ? new Jobs(WORKERS, import.meta.url) : null;
 
 // "17", or a word of the load generator's that stands for it.
 const numberOf = (word) => (/^\d+$/.test(word) ? Number(word)
@@ -246,8 +268,15 @@ async function answer(request, socket) {
   const work = new Work(request.url, socket);
   truth.push(work);
   const [, name, number] = request.url.split('/');
-  await ENDPOINTS[name](work, numberOf(number));
+  if (jobs) work.calls = await jobs.done({ name, number: numberOf(number) });
+  else await ENDPOINTS[name](work, numberOf(number));
   return work;
+}
+
+async function job({ name, number }) {
+  const work = new Work(name, {});
+  await ENDPOINTS[name](work, number);
+  return work.calls;
 }
 
 function finish() {
@@ -276,7 +305,7 @@ function express() {
 }
 
 async function listen() {
-  const where = { port: Number(env.LOOP_PORT), host: '127.0.0.1', backlog: 512 };
+  const where = { port: Number(env.LOOP_PORT), host: '127.0.0.1', backlog: 512, reusePort: !isMainThread };
   if (env.LOOP_FRAMEWORK === 'fastify') {
     const app = load('fastify')({ keepAliveTimeout: 60000 });
     app.get('/:name/:number', async (request) => {
@@ -305,9 +334,19 @@ function lead(count) {
 }
 
 async function serve() {
-  await database.open();
-  process.on('SIGTERM', finish);
+  if (!jobs) await database.open();
+  if (isMainThread) process.on('SIGTERM', finish);
+  else onFinish(() => truth);
   await listen();
 }
 
-await (cluster.isPrimary && Number(env.LOOP_WORKERS) > 0 ? lead(Number(env.LOOP_WORKERS)) : serve());
+async function start() {
+  if (!isMainThread && env.LOOP_WORK === 'jobs') {
+    await database.open();
+    return doJobs(job);
+  }
+  if (leads && env.LOOP_WORK === 'threads') return leadThreads(WORKERS, import.meta.url, env.LOOP_TRUTH);
+  return leads && !jobs ? lead(WORKERS) : serve();
+}
+
+await start();

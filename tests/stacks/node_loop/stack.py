@@ -12,10 +12,10 @@ MODULES = HERE.parents[2] / "build" / "node" / "node_modules"
 
 
 class NodeLoop:
-    """Started when made; owned and ended by `stack`. `node`: the program that serves. `workers`: of a cluster. `relayed`: all that it asks goes through a
+    """Started when made; owned and ended by `stack`. `node`: the program that serves. `workers`: of a cluster, or what `work` says (app.js). `relayed`: all that it asks goes through a
     relay, which notes in the file `relay` when each answer reached this service."""
 
-    def __init__(self, stack, *, framework="http", driver="pg", client="undici", pool=4, node=None, prepare=False, relayed=False, workers=0):
+    def __init__(self, stack, *, framework="http", driver="pg", client="undici", pool=4, node=None, prepare=False, relayed=False, workers=0, work="cluster"):
         self.truth = stack.directory / "truth.jsonl"
         self.relay = stack.directory / "relay.jsonl"
         if driver.startswith("mysql2"):
@@ -39,5 +39,5 @@ class NodeLoop:
         self.process = stack.start("node", [node or shutil.which("node"), HERE / "app.js"],
                                    environment={variable: url.format(port=ports[0]), "LOOP_REDIS": ports[1], "LOOP_PORT": self.port,
                                                 "LOOP_PROVIDER": ports[2], "LOOP_FRAMEWORK": framework, "LOOP_DRIVER": driver,
-                                                "LOOP_CLIENT": client, "LOOP_POOL": pool, "LOOP_TRUTH": self.truth, "LOOP_MODULES": MODULES, "LOOP_WORKERS": workers,
+                                                "LOOP_CLIENT": client, "LOOP_POOL": pool, "LOOP_TRUTH": self.truth, "LOOP_MODULES": MODULES, "LOOP_WORKERS": workers, "LOOP_WORK": work,
                                                 "LOOP_PREPARE": "yes" if prepare else "no"}).wait_for_port(self.port)

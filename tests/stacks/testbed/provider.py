@@ -1,7 +1,7 @@
 """A payment provider's double: plain HTTP/1.1 with keep-alive; the caller chooses how long it thinks.
 
     GET|POST /v1/…?ms=8[&bytes=200]    answers after 8 ms
-Run as a program: provider.py PORT LOG [CERTIFICATE KEY]: over TLS then. The log has one JSON line per answer (caller's port, received_ns, answered_ns), written at the end.
+Run as a program: provider.py PORT LOG [CERTIFICATE KEY]: over TLS then. The log has one JSON line per answer (caller's port, received_ns, answered_ns; `number`, where the query has it), written at the end.
 One thread and no framework: it must not be what the benchmark measures.
 """
 
@@ -34,11 +34,11 @@ class Answering(asyncio.Protocol):
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(lines[0].split(" ")[1]).query)
             delay = float(query.get("ms", ["0"])[0]) / 1000
             size = int(query.get("bytes", ["40"])[0])
-            asyncio.get_running_loop().call_later(delay, self.answer, time.monotonic_ns(), size)
+            asyncio.get_running_loop().call_later(delay, self.answer, time.monotonic_ns(), size, query.get("number", [None])[0])
 
-    def answer(self, received, size):
+    def answer(self, received, size, number):
         body = json.dumps({"status": "accepted", "reference": "x" * max(0, size - 40)}).encode()
-        self.log.append((self.caller, received, time.monotonic_ns()))
+        self.log.append((self.caller, received, time.monotonic_ns(), number))
         if not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
@@ -55,8 +55,8 @@ async def serve(port, log_path, *secured_by):
     await ended.wait()
     server.close()
     with open(log_path, "w") as file:
-        for caller, received, answered in log:
-            file.write(json.dumps({"port": caller, "received_ns": received, "answered_ns": answered}) + "\n")
+        for caller, received, answered, number in log:
+            file.write(json.dumps({"port": caller, "received_ns": received, "answered_ns": answered, "number": number}) + "\n")
 
 
 if __name__ == "__main__":

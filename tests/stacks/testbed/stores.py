@@ -23,9 +23,9 @@ def postgres_directory():
 
 class Postgres:
     """Durability is off: the cluster lives for a few minutes, and the disk of a CI machine is not what is being measured. `secured_by`: certificate and
-    key; clients may then ask for TLS."""
+    key; clients may then ask for TLS. `options`: further settings."""
 
-    def __init__(self, stack, cpus=None, secured_by=()):
+    def __init__(self, stack, cpus=None, secured_by=(), options=()):
         self.port = free_port()
         self.binaries = postgres_directory()
         data = stack.directory / "postgres"
@@ -48,7 +48,7 @@ class Postgres:
         self.process = stack.start("postgres", [
             self.binaries / "postgres", "-D", data, "-p", self.port, "-k", data, "-c", "listen_addresses=127.0.0.1",
             "-c", "fsync=off", "-c", "max_connections=200", "-c", "autovacuum=off", "-c", "jit=off",
-            "-c", f"ssl={'on' if secured_by else 'off'}",
+            "-c", f"ssl={'on' if secured_by else 'off'}", *(word for option in options for word in ("-c", option)),
         ], user=user, stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT, cpus=cpus)
         self.wait_until_ready()
 

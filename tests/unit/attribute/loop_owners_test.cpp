@@ -67,6 +67,27 @@ protected:
         call(TS_OPERATION_READ, at, socket, behind_a_wait);
         owners_.answered(exchange(id, socket, at));
     }
+    /// Blocked until then: an event loop, and what was told of its turn is over.
+    void blocked(std::int64_t until) {
+        event::OffCpu off{};
+        off.thread = kLoop;
+        off.off = us(until - 50);
+        off.woken = us(until - 1);
+        off.on = us(until);
+        off.syscall = 281;  // epoll_pwait
+        owners_.on(off);
+    }
+    /// The job that a request left behind: its reply is read amid the next one, and it asks on.
+    void job_amid(std::uint64_t id, std::int64_t at) {
+        request(id - 1, at);
+        EXPECT_FALSE(send(3000, 2, at + 10, {UnitId{id - 1}, Evidence::thread, 1}));
+        respond(id - 1, at + 20);
+        blocked(at + 100);
+        request(id, at + 100);
+        EXPECT_FALSE(send(3001, 1, at + 110, {UnitId{id}, Evidence::thread, 1})) << "sent where the request was read";
+        blocked(at + 200);
+        reply(3000, 2, at + 200);
+    }
     /// One request alone: what the thread tells is enough.
     void alone(std::uint64_t id, std::int64_t at) {
         request(id, at);
@@ -231,6 +252,39 @@ TEST_F(LoopOwnersTest, WhatIsNotOnALoopIsNotItsBusiness) {
     request::Exchange in_context = exchange(2, 1, 10);
     in_context.sent_in = ContextId{5};
     EXPECT_FALSE(owners_.sent(in_context, {{}, Evidence::ambiguous, 0})) << "the runtime tells";
+}
+
+TEST_F(LoopOwnersTest, WhatAJobAsksIsNobodysWhoeverIsAlone) {
+    owners_.tells_phases(ProcessId{}, {.timers = true, .immediates = true});
+    job_amid(2, 1000);
+    EXPECT_TRUE(send(3002, 3, 1210, {UnitId{2}, Evidence::thread, 1}));
+    collect();
+    ASSERT_TRUE(decided_.contains(3002));
+    EXPECT_EQ(decided_[3002].evidence, Evidence::none);
+    blocked(1300);
+    reply(3002, 3, 1300);
+    EXPECT_TRUE(send(3003, 3, 1310, {UnitId{2}, Evidence::thread, 1})) << "nor what it asks next";
+    blocked(1400);
+    reply(3001, 1, 1400);
+    EXPECT_FALSE(send(3004, 1, 1410, {UnitId{2}, Evidence::thread, 1})) << "what the request's own reply begets is its own";
+}
+
+TEST_F(LoopOwnersTest, AConnectionThatAJobGivesBackMayBeWhatTheRequestHasWaitedFor) {
+    owners_.tells_phases(ProcessId{}, {.timers = true, .immediates = true});
+    job_amid(2, 1000);
+    EXPECT_TRUE(send(3002, 2, 1210, {UnitId{2}, Evidence::thread, 1}));
+    collect();
+    ASSERT_TRUE(decided_.contains(3002));
+    EXPECT_EQ(decided_[3002].evidence, Evidence::ambiguous) << "all connections were in use";
+}
+
+TEST_F(LoopOwnersTest, AThreadThatIsNoLoopMayReadWhatIsLeftOfEarlier) {
+    request(1, 5000);
+    EXPECT_FALSE(send(4000, 2, 5010, {UnitId{1}, Evidence::thread, 1}));
+    respond(1, 5020);
+    request(2, 5100);
+    reply(4000, 2, 5200);
+    EXPECT_FALSE(send(4001, 3, 5210, {UnitId{2}, Evidence::thread, 1}));
 }
 
 TEST_F(LoopOwnersTest, ALossDecidesWhatWaitsAsAmbiguous) {
