@@ -58,6 +58,7 @@ protected:
     void answer(ThreadId thread) {
         request::Unit unit;
         unit.id = unit_of(thread);
+        unit.process = kProcess;
         unit.thread = thread;
         calls_.ended(unit, story_.timelines);
     }
@@ -135,6 +136,41 @@ TEST_F(CrossedCallsTest, AReaderThatWakesTheSenderTooHasOnlyReleasedALock) {
     woken(kFirst, 20, 52);
     answer(kSecond);
     EXPECT_EQ(crossed(), Ids{});
+}
+
+TEST_F(CrossedCallsTest, AReaderThatWakesTheSenderForAnotherReplyHasNotReleasedALock) {
+    send(1, kFirst, 10);  // for the second
+    send(2, kFirst, 12);
+    reply(1, kFirst, 50);
+    woken(kSecond, 20, 51);
+    reply(2, kFirst, 60);
+    woken(kFirst, 20, 61);
+    answer(kSecond);
+    EXPECT_EQ(crossed(), Ids{1});
+}
+
+TEST_F(CrossedCallsTest, OnceOneWasCrossedWhatNoReplyWokeItsSenderForIsInDoubt) {
+    send(1, kFirst, 10);
+    reply(1, kFirst, 20);  // before it waited
+    answer(kFirst);
+    EXPECT_EQ(crossed(), Ids{}) << "nothing speaks against it yet";
+    send(2, kFirst, 30);
+    send(3, kSecond, 31);
+    reply(2, kFirst, 50);
+    woken(kSecond, 40, 51);
+    answer(kFirst);
+    answer(kSecond);
+    static_cast<void>(crossed());
+    send(4, kFirst, 60);  // for another
+    send(5, kFirst, 61);
+    reply(5, kFirst, 70);
+    woken(kFirst, 62, 71);
+    answer(kFirst);
+    EXPECT_EQ(crossed(), Ids{4}) << "the unit ended without it";
+    send(6, kSecond, 80);
+    reply(6, kSecond, 90, kSecond);
+    answer(kSecond);
+    EXPECT_EQ(crossed(), Ids{}) << "read by whom it was sent";
 }
 
 TEST_F(CrossedCallsTest, ALossLeavesNoDoubts) {
