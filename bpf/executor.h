@@ -102,15 +102,13 @@ static __always_inline void ts_python_settle_offer(struct ts_thread *thread, str
  * The item that the worker holds: its loop (concurrent.futures.thread._worker, the fourth frame of the thread) keeps it
  * in a local variable while it is worked on, 60 to 66 words from the bottom in 3.11 to 3.14. Only there: who hands
  * items on has them in its frames as well, the fifth at the least. 0: none that was put since the queue is probed.
+ * Global, with numbers for arguments: verified once.
  */
-static __always_inline __u64 ts_python_held_item(const struct ts_thread *thread, const struct ts_python *python)
+__weak __noinline __u64 ts_python_held_item(__u32 pid, __u64 data_stack)
 {
-	struct ts_context_key key = {.pid = thread->pid};
-	__u64 chunk, previous;
+	struct ts_context_key key = {.pid = pid};
+	__u64 chunk = ts_read_word(data_stack), previous;
 
-	if (!thread->python_state)
-		return 0;
-	chunk = ts_read_word(thread->python_state + python->data_stack);
 	for (int i = 0; i < TS_STACK_CHUNKS; i++) {
 		previous = ts_read_word(chunk);
 		if (!previous)
@@ -149,7 +147,9 @@ static __always_inline void ts_python_claim(struct ts_thread *thread, struct ts_
 	if (python->data_stack) {
 		if (thread->python_looked < TS_STACK_LOOKS && python->waiting_items) {
 			thread->python_looked++;
-			key.context = ts_python_held_item(thread, python);
+			if (thread->python_state)
+				key.context =
+					ts_python_held_item(thread->pid, thread->python_state + python->data_stack);
 		}
 	} else if (offered && python->offers == 1 && offered->epoch == python->offer_epoch) {
 		key.context = offered->item;

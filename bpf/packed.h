@@ -58,33 +58,45 @@ __noinline __u32 ts_emit_piece(const struct ts_piece *piece)
 	return bytes;
 }
 
-/* Writes what lies between the head and the tail of the call, as far as it is bounded. */
-static __noinline int emit_pieces(struct ts_scratch *scratch, const struct finished *call, __u64 socket, __u64 begin)
+/* Writes the bytes of the piece in as many as they need, as far as that is bounded. Global: verified once. */
+__noinline int ts_emit_pieces(struct ts_piece *piece)
 {
-	struct ts_piece piece = {};
 	__u64 end;
 
-	if (!scratch || !call || scratch->capture < (__u64)ts_head_bytes + ts_tail_bytes)
+	if (!piece)
 		return 0;
-	end = scratch->capture - ts_tail_bytes;
-	piece.now = call->now;
-	piece.entered = call->entered;
-	piece.socket = socket;
-	piece.begin = begin;
-	piece.operation = call->operation;
-	piece.from = ts_head_bytes;
+	end = piece->to;
 	for (__u32 i = 0; i < TS_PIECES; i++) {
 		__u32 bytes;
 
-		if (piece.from >= end)
+		if (piece->from >= end)
 			break;
-		piece.to = end - piece.from > TS_PIECE ? piece.from + TS_PIECE : end;
-		bytes = ts_emit_piece(&piece);
+		piece->to = end - piece->from > TS_PIECE ? piece->from + TS_PIECE : end;
+		bytes = ts_emit_piece(piece);
 		if (!bytes)
 			break;
-		piece.from += bytes;
+		piece->from += bytes;
 	}
 	return 0;
+}
+
+/* Writes what lies between the head and the tail of the call. */
+static __always_inline void emit_pieces(struct ts_scratch *scratch, const struct finished *call, __u64 socket,
+					__u64 begin)
+{
+	struct ts_piece piece = {
+		.now = call->now,
+		.entered = call->entered,
+		.socket = socket,
+		.begin = begin,
+		.from = ts_head_bytes,
+		.operation = call->operation,
+	};
+
+	if (scratch->capture < (__u64)ts_head_bytes + ts_tail_bytes)
+		return;
+	piece.to = scratch->capture - ts_tail_bytes;
+	ts_emit_pieces(&piece);
 }
 
 #endif

@@ -437,18 +437,26 @@ __noinline int ts_looks_packed(struct ts_look *look, __u64 base, __u32 moved)
  * captured. Once a call was packed, those that follow are taken for such both ways, for they may begin in the middle of
  * a message, until TS_PACKED_TURNS small runs have gone by. To be asked before the run counts the call.
  */
-static __always_inline bool ts_wants_pieces(struct ts_look *look, __u64 base, struct ts_run *run, bool reads,
-					    __u64 moved)
+__noinline int ts_wants_pieces(struct ts_look *look, __u64 base, struct ts_run *run, __u32 reads, __u64 moved)
 {
-	bool begins = !run->bytes || (run->reads != reads && moved > TS_BULK_ASIDE);
+	bool begins;
 
+	if (!look || !run)
+		return 0;
+	begins = !run->bytes || (run->reads != reads && moved > TS_BULK_ASIDE);
 	if (begins && run->packed && run->bytes < TS_PACKED_CALL)
 		run->packed--;
 	if (moved < TS_PACKED_CALL)
-		return false;
+		return 0;
 	if ((begins || (!run->packed && moved > ts_head_bytes)) && ts_looks_packed(look, base, moved))
 		run->packed = TS_PACKED_TURNS;
 	return run->packed && moved > ts_head_bytes && (begins || run->bytes < TS_PACKED_MOST);
+}
+
+/* Nearly all calls are small, and on connections without pipelines: nothing is to be done for them. */
+static __always_inline bool ts_may_want_pieces(const struct ts_run *run, __u64 moved)
+{
+	return moved >= TS_PACKED_CALL || run->packed;
 }
 
 /* Pieces are written while the ring is less than half full: behind that, what is missing is a gap and no loss. */

@@ -54,6 +54,7 @@ static __always_inline __u32 ts_fin_received(const struct sock *sk)
 }
 
 struct ts_positions {
+	__u64 socket; /* of: its struct sock */
 	__u64 rx;
 	__u64 tx;
 	__u64 unread;
@@ -61,15 +62,17 @@ struct ts_positions {
 
 /*
  * Where a TCP socket stands now. Softirqs move the fields while they are read: read again when that shows. On the
- * connecting side tx counts the SYN (bytes_acked does): one off, but the same one always.
+ * connecting side tx counts the SYN (bytes_acked does): one off, but the same one always. Global, and given a number
+ * and no typed pointer, which such a function cannot take: verified once.
  */
-TS_SHARED int ts_read_positions(const struct sock *sk, struct ts_positions *out)
+__weak __noinline int ts_fill_positions(struct ts_positions *out)
 {
-	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	const struct tcp_sock *tcp;
 	__u32 received, copied, acknowledged;
 
 	if (!out)
 		return 0;
+	tcp = (const struct tcp_sock *)out->socket;
 	for (int attempt = 0; attempt < 3; attempt++) {
 		received = BPF_CORE_READ(tcp, rcv_nxt);
 		acknowledged = BPF_CORE_READ(tcp, snd_una);
@@ -81,8 +84,14 @@ TS_SHARED int ts_read_positions(const struct sock *sk, struct ts_positions *out)
 			break;
 	}
 	if (out->unread)
-		out->unread -= ts_fin_received(sk);
+		out->unread -= ts_fin_received((const struct sock *)tcp);
 	return 0;
+}
+
+static __always_inline void ts_read_positions(const struct sock *sk, struct ts_positions *out)
+{
+	out->socket = (__u64)sk;
+	ts_fill_positions(out);
 }
 
 static __always_inline __u32 ts_network_namespace(const struct sock *sk)

@@ -206,7 +206,8 @@ static __always_inline __u64 finish_transfer(struct ts_thread *thread, struct ts
 	call->serves = known->is_server == 1;
 	call->asks = known->is_server == 0;
 	gather(call, scratch, known->tcp);
-	packed = ts_wants_pieces(&scratch->look, 0, &known->run, reads, scratch->capture);
+	packed = ts_may_want_pieces(&known->run, scratch->capture) &&
+		 ts_wants_pieces(&scratch->look, 0, &known->run, reads, scratch->capture);
 	scratch->head = ts_head_wanted(&known->run, reads, call->result > 0 ? call->result : 0);
 	*begin = call->flags & TS_CALL_PEEK ? known->rx : advance(call, known, reads);
 	if (packed) {

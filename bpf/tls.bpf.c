@@ -30,7 +30,7 @@ static __always_inline __u64 tls_connection(void *ctx, __u64 library)
 static __always_inline int on_write(struct pt_regs *regs, const bool wide, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct tls_moved moved = {.operation = TS_OPERATION_WRITE};
+	struct ts_moved moved = {.operation = TS_OPERATION_WRITE};
 
 	if (!thread)
 		return 0;
@@ -42,7 +42,7 @@ static __always_inline int on_write(struct pt_regs *regs, const bool wide, const
 	if (!moved.length || moved.length > TS_PLAINTEXT_MOST)
 		return 0;
 	moved.connection = tls_connection(regs, moved.library);
-	return emit_plaintext(thread, &moved);
+	return ts_tell_plaintext(regs, thread, &moved);
 }
 
 /* SSL_read(ssl, buffer, int), SSL_read_ex(ssl, buffer, size_t, size_t *) are entered. */
@@ -61,7 +61,7 @@ static __always_inline int on_read(struct pt_regs *regs, const bool wide, const 
 static __always_inline int on_read_done(struct pt_regs *regs, const bool btf)
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct tls_moved moved = {.operation = TS_OPERATION_READ};
+	struct ts_moved moved = {.operation = TS_OPERATION_READ};
 	__s32 result = (__s32)regs->ax;
 
 	if (!thread || !thread->tls_library)
@@ -75,7 +75,7 @@ static __always_inline int on_read_done(struct pt_regs *regs, const bool btf)
 	if (!moved.length || moved.length > TS_PLAINTEXT_MOST)
 		return 0;
 	moved.connection = tls_connection(regs, moved.library);
-	return emit_plaintext(thread, &moved);
+	return ts_tell_plaintext(regs, thread, &moved);
 }
 
 #define TS_TLS_PROBE(SECTION, NAME, CALL)                                                                              \

@@ -77,7 +77,7 @@ static __always_inline int go_tls_moved(struct pt_regs *regs, __u32 operation, _
 {
 	struct ts_thread *thread = ts_thread_of_current(btf);
 	const struct ts_go_tls_entered *entered;
-	struct tls_moved moved = {.operation = operation, .flags = TS_PLAINTEXT_SOCKET};
+	struct ts_moved moved = {.operation = operation, .flags = TS_PLAINTEXT_SOCKET};
 	struct ts_go_tls_key key = {};
 
 	if (!thread || !length || length > TS_PLAINTEXT_MOST)
@@ -90,7 +90,7 @@ static __always_inline int go_tls_moved(struct pt_regs *regs, __u32 operation, _
 	moved.connection = entered->socket;
 	moved.buffer = buffer;
 	moved.length = length;
-	return emit_plaintext(thread, &moved);
+	return ts_tell_plaintext(regs, thread, &moved);
 }
 
 /* bytes.Reader: the slice that is read (begin, length, capacity), then how far that has come. */

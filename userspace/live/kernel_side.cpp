@@ -100,6 +100,7 @@ struct KernelSide::State {
 
     int prepare(const btf* types);
     int make_rings();
+    int join_programs();
     Status attach_stage(Stage stage);
     Status watch_function(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, bpf_program* program,
                           std::uint64_t cookie = 0, Probes group = Probes::lasting);
@@ -182,6 +183,14 @@ int KernelSide::State::make_rings() {
     return 0;
 }
 
+/// Puts the programs that others end in where these look for them.
+int KernelSide::State::join_programs() {
+    const std::uint32_t place = TS_PROGRAM_PLAINTEXT;
+    const auto* program = raw ? skeleton->progs.on_plaintext_raw : skeleton->progs.on_plaintext;
+    const int fd = bpf_program__fd(program);
+    return -bpf_map__update_elem(skeleton->maps.programs, &place, sizeof(place), &fd, sizeof(fd), BPF_ANY);
+}
+
 KernelSide::KernelSide(std::unique_ptr<State> state) : state_(std::move(state)) {}
 KernelSide::~KernelSide() = default;
 
@@ -211,6 +220,9 @@ Result<std::unique_ptr<KernelSide>> KernelSide::load(const Limits& limits) {
         }
         if (error == 0) {
             error = state->make_rings();
+        }
+        if (error == 0) {
+            error = state->join_programs();
         }
         if (error == 0) {
             return std::unique_ptr<KernelSide>(new KernelSide(std::move(state)));

@@ -28,6 +28,12 @@ struct ts_cpu {
 };
 TS_ASSERT_SIZE(struct ts_cpu, 40);
 
+/* Places in the map programs: what other programs end in. live/ puts them there. */
+enum ts_program {
+	TS_PROGRAM_PLAINTEXT, /* on_plaintext */
+	TS_PROGRAM_COUNT
+};
+
 /* Threads that make no tasks make calls in contexts that no one told. */
 enum ts_threads_have_contexts {
 	TS_THREADS_MAYBE = 1, /* some */
