@@ -188,8 +188,8 @@ void Aggregate::connection(const net::ConnectionSummary& summary) {
     coverage_.bytes_lost += summary.bytes_lost;
     coverage_.lost_sync += summary.lost_sync;
     coverage_.retransmits += summary.retransmits;
-    if (summary.local.address == summary.remote.address) {
-        coverage_.retransmits_within_host += summary.retransmits;
+    if (summary.local.address != summary.remote.address) {
+        coverage_.retransmits_to_others += summary.retransmits;
     }
     if (is_opaque(summary.protocol)) {
         const bool incoming = summary.role == net::Role::server;

@@ -377,7 +377,7 @@ private:
         for (const EvidenceShare& share : model_.coverage.evidence) {
             messages += share.exchanges;
         }
-        const std::uint64_t count = model_.coverage.retransmits - model_.coverage.retransmits_within_host;
+        const std::uint64_t count = model_.coverage.retransmits_to_others;
         if (count < kFewestRetransmits || ratio(count, messages) < kRetransmitsPerExchange) {
             return;
         }

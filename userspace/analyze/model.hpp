@@ -338,10 +338,11 @@ struct Coverage {
     std::uint64_t bytes_lost = 0;
     std::uint64_t lost_sync = 0;
     std::uint64_t retransmits = 0;
-    std::uint64_t retransmits_within_host = 0;  ///< of those: nothing is lost there, the other end was late
-    std::vector<OpaquePeer> opaque;             ///< by bytes, largest first
-    std::uint64_t opaque_folded = 0;            ///< peers that did not fit, added to the peer "others"
-    request::CallsByClass calls{};              ///< by class, of all target threads; calls on sockets are not in it
+    /// Of those: on connections that are known to leave the host. Within it nothing is lost, the other end was late.
+    std::uint64_t retransmits_to_others = 0;
+    std::vector<OpaquePeer> opaque;   ///< by bytes, largest first
+    std::uint64_t opaque_folded = 0;  ///< peers that did not fit, added to the peer "others"
+    request::CallsByClass calls{};    ///< by class, of all target threads; calls on sockets are not in it
     std::vector<MissingProbe> missing_probes;
     std::vector<RuntimeGap> runtime_gaps;
     std::optional<bool> payload_captured;  ///< false: it was masked before it was looked at

@@ -63,6 +63,10 @@ void Attribution::on(const event::OffCpu& off) {
     now_ = off.on;
     timelines_.on(off);
     hand_offs_.on(off, owners_);
+    if (hand_offs_.tells(off)) {
+        crossed_.woken(off, owners_.alone_on(off.thread) != UnitId{}, timelines_);
+        contradict_crossed();
+    }
     loops_.on(off);
     blocking_.on(off);
     if (off.woken > off.off) {
@@ -96,6 +100,7 @@ void Attribution::on(const event::Task& task) {
         timelines_.exited(task.thread, task.at);
         loops_.exited(task.thread);
         blocking_.exited(task.thread);
+        crossed_.exited(task.thread);
         interchange_.exited(task.thread, task.process);
         carry_out();
     } else if (task.operation == TS_TASK_FORK) {
@@ -120,6 +125,7 @@ void Attribution::on(const event::Loss& loss) {
     }
     owners_.lost(loss.last);
     blocking_.lost();
+    crossed_.lost();
     loops_.lost();
     carry_out();
     contexts_.lost(loss.last);
@@ -181,6 +187,8 @@ void Attribution::ended(request::Unit&& unit) {
     live->unit = std::move(unit);
     live->unit.caller = live->caller;
     live->ended = true;
+    crossed_.ended(live->unit, timelines_);
+    contradict_crossed();
     note_use(*live);
     owners_.ended(*live, at);
     pools_.ended(live->unit.id, at);
@@ -285,6 +293,7 @@ void Attribution::answered(request::Exchange&& exchange) {
     hand_offs_.answered(exchange);
     loops_.answered(exchange);
     blocking_.answered(exchange);
+    crossed_.answered(exchange, found->owner.evidence == Evidence::thread ? found->owner.unit : UnitId{});
     if (interchange_.answered(exchange)) {
         interchanges(exchange.process);
     }

@@ -11,6 +11,7 @@
 #include "attribute/blocking_calls.hpp"
 #include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
+#include "attribute/crossed_calls.hpp"
 #include "attribute/edges.hpp"
 #include "attribute/forwarded_owners.hpp"
 #include "attribute/hand_offs.hpp"
@@ -103,6 +104,8 @@ private:
     [[nodiscard]] bool await_sender(const request::Exchange& exchange, Owner& owner);
     void give_sender_up(const request::Exchange& exchange, Pending& pending);
     void interchanges(ProcessId process);
+    void contradict_crossed();
+    void contradict(const CrossedCalls::Call& call);
     void expect_background(const Owner& owner, Instant sent);
     void share_with_background(ProcessId process, Instant sent);
     LiveUnit& background_of(const Answered& request, Instant sent);
@@ -127,6 +130,7 @@ private:
     BlockingCalls blocking_;
     Edges edges_;
     Interchange interchange_;
+    CrossedCalls crossed_;
     InsideCalls inside_;
     LoopOwners loops_;
     Backgrounds backgrounds_;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "attribute/attribution.hpp"
 #include "attribute/rules.hpp"
 
@@ -29,6 +31,7 @@ void Attribution::sent(const request::Exchange& exchange) {
         }
     }
     blocking_.sent(exchange);
+    crossed_.sent(exchange, pending.owner.evidence == Evidence::thread ? pending.owner.unit : UnitId{}, timelines_);
     pending.propagated = propagated_.of(exchange);
     pending.forwarded = forwarded_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
@@ -106,6 +109,35 @@ void Attribution::carried(const request::Carried& frame) {
     }
     senders_found_.clear();
     carry_out();
+}
+
+void Attribution::contradict_crossed() {
+    for (const CrossedCalls::Call& call : crossed_.take()) {
+        contradict(call);
+    }
+}
+
+/// It may be another's than the unit of the thread that sent it. What stands by contexts or ids does not stand by the thread.
+void Attribution::contradict(const CrossedCalls::Call& call) {
+    if (Pending* const pending = pending_.find(call.exchange)) {
+        if (pending->owner.evidence == Evidence::thread) {
+            pending->owner = {{}, Evidence::ambiguous, 0};
+        }
+        return;
+    }
+    LiveUnit* const live = find(call.unit);
+    if (live == nullptr) {
+        return;
+    }
+    const auto owned = std::find_if(live->exchanges.begin(), live->exchanges.end(), [&](const OwnedExchange& each) {
+        return each.exchange.id == call.exchange && each.evidence == Evidence::thread;
+    });
+    if (owned == live->exchanges.end()) {
+        return;
+    }
+    OwnedExchange nobodys = std::move(*owned);
+    live->exchanges.erase(owned);
+    settle(std::move(nobodys), {{}, Evidence::ambiguous, 0});
 }
 
 /// It has been answered, or will not be.

@@ -43,6 +43,11 @@ bool HandOffs::tells(std::uint64_t word) const {
     return found != words_.end() && !(found->second.several && found->second.by_serving && found->second.by_helpers);
 }
 
+bool HandOffs::tells(const event::OffCpu& off) const {
+    return off.woken > off.off && off.syscall >= 0 && wait_kind(off.syscall) == WaitKind::futex && off.fd != -1 &&
+           off.waker != off.thread && is_wake(off.waker_syscall) && tells(word_of(off.process, off.fd));
+}
+
 void HandOffs::on(const event::OffCpu& off, const Owners& serving) {
     if (off.woken <= off.off || off.syscall < 0) {
         return;

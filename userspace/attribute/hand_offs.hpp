@@ -55,6 +55,8 @@ public:
     /// `serving`: who serves which unit now.
     void on(const event::OffCpu& off, const Owners& serving);
     void on(const event::Task& task, const Owners& serving);
+    /// Whether the end of that wait says who works for whom. After on() of it.
+    [[nodiscard]] bool tells(const event::OffCpu& off) const;
     void began(const LiveUnit& live);
     /// Appends what this decides: at the latest when all units that were in flight when an exchange was sent have ended.
     void ended(const LiveUnit& live, const Timelines& timelines, std::vector<Decision>& decisions);

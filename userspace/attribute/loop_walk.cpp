@@ -283,6 +283,22 @@ void LoopWalk::charge_executed(const request::Exchange& exchange) {
     }
 }
 
+/// Another thread of the process ended a wait of this one since then, by a call of its own: it had word for the loop. What a unit
+/// waited for then need not have been a timer; helpers compute, or wait for other processes.
+bool LoopWalk::told_by_another(const ThreadTimeline& timeline, Instant from) const {
+    constexpr int kMostWaits = 64;
+    const OffCpuSpan* wait = latest_idle(timeline, from, trail_.at);
+    for (int seen = 0; wait != nullptr && seen < kMostWaits; ++seen) {
+        const ThreadTimeline* const waker = timelines_.find(wait->waker);
+        if (wait->waker != trail_.thread && wait->waker_syscall >= 0 && waker != nullptr &&
+            waker->process() == timeline.process()) {
+            return true;
+        }
+        wait = latest_idle(timeline, from, wait->off);
+    }
+    return false;
+}
+
 /// [from, at) on this thread, in which nothing of the unit's own happened.
 void LoopWalk::charge_wait(const ThreadTimeline& timeline, Instant from) {
     if (charge_pool_wait(timeline, from)) {
@@ -292,7 +308,7 @@ void LoopWalk::charge_wait(const ThreadTimeline& timeline, Instant from) {
         // Since then it may have been ready; before, it was not, or the loop would have gone on with it.
         charge_running(timeline, idle->on, Cause::loop_busy);
         trail_.charge(idle->woken, Cause::run_queue);
-        trail_.charge(from, Cause::sleep);
+        trail_.charge(from, told_by_another(timeline, from) ? Cause::unattributed : Cause::sleep);
         return;
     }
     charge_running(timeline, from, Cause::loop_busy);

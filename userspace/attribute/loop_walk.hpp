@@ -49,6 +49,7 @@ private:
     void resume(const Mark& mark);
     void charge_reply(const OwnedExchange& owned);
     void charge_executed(const request::Exchange& exchange);
+    [[nodiscard]] bool told_by_another(const ThreadTimeline& timeline, Instant from) const;
     void charge_wait(const ThreadTimeline& timeline, Instant from);
     bool charge_slow_client(const ThreadTimeline& timeline, const Mark& mark);
     bool charge_pool_wait(const ThreadTimeline& timeline, Instant from);

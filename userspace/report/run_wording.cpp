@@ -89,6 +89,20 @@ std::vector<std::string> service_items(const Model& model, const analyze::Servic
     return items;
 }
 
+std::string nobodys_text(const Model& model) {
+    constexpr double kMany = 0.05;
+    Duration time{};
+    for (std::size_t i = 1; i < model.coverage.evidence.size(); ++i) {
+        time += model.coverage.evidence[i].time;
+    }
+    const analyze::EvidenceShare& share = model.coverage.evidence[static_cast<std::size_t>(Evidence::ambiguous)];
+    const auto units = static_cast<Duration::rep>(model.total.ledger.units);
+    if (units == 0 || share_of(share.time, time) < kMany) {
+        return "";
+    }
+    return duration(share.time / units) + " of calls whose owner is not known: in none of these lines";
+}
+
 namespace {
 
 std::string owners_text(const analyze::Coverage& coverage) {
@@ -200,7 +214,8 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
             time += peer.on_path;
             bytes_moved += peer.bytes;
         }
-        items.push_back(noun(opaque, "connection") + " not decoded (" + (first.incoming ? "to " : "") + safe(first.peer) +
+        items.push_back(noun(opaque, "connection") + " not decoded (" + (first.incoming ? "to " : "") +
+                        (first.peer.empty() ? "a unix socket without a name" : safe(first.peer)) +
                         (coverage.opaque.size() > 1 ? " and " + std::to_string(coverage.opaque.size() - 1) + " more, " : ", ") +
                         percent_short(share_of(time, model.total.ledger.wall)) + " of the time, " +
                         percent_short(share_of(bytes_moved, coverage.bytes_moved)) + " of the bytes)");

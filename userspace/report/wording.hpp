@@ -33,6 +33,9 @@ std::string noun(std::uint64_t count, std::string_view singular);  ///< "1 reque
 std::string unit_noun(const analyze::Model& model);
 
 std::vector<std::string> header_items(const analyze::Model& model, const analyze::Figures& figures, const Safe& safe);
+/// Calls of which it is not known whose they are, where they are many: they are in no bucket, which would look as if there were
+/// none. Empty: they are few.
+std::string nobodys_text(const analyze::Model& model);
 /// Of one of several services.
 std::vector<std::string> service_items(const analyze::Model& model, const analyze::ServiceLine& service, const Safe& safe);
 /// Owners, lost, left out; what rules of the user's decided.

@@ -59,6 +59,17 @@ TEST(LoopWalk, ATimerIsSleepUntilItEndsTheIdleWait) {
     EXPECT_EQ(story.account_on_loop(), (Sums{{Cause::sleep, 700}, {Cause::run_queue, 10}, {Cause::cpu, 290}}));
 }
 
+TEST(LoopWalk, AWaitThatAnotherThreadEndedNeedNotBeATimer) {
+    // A pool of processes: a thread of this one reads the result and has word for the loop, which then reads for another request,
+    // too.
+    Story story(1000);
+    story.call(TS_OPERATION_READ, kOther, 50, 55, kHelper)
+        .off(100, 500, 510, kEpollWait, kMain, kHelper, kWrite)
+        .off(520, 700, 710, kEpollWait)
+        .call(TS_OPERATION_WRITE, kClient, 990, 1000);
+    EXPECT_EQ(story.account_on_loop(), (Sums{{Cause::unattributed, 700}, {Cause::run_queue, 10}, {Cause::cpu, 290}}));
+}
+
 TEST(LoopWalk, OfParallelStatementsTheOneReadLastCounts) {
     Story story(1000);
     story.call(TS_OPERATION_WRITE, kDatabase, 100, 104)
