@@ -26,16 +26,6 @@ struct ts_python_view {
 	struct ts_python_task tasks[1 << TS_PYTHON_TASKS_BITS]; /* each at a place that its address names */
 };
 
-/* Bytes on their way through a TLS library. */
-struct ts_moved {
-	__u64 library;	  /* its object for the connection */
-	__u64 connection; /* what tells the connection elsewhere; 0: nothing */
-	__u64 buffer;
-	__u64 length;
-	__u8 operation;
-	__u8 flags;
-};
-
 struct ts_thread {
 	__u64 since;   /* a target since, ns */
 	__u64 entered; /* the call in flight began; 0: none, or it was in flight when the thread became a target */
@@ -68,8 +58,7 @@ struct ts_thread {
 	__u64 tls_library; /* inside SSL_read: its object and buffer, and where SSL_read_ex puts the length; else 0 */
 	__u64 tls_buffer;
 	__u64 tls_length_at;
-	struct ts_moved moved; /* for the program that makes a record of it */
-	__u64 engine_stack;    /* inside a call into SQLite: where its return address lies; 0: in none */
+	__u64 engine_stack; /* inside a call into SQLite: where its return address lies; 0: in none */
 	__u64 engine_entered;
 	__u64 engine_object; /* what it is about: the statement that is stepped, the database */
 	__u64 engine_text;   /* of a preparation or an opening: its arguments */

@@ -1,97 +1,66 @@
 // SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
 /*
- * What programs give to OpenSSL to encrypt, and get from it in the clear: probes on SSL_write, SSL_read and their _ex
- * forms, attached by live/ wherever a process has mapped them. A write is one hit, at its entry, where the bytes are; a
- * read is two, for where the bytes go is known at the entry and how many they are at the return.
+ * The programs at functions of TLS libraries, attached by live/ wherever a process has mapped them. All that tell bytes
+ * are one program, which finds in its cookie where it is: the verifier reads some 200,000 instructions of it, once and
+ * not for each place. Not by tail calls: a map of programs that bpftool looks at while timesink is killed stays behind
+ * for ever (seen on 6.18).
  */
-#include "cpython.h"
-#include "plaintext.h"
+#include "tls_go.h"
+#include "tls_openssl.h"
 
 /* bpf_get_attach_cookie() came with 5.15. */
 enum bpf_func_id___cookie { BPF_FUNC_get_attach_cookie___cookie = 174 };
 
-/* The first 8 bytes of the ClientHello's random, which the library keeps for as long as the connection; 0: not known.
- */
-static __always_inline __u64 tls_connection(void *ctx, __u64 library)
+static __always_inline bool plaintext_moved(struct pt_regs *regs, __u64 cookie, struct ts_thread *thread,
+					    struct ts_moved *moved)
 {
-	__u64 where = 0, pointer;
+	switch (cookie >> TS_PLAINTEXT_PLACE) {
+	case TS_PLAINTEXT_WRITE:
+		return tls_write(regs, cookie, false, moved);
+	case TS_PLAINTEXT_WRITE_EX:
+		return tls_write(regs, cookie, true, moved);
+	case TS_PLAINTEXT_READ_DONE:
+		return tls_read_done(regs, cookie, thread, moved);
+	case TS_PLAINTEXT_GO_COPIED:
+		return go_tls_copied(regs, thread, moved);
+	case TS_PLAINTEXT_GO_READER:
+		return go_tls_reader(regs, thread, moved);
+	case TS_PLAINTEXT_GO_ENCRYPTED:
+		return go_tls_encrypted(regs, thread, moved);
+	}
+	return false;
+}
 
+static __always_inline int tell_plaintext(struct pt_regs *regs, const bool btf)
+{
+	struct ts_thread *thread = ts_thread_of_current(btf);
+	struct ts_moved moved = {};
+	__u64 cookie = 0;
+
+	if (!thread)
+		return 0;
 	if (bpf_core_enum_value_exists(enum bpf_func_id___cookie, BPF_FUNC_get_attach_cookie___cookie))
-		where = bpf_get_attach_cookie(ctx);
-	if (!(where & TS_TLS_RANDOM_KNOWN))
+		cookie = bpf_get_attach_cookie(regs);
+	if (!plaintext_moved(regs, cookie, thread, &moved) || !moved.length || moved.length > TS_PLAINTEXT_MOST)
 		return 0;
-	pointer = where >> 16 & 0xffff;
-	if (pointer)
-		library = ts_read_word(library + pointer);
-	return ts_read_word(library + (where & 0xffff));
+	return emit_plaintext(thread, &moved);
 }
 
-/* SSL_write(ssl, buffer, int), SSL_write_ex(ssl, buffer, size_t, size_t *) */
-static __always_inline int on_write(struct pt_regs *regs, const bool wide, const bool btf)
-{
-	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct ts_moved moved = {.operation = TS_OPERATION_WRITE};
-
-	if (!thread)
-		return 0;
-	moved.library = regs->di;
-	moved.buffer = regs->si;
-	moved.length = regs->dx;
-	if (!wide)
-		moved.length = (__s32)moved.length > 0 ? (__u32)moved.length : 0;
-	if (!moved.length || moved.length > TS_PLAINTEXT_MOST)
-		return 0;
-	moved.connection = tls_connection(regs, moved.library);
-	return ts_tell_plaintext(regs, thread, &moved);
-}
-
-/* SSL_read(ssl, buffer, int), SSL_read_ex(ssl, buffer, size_t, size_t *) are entered. */
-static __always_inline int on_read(struct pt_regs *regs, const bool wide, const bool btf)
-{
-	struct ts_thread *thread = ts_thread_of_current(btf);
-
-	if (!thread)
-		return 0;
-	thread->tls_library = regs->di;
-	thread->tls_buffer = regs->si;
-	thread->tls_length_at = wide ? regs->cx : 0;
-	return 0;
-}
-
-static __always_inline int on_read_done(struct pt_regs *regs, const bool btf)
-{
-	struct ts_thread *thread = ts_thread_of_current(btf);
-	struct ts_moved moved = {.operation = TS_OPERATION_READ};
-	__s32 result = (__s32)regs->ax;
-
-	if (!thread || !thread->tls_library)
-		return 0;
-	moved.library = thread->tls_library;
-	moved.buffer = thread->tls_buffer;
-	thread->tls_library = 0;
-	if (result <= 0)
-		return 0;
-	moved.length = thread->tls_length_at ? ts_read_word(thread->tls_length_at) : (__u32)result;
-	if (!moved.length || moved.length > TS_PLAINTEXT_MOST)
-		return 0;
-	moved.connection = tls_connection(regs, moved.library);
-	return ts_tell_plaintext(regs, thread, &moved);
-}
-
-#define TS_TLS_PROBE(SECTION, NAME, CALL)                                                                              \
-	SEC(SECTION) int NAME(struct pt_regs *regs)                                                                    \
+#define TS_TLS_PROBE(NAME, CALL)                                                                                       \
+	SEC("uprobe") int NAME(struct pt_regs *regs)                                                                   \
 	{                                                                                                              \
 		const bool btf = true;                                                                                 \
 		return CALL;                                                                                           \
 	}                                                                                                              \
-	SEC(SECTION) int NAME##_raw(struct pt_regs *regs)                                                              \
+	SEC("uprobe") int NAME##_raw(struct pt_regs *regs)                                                             \
 	{                                                                                                              \
 		const bool btf = false;                                                                                \
 		return CALL;                                                                                           \
 	}
 
-TS_TLS_PROBE("uprobe", on_tls_write, on_write(regs, false, btf))
-TS_TLS_PROBE("uprobe", on_tls_write_ex, on_write(regs, true, btf))
-TS_TLS_PROBE("uprobe", on_tls_read, on_read(regs, false, btf))
-TS_TLS_PROBE("uprobe", on_tls_read_ex, on_read(regs, true, btf))
-TS_TLS_PROBE("uretprobe", on_tls_read_done, on_read_done(regs, btf))
+TS_TLS_PROBE(on_plaintext, tell_plaintext(regs, btf))
+TS_TLS_PROBE(on_tls_read, tls_read(regs, false, btf))
+TS_TLS_PROBE(on_tls_read_ex, tls_read(regs, true, btf))
+TS_TLS_PROBE(on_go_tls_read, go_tls_entered(regs, TS_OPERATION_READ, true, btf))
+TS_TLS_PROBE(on_go_tls_write,
+	     go_tls_entered(regs, TS_OPERATION_WRITE, (__u8)BPF_CORE_READ(regs, bx) == GO_TLS_DATA, btf))

@@ -3,28 +3,21 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <string_view>
 
 #include "live/kernel_errors.hpp"
 
 namespace timesink::live {
 
-Status FunctionProbes::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function,
-                             const bpf_program& program, std::uint64_t cookie, ProbeGroup group) {
+Status FunctionProbes::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const Handler& handler,
+                             ProbeGroup group) {
     bpf_uprobe_opts options{};
     options.sz = sizeof(options);
-    options.retprobe = std::string_view(bpf_program__section_name(&program)) == "uretprobe";
-    options.bpf_cookie = cookie;
+    options.retprobe = handler.at_return;
+    options.bpf_cookie = handler.cookie;
     const std::uint64_t place =
         function.offset + runtime::cheap_place(code_of(function), function.convention, options.retprobe).value_or(0);
-    const auto attach = [&] {
-        return bpf_program__attach_uprobe_opts(&program, static_cast<pid_t>(local_pid), function.path.c_str(), place, &options);
-    };
-    Link link(attach());
-    if (!link && cookie != 0 && errno != ESRCH) {  // before 5.15
-        options.bpf_cookie = 0;
-        link.reset(attach());
-    }
+    Link link(
+        bpf_program__attach_uprobe_opts(handler.program, static_cast<pid_t>(local_pid), function.path.c_str(), place, &options));
     if (!link) {
         return failure("a probe on its functions cannot be attached", errno);
     }

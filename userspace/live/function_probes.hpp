@@ -26,11 +26,14 @@ enum class ProbeGroup : std::uint8_t { lasting, steps, births };
 /// Programs at functions of the targets, by process. The programs belong to whoever loaded them and must outlive this.
 class FunctionProbes {
 public:
-    /// At the entry of the function, or at its return if the program is for that. `local_pid`: in timesink's pid namespace.
-    /// `cookie`: what the program finds with each hit, where the kernel has that (5.15); 0: nothing. Error: ESRCH when the
-    /// process has ended.
-    Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const bpf_program& program,
-                 std::uint64_t cookie, ProbeGroup group);
+    struct Handler {
+        const bpf_program* program;
+        std::uint64_t cookie;  ///< what it finds with each hit, from Linux 5.15 on; 0: nothing
+        bool at_return;        ///< of the function, not at its entry
+    };
+    /// `local_pid`: in timesink's pid namespace. Error: ESRCH when the process has ended.
+    Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const Handler& handler,
+                 ProbeGroup group);
     /// Returns before they are gone: the kernel waits for all CPUs at each of them, while records pile up.
     void unwatch(std::uint32_t pid, ProbeGroup group);
     /// Returns when all are gone.

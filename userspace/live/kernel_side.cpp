@@ -38,6 +38,21 @@ using Skeleton = std::unique_ptr<timesink_bpf, SkeletonCloser>;
 using Ring = std::unique_ptr<ring_buffer, RingCloser>;
 using Btf = std::unique_ptr<btf, BtfCloser>;
 
+/// Programs to those who ask for them, but one and the same to the kernel.
+struct PlaintextPlace {
+    std::string_view name;
+    ts_plaintext_place place;
+    bool at_return;
+};
+constexpr std::array kPlaintextPlaces{
+    PlaintextPlace{"on_tls_write", TS_PLAINTEXT_WRITE, false},
+    PlaintextPlace{"on_tls_write_ex", TS_PLAINTEXT_WRITE_EX, false},
+    PlaintextPlace{"on_tls_read_done", TS_PLAINTEXT_READ_DONE, true},
+    PlaintextPlace{"on_go_tls_copied", TS_PLAINTEXT_GO_COPIED, false},
+    PlaintextPlace{"on_go_tls_reader", TS_PLAINTEXT_GO_READER, false},
+    PlaintextPlace{"on_go_tls_encrypted", TS_PLAINTEXT_GO_ENCRYPTED, false},
+};
+
 /// What libbpf says is for the log: the reason of a failure comes back as errno.
 int log_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
     if (level == LIBBPF_DEBUG && !spdlog::should_log(spdlog::level::trace)) {
@@ -83,7 +98,6 @@ struct KernelSide::State {
 
     int prepare(const btf* types);
     int make_rings();
-    int join_programs();
     Status attach_stage(Stage stage);
     Probe attach_probe(const ProbeRow& row, Stage stage);
     Result<std::vector<std::byte>> read_iterator(bpf_program* program);
@@ -163,14 +177,6 @@ int KernelSide::State::make_rings() {
     return 0;
 }
 
-/// Puts the programs that others end in where these look for them.
-int KernelSide::State::join_programs() {
-    const std::uint32_t place = TS_PROGRAM_PLAINTEXT;
-    const auto* program = raw ? skeleton->progs.on_plaintext_raw : skeleton->progs.on_plaintext;
-    const int fd = bpf_program__fd(program);
-    return -bpf_map__update_elem(skeleton->maps.programs, &place, sizeof(place), &fd, sizeof(fd), BPF_ANY);
-}
-
 KernelSide::KernelSide(std::unique_ptr<State> state) : state_(std::move(state)) {}
 KernelSide::~KernelSide() = default;
 
@@ -200,9 +206,6 @@ Result<std::unique_ptr<KernelSide>> KernelSide::load(const Limits& limits) {
         }
         if (error == 0) {
             error = state->make_rings();
-        }
-        if (error == 0) {
-            error = state->join_programs();
         }
         if (error == 0) {
             return std::unique_ptr<KernelSide>(new KernelSide(std::move(state)));
@@ -368,10 +371,20 @@ Status KernelSide::follow_sqlite(std::uint32_t pid) {
 
 Status KernelSide::watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
                          std::uint64_t cookie, ProbeGroup group) {
-    const std::string name = program + (state_->raw ? "_raw" : "");
-    bpf_program* const found = bpf_object__find_program_by_name(state_->skeleton->obj, name.c_str());
-    return found != nullptr ? state_->functions.watch(pid, local_pid, function, *found, cookie, group)
-                            : Status(failure("program " + name, ENOENT));
+    const auto place = std::find_if(kPlaintextPlaces.begin(), kPlaintextPlaces.end(),
+                                    [&](const PlaintextPlace& candidate) { return candidate.name == program; });
+    const bool is_place = place != kPlaintextPlaces.end();
+    const std::string name = (is_place ? "on_plaintext" : program) + (state_->raw ? "_raw" : "");
+    const bpf_program* const found = bpf_object__find_program_by_name(state_->skeleton->obj, name.c_str());
+    if (found == nullptr) {
+        return failure("program " + name, ENOENT);
+    }
+    FunctionProbes::Handler handler{found, cookie, std::string_view(bpf_program__section_name(found)) == "uretprobe"};
+    if (is_place) {
+        handler.cookie |= std::uint64_t{place->place} << TS_PLAINTEXT_PLACE;
+        handler.at_return = place->at_return;
+    }
+    return state_->functions.watch(pid, local_pid, function, handler, group);
 }
 
 std::uint64_t KernelSide::sqlite_steps(std::uint32_t pid) const {

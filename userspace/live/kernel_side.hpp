@@ -67,9 +67,9 @@ public:
     [[nodiscard]] std::optional<ts_go> followed_go(std::uint32_t pid) const;
     /// What the process has SQLite do is told from now on, once the probes for that are there.
     Status follow_sqlite(std::uint32_t pid);
-    /// Puts a program of bpf/, by its name, at the entry of a function of the process, until that is no longer followed, or at
-    /// its return if it is a program for that. `cookie`: what the program finds with each hit, where the kernel has that; 0:
-    /// nothing. `group`: what unwatch() takes away again, with that group.
+    /// Puts a program of bpf/, by its name, or by that of a place of on_plaintext, at the entry of a function of the process,
+    /// until that is no longer followed, or at its return if it is for that. `cookie`: what the program finds with each hit;
+    /// 0: nothing. `group`: what unwatch() takes away again, with that group.
     Status watch(std::uint32_t pid, std::uint32_t local_pid, const MappedFunction& function, const std::string& program,
                  std::uint64_t cookie = 0, ProbeGroup group = ProbeGroup::lasting);
     void unwatch(std::uint32_t pid, ProbeGroup group);

@@ -28,12 +28,6 @@ struct ts_cpu {
 };
 TS_ASSERT_SIZE(struct ts_cpu, 40);
 
-/* Places in the map programs: what other programs end in. live/ puts them there. */
-enum ts_program {
-	TS_PROGRAM_PLAINTEXT, /* on_plaintext */
-	TS_PROGRAM_COUNT
-};
-
 /* Threads that make no tasks make calls in contexts that no one told. */
 enum ts_threads_have_contexts {
 	TS_THREADS_MAYBE = 1, /* some */
@@ -94,6 +88,17 @@ TS_ASSERT_SIZE(struct ts_go, 48);
  * offset; bits 16 to 31: offset of a pointer to be followed before, 0: none.
  */
 #define TS_TLS_RANDOM_KNOWN (1ull << 32)
+
+/* The cookie's bits from TS_PLAINTEXT_PLACE on, for the program on_plaintext: at which function it is. */
+#define TS_PLAINTEXT_PLACE 48
+enum ts_plaintext_place {
+	TS_PLAINTEXT_WRITE = 1, /* SSL_write() */
+	TS_PLAINTEXT_WRITE_EX,	/* SSL_write_ex(), gnutls_record_send() */
+	TS_PLAINTEXT_READ_DONE, /* what on_tls_read or on_tls_read_ex is at the entry of returns */
+	TS_PLAINTEXT_GO_COPIED, /* see bpf/tls_go.h */
+	TS_PLAINTEXT_GO_READER,
+	TS_PLAINTEXT_GO_ENCRYPTED
+};
 
 /* Value of the map sqlite_processes: a process in which SQLite is followed. */
 struct ts_sqlite {

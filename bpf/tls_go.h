@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause)
+/* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
 /*
  * What Go's crypto/tls encrypts and has decrypted. Each way has two probes, neither at a return (see golang.bpf.c): one
  * where a method of tls.Conn is entered, which tells the connection, and one where that method calls what moves the
@@ -10,6 +10,9 @@
  *
  * Arguments are in ax, bx, cx, di, si, r8, …; the current g is in r14 (cmd/compile/abi-internal.md).
  */
+#ifndef TIMESINK_TLS_GO_H
+#define TIMESINK_TLS_GO_H
+
 #include "descriptor.h"
 #include "golang.h"
 #include "plaintext.h"
@@ -72,25 +75,39 @@ static __always_inline int go_tls_entered(struct pt_regs *regs, __u32 operation,
 	return 0;
 }
 
-static __always_inline int go_tls_moved(struct pt_regs *regs, __u32 operation, __u64 buffer, __u64 length,
-					const bool btf)
+/* False: whose bytes they are is not known. */
+static __always_inline bool go_tls_moved(struct pt_regs *regs, const struct ts_thread *thread, __u32 operation,
+					 struct ts_moved *moved)
 {
-	struct ts_thread *thread = ts_thread_of_current(btf);
 	const struct ts_go_tls_entered *entered;
-	struct ts_moved moved = {.operation = operation, .flags = TS_PLAINTEXT_SOCKET};
 	struct ts_go_tls_key key = {};
 
-	if (!thread || !length || length > TS_PLAINTEXT_MOST)
-		return 0;
 	go_tls_key(&key, regs, thread->pid, operation);
 	entered = bpf_map_lookup_elem(&go_tls, &key);
 	if (!entered)
-		return 0;
-	moved.library = entered->connection;
-	moved.connection = entered->socket;
-	moved.buffer = buffer;
-	moved.length = length;
-	return ts_tell_plaintext(regs, thread, &moved);
+		return false;
+	moved->operation = operation;
+	moved->flags = TS_PLAINTEXT_SOCKET;
+	moved->library = entered->connection;
+	moved->connection = entered->socket;
+	return true;
+}
+
+/* runtime.memmove(to, from, bytes) */
+static __always_inline bool go_tls_copied(struct pt_regs *regs, const struct ts_thread *thread, struct ts_moved *moved)
+{
+	moved->buffer = BPF_CORE_READ(regs, bx);
+	moved->length = BPF_CORE_READ(regs, cx);
+	return go_tls_moved(regs, thread, TS_OPERATION_READ, moved);
+}
+
+/* (*halfConn).encrypt(record, payload, rand) */
+static __always_inline bool go_tls_encrypted(struct pt_regs *regs, const struct ts_thread *thread,
+					     struct ts_moved *moved)
+{
+	moved->buffer = BPF_CORE_READ(regs, si);
+	moved->length = BPF_CORE_READ(regs, r8);
+	return go_tls_moved(regs, thread, TS_OPERATION_WRITE, moved);
 }
 
 /* bytes.Reader: the slice that is read (begin, length, capacity), then how far that has come. */
@@ -101,36 +118,19 @@ struct go_reader {
 	__u64 done;
 };
 
-static __always_inline int go_tls_reader(struct pt_regs *regs, const bool btf)
+static __always_inline bool go_tls_reader(struct pt_regs *regs, const struct ts_thread *thread, struct ts_moved *moved)
 {
 	struct go_reader reader = {};
 	__u64 wanted = BPF_CORE_READ(regs, cx);
 
 	if (bpf_probe_read_user(&reader, sizeof(reader), (void *)BPF_CORE_READ(regs, ax)) ||
 	    reader.done >= reader.length)
-		return 0;
+		return false;
 	if (wanted > reader.length - reader.done)
 		wanted = reader.length - reader.done;
-	return go_tls_moved(regs, TS_OPERATION_READ, reader.begin + reader.done, wanted, btf);
+	moved->buffer = reader.begin + reader.done;
+	moved->length = wanted;
+	return go_tls_moved(regs, thread, TS_OPERATION_READ, moved);
 }
 
-#define TS_GO_TLS_PROBE(NAME, CALL)                                                                                    \
-	SEC("uprobe") int NAME(struct pt_regs *regs)                                                                   \
-	{                                                                                                              \
-		const bool btf = true;                                                                                 \
-		return CALL;                                                                                           \
-	}                                                                                                              \
-	SEC("uprobe") int NAME##_raw(struct pt_regs *regs)                                                             \
-	{                                                                                                              \
-		const bool btf = false;                                                                                \
-		return CALL;                                                                                           \
-	}
-
-TS_GO_TLS_PROBE(on_go_tls_read, go_tls_entered(regs, TS_OPERATION_READ, true, btf))
-TS_GO_TLS_PROBE(on_go_tls_copied,
-		go_tls_moved(regs, TS_OPERATION_READ, BPF_CORE_READ(regs, bx), BPF_CORE_READ(regs, cx), btf))
-TS_GO_TLS_PROBE(on_go_tls_reader, go_tls_reader(regs, btf))
-TS_GO_TLS_PROBE(on_go_tls_write,
-		go_tls_entered(regs, TS_OPERATION_WRITE, (__u8)BPF_CORE_READ(regs, bx) == GO_TLS_DATA, btf))
-TS_GO_TLS_PROBE(on_go_tls_encrypted,
-		go_tls_moved(regs, TS_OPERATION_WRITE, BPF_CORE_READ(regs, si), BPF_CORE_READ(regs, r8), btf))
+#endif
