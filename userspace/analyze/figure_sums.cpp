@@ -23,6 +23,10 @@ void FigureSums::add(const Account& account, const UnitCalls& calls) {
     if (unit.connected != Instant{} && unit.accepted != Instant{}) {
         accept_wait_.add(unit.accepted - unit.connected);
     }
+    if (unit.kind == request::UnitKind::job) {
+        first_job_ = std::min(first_job_, unit.begin);
+        last_job_ = std::max(last_job_, unit.end);
+    }
     if (unit.added != Instant{} && unit.added <= unit.begin) {
         queue_wait_.add(unit.begin - unit.added);
     }
@@ -108,6 +112,8 @@ void FigureSums::add(FigureSums&& other) {
     latency_.add(other.latency_);
     accept_wait_.add(other.accept_wait_);
     queue_wait_.add(other.queue_wait_);
+    first_job_ = std::min(first_job_, other.first_job_);
+    last_job_ = std::max(last_job_, other.last_job_);
     figures_.client_errors += other.figures_.client_errors;
     figures_.server_errors += other.figures_.server_errors;
     figures_.protocol_errors += other.figures_.protocol_errors;
@@ -139,6 +145,10 @@ Figures FigureSums::finish() {
     figures_.latency = latency_.quantiles();
     figures_.accept_wait = accept_wait_.quantiles();
     figures_.queue_wait = queue_wait_.quantiles();
+    if (last_job_ > first_job_) {
+        figures_.jobs_in_hand =
+            static_cast<double>(figures_.ledger.wall.count()) / static_cast<double>((last_job_ - first_job_).count());
+    }
     figures_.calls_folded = calls_.folded();
     const auto finished = [&](CallSums& sums) {
         CallLine line = std::move(sums.line);

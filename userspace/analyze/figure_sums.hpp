@@ -49,6 +49,8 @@ private:
     Distribution latency_;
     Distribution accept_wait_;
     Distribution queue_wait_;
+    Instant first_job_ = Instant::max();  ///< taken
+    Instant last_job_{};                  ///< done
     Slowest slowest_;
     BoundedLines<CallKey, CallSums, CallLess> calls_;
 };

@@ -51,6 +51,7 @@ public:
                 large_results(route);
                 slow_clients(route);
                 rate_limits(route);
+                job_queues(route);
                 errors(route);
             }
         }
@@ -225,6 +226,23 @@ private:
                 call.genai.retries == 0 ? Duration{} : call.genai.retry_wait / static_cast<Duration::rep>(call.genai.retries);
             found_.push_back(std::move(finding));
         }
+    }
+
+    /// Jobs that wait for longer than half of what they take. That is beside their windows, so no time of theirs would be gained.
+    void job_queues(const RouteLine& route) {
+        const Quantiles& wait = route.figures.queue_wait;
+        const auto units = static_cast<Duration::rep>(route.figures.ledger.units);
+        if (wait.count < kFewestUnits || wait.mean() < route.figures.ledger.wall / units / 2) {
+            return;
+        }
+        Finding finding = about(FindingKind::job_queue, route);
+        finding.sureness = Sureness::likely;  // whoever calls may have meant them to wait
+        finding.each = wait.mean();
+        finding.level = ratio(wait.mean(), route.figures.ledger.wall / units);
+        finding.capacity = route.figures.jobs_in_hand;
+        finding.count = wait.count;
+        finding.of = route.figures.ledger.units;
+        found_.push_back(std::move(finding));
     }
 
     void slow_calls() {

@@ -139,8 +139,9 @@ struct Figures {
     std::uint64_t housekeeping = 0;  ///< of them: driver and pool traffic
     ObjectSums objects;
     Resources resources;
-    Quantiles queue_wait;   ///< of jobs, beside the window: sent to the queue until handed out, where both were seen
-    Quantiles accept_wait;  ///< beside the window: handshake completed until accept returned, where both were seen
+    Quantiles queue_wait;     ///< of jobs, beside the window: sent to the queue until handed out, where both were seen
+    double jobs_in_hand = 0;  ///< mean number of jobs that were worked on at a time, from the first taken to the last done
+    Quantiles accept_wait;    ///< beside the window: handshake completed until accept returned, where both were seen
     std::uint64_t units_in_sequence = 0;  ///< with provider calls of different shapes one right after the other
     std::uint64_t calls_in_sequence = 0;  ///< these calls
     Duration sequence_gain{};             ///< on the path: what would be saved if each group took as long as its longest call
@@ -200,6 +201,7 @@ enum class FindingKind : std::uint8_t {
     error_burst,
     retransmits,
     rate_limited,
+    job_queue,
 };
 
 enum class Sureness : std::uint8_t { sure, likely, unsure };

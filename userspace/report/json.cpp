@@ -96,8 +96,9 @@ void write_figures(JsonWriter& json, const Figures& figures, bool of_run) {
     }
     if (figures.queue_wait.count > 0) {
         write_quantiles(json, "queue_wait", figures.queue_wait, true);
+        json.member("jobs_in_hand", figures.jobs_in_hand);
     } else {
-        json.key("queue_wait").null();
+        json.key("queue_wait").null().key("jobs_in_hand").null();
     }
     json.key("in_sequence").open('{').member("units", figures.units_in_sequence);
     json.member("calls", figures.calls_in_sequence).member("gain_ns", figures.sequence_gain).close('}');

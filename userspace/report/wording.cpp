@@ -11,12 +11,12 @@ using analyze::FindingKind;
 using attribute::Cause;
 
 std::string_view name(FindingKind kind) {
-    constexpr std::array<std::string_view, 20> kNames = {
+    constexpr std::array<std::string_view, 21> kNames = {
         "repeated_call",     "workers_saturated", "cpu_saturated", "host_steal",  "slow_call", "connection_per_call",
         "calls_in_sequence", "connection_queue",  "pool_wait",     "loop_busy",   "lock_wait", "disk_wait",
         "page_faults",       "large_result",      "slow_client",   "slow_upload", "errors",    "error_burst",
-        "retransmits",       "rate_limited"};
-    static_assert(static_cast<std::size_t>(FindingKind::rate_limited) + 1 == kNames.size());
+        "retransmits",       "rate_limited",      "job_queue"};
+    static_assert(static_cast<std::size_t>(FindingKind::job_queue) + 1 == kNames.size());
     return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -156,6 +156,10 @@ std::string sentence(const analyze::Finding& finding, const Safe& safe, std::siz
         case FindingKind::rate_limited:
             return route + ": " + grouped(finding.count) + " of " + grouped(finding.of) +
                    " answered 429 (rate limited), retried after " + duration(finding.each) + ": " + call;
+        case FindingKind::job_queue:
+            return route + ": jobs wait " + duration(finding.each) + " for a worker, " + times(finding.level) +
+                   " what they take, with " + three_digits(finding.capacity, 1) +
+                   " in hand at a time: a higher concurrency or more workers";
         case FindingKind::connection_per_call:
             return route + " opens " + times(finding.per_unit) + " a request a new connection to " + call;
         case FindingKind::calls_in_sequence:

@@ -279,6 +279,24 @@ TEST(Findings, Retransmits) {
     EXPECT_TRUE(find_all(model).empty());
 }
 
+TEST(Findings, JobsThatWaitForAWorker) {
+    const auto jobs = [](Duration wait) {
+        return run_of(30, [wait](AccountBuilder& unit, std::uint64_t) {
+            unit.spend(Cause::cpu, ms(10));
+            unit.unit().kind = request::UnitKind::job;
+            unit.unit().added = unit.unit().begin - wait;
+        });
+    };
+    const Model model = jobs(ms(30));
+    ASSERT_EQ(of_kind(model, FindingKind::job_queue).size(), 1U);
+    const Finding& finding = *of_kind(model, FindingKind::job_queue).front();
+    EXPECT_EQ(finding.each, ms(30));
+    EXPECT_DOUBLE_EQ(finding.level, 3);
+    EXPECT_NEAR(finding.capacity, 0.5, 0.02);  // 10 ms of every 20
+    EXPECT_EQ(finding.gain, std::nullopt);
+    EXPECT_TRUE(of_kind(jobs(ms(4)), FindingKind::job_queue).empty());
+}
+
 TEST(Findings, TheLargestGainComesFirstAndThoseWithoutAnEstimateLast) {
     const Model model = run_of(100, [](AccountBuilder& unit, std::uint64_t i) {
         unit.spend(Cause::lock, ms(1)).spend(Cause::disk, ms(3)).call("a.test", "GET", "/a", ms(6));
