@@ -40,43 +40,57 @@ BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 
 class Truth:
-    """Who used which port when. A connection has one user at a time, except those that everybody shares (Redis; prepared statements of postgres.js): these answer in the order in
-    which they were asked."""
+    """Who used which port when. A connection has one user at a time, except those that several share (Redis, postgres.js): these answer in the order in which they were
+    asked, and the service has dealt with all that one read brought before it reads again. So each reply is told by its read and its place in that."""
 
-    def __init__(self, requests):
+    SHARED = ("redis", "replied")
+
+    def __init__(self, requests, export):
         self.uses = collections.defaultdict(list)
-        self.shared = collections.defaultdict(list)
+        shared = collections.defaultdict(list)
         for request in requests:
             for call in request["calls"]:
-                if call["end"] is not None:
-                    (self.shared if call["kind"] in ("redis", "shared") else self.uses)[call["port"]].append((call["end"], call["begin"], request))
+                if call["end"] is None:
+                    continue
+                if call["kind"] in self.SHARED:
+                    shared[call["port"]] += [(end, request) for end in call.get("replies") or [call["end"]]]
+                else:
+                    self.uses[call["port"]].append((call["end"], call["begin"], request))
         for uses in self.uses.values():
             uses.sort(key=lambda use: use[:2])
-        for uses in self.shared.values():
-            uses.sort(key=lambda use: use[1])
-        self.next = collections.Counter()
+        self.replied = {}  # by exchange
+        exchanges = collections.defaultdict(list)
+        for thing in export:
+            if thing["type"] == "exchange" and thing["read_ns"] is not None and thing["local"] and thing["local"]["port"] in shared:
+                exchanges[thing["local"]["port"]].append(thing)
+        for port, asked in exchanges.items():
+            self.match(asked, sorted(shared[port], key=lambda use: use[0]))
+
+    def match(self, exchanges, uses):
+        """A read brings replies for as many uses as end before the next read. One more: a statement that was described, whose use ends when it has been executed. Any other
+        number: something of it was not seen, and nothing is known of that read."""
+        exchanges.sort(key=lambda exchange: (exchange["read_ns"], exchange["id"]))
+        reads = [(read, list(group)) for read, group in itertools.groupby(exchanges, lambda exchange: exchange["read_ns"])]
+        ends = [end for end, _ in uses]
+        for place, (read, group) in enumerate(reads):
+            first = bisect.bisect_left(ends, read)
+            count = bisect.bisect_left(ends, reads[place + 1][0]) - first if place + 1 < len(reads) else len(group)
+            if count in (len(group), len(group) - 1):
+                self.replied.update((exchange["id"], request) for exchange, (_, request) in zip(group, uses[first:]))
 
     def sender(self, exchange):
-        """The request of the first use that ended after the reply was read; None: nobody's that is known. Asked in order of sending."""
+        """The request of the first use that ended after the reply was read; None: nobody's that is known."""
+        if exchange["id"] in self.replied:
+            return self.replied[exchange["id"]]
         port, read = exchange["local"]["port"], exchange["read_ns"]
-        if read is None:
-            return None
-        if port in self.shared:
-            uses = self.shared[port]
-            while self.next[port] < len(uses) and uses[self.next[port]][0] < read:
-                self.next[port] += 1
-            if self.next[port] == len(uses) or uses[self.next[port]][1] > exchange["sent_ns"]:
-                return None
-            self.next[port] += 1
-            return uses[self.next[port] - 1][2]
-        uses = self.uses.get(port, ())
+        uses = self.uses.get(port, ()) if read is not None else ()
         at = bisect.bisect_left(uses, read, key=lambda use: use[0])
         return uses[at][2] if at < len(uses) and uses[at][1] <= exchange["sent_ns"] else None
 
 
 def judge(requests, export, since):
     """(Counter of verdicts, complaints, calibration): of the exchanges of requests that began after `since`."""
-    truth, units = Truth(requests), owners.units_of(export)
+    truth, units = Truth(requests, export), owners.units_of(export)
     verdicts, complaints, calibration = collections.Counter(), [], collections.defaultdict(lambda: [0, 0])
     for exchange in sorted((thing for thing in export if thing["type"] == "exchange"), key=lambda thing: thing["id"]):
         request = truth.sender(exchange)

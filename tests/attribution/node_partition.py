@@ -91,7 +91,7 @@ class Result:
 
 def ambiguous_units(requests, export, units):
     """Of which the service asked something that timesink gave to nobody."""
-    truth, found = node_owners.Truth(requests), set()
+    truth, found = node_owners.Truth(requests, export), set()
     for exchange in sorted((thing for thing in export if thing["type"] == "exchange"), key=lambda thing: thing["id"]):
         request = truth.sender(exchange)
         unit = owners.unit_of(units, request) if request is not None and exchange["owner"] is None else None

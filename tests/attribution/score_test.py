@@ -3,6 +3,8 @@
 import copy
 import unittest
 
+import runs  # noqa: F401: where the stacks are
+import node_owners
 import score
 
 MS = 1_000_000
@@ -223,6 +225,40 @@ class Scoring(unittest.TestCase):
         truth["arrived"] = truth["read"][0] + 900_000
         _, _, parts = score.partition(truth)
         self.assertEqual((parts["transfer"], parts["blocked"]), (900_000, 100_000))
+
+
+class SharedConnections(unittest.TestCase):
+    """Whose the replies are that several callers get on one connection (postgres.js, Redis): what a waiter asked long ago must not take another's."""
+
+    def senders(self, requests, replies):
+        """`replies`: when each was read, in the order in which they were asked. Names of requests; None: not known."""
+        export = [{"type": "exchange", "id": place, "sent_ns": 0, "read_ns": read, "local": {"addr": "127.0.0.1", "port": 5000}} for place, read in enumerate(replies)]
+        truth = node_owners.Truth(requests, export)
+        return [told and told["path"] for told in map(truth.sender, export)]
+
+    @staticmethod
+    def request(path, *ends, begin=0, kind="replied"):
+        return {"path": path, "calls": [{"kind": kind, "port": 5000, "begin": begin, "end": ends[-1], **({"replies": list(ends)} if len(ends) > 1 else {})}]}
+
+    def test_whoever_waits_for_a_transaction_to_end_does_not_own_it(self):
+        requests = [self.request("waiter", 60, begin=1), self.request("transaction", 11, 21, 31, 41, begin=2)]
+        self.assertEqual(self.senders(requests, [10, 20, 30, 40, 59]), ["transaction"] * 4 + ["waiter"])
+
+    def test_replies_of_one_read_are_told_by_their_order(self):
+        requests = [self.request("b", 12, begin=1), self.request("a", 11, begin=5), self.request("c", 21, begin=3)]
+        self.assertEqual(self.senders(requests, [10, 10, 20]), ["a", "b", "c"])
+
+    def test_what_is_described_first_is_one_use_with_two_replies(self):
+        requests = [self.request("a", 11), self.request("b", 21), self.request("c", 31)]
+        self.assertEqual(self.senders(requests, [10, 10, 20, 30]), ["a", "b", "b", "c"])
+
+    def test_a_statement_in_a_transaction_may_be_described_first(self):
+        requests = [self.request("transaction", 11, 31, 41), self.request("next", 51)]
+        self.assertEqual(self.senders(requests, [10, 20, 30, 40, 50]), ["transaction"] * 4 + ["next"])
+
+    def test_a_read_of_which_something_is_missing_is_not_judged_and_the_next_is(self):
+        requests = [self.request("a", 11), self.request("b", 12), self.request("c", 13), self.request("d", 21), self.request("e", 31)]
+        self.assertEqual(self.senders(requests, [10, 20, 30]), [None, "d", "e"])
 
 
 if __name__ == "__main__":

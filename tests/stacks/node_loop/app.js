@@ -7,7 +7,8 @@
 //
 // The account is handed through every call explicitly (`work`), so it depends on nothing that timesink looks at, and nothing of it goes over the
 // wire. Of every use of a connection it notes the connection's own port and when it began and ended (CLOCK_MONOTONIC); a use ends in the
-// callback of its reply, before anyone else can have the connection's next one.
+// callback of its reply, before anyone else can have the connection's next one. Of connections that several share (`redis`, `replied`) the order of
+// the ends is that of the replies, and what was read is dealt with before the next read.
 import cluster from 'node:cluster';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -88,7 +89,8 @@ class Pg {
   }
 }
 
-// Which connection a statement used is known by its server process, told with the result.
+// Which connection a statement used is known by its server process, told with the result. When it was asked is not: it may have waited for its
+// connection. When its reply was there is, and each connection's replies are there in the order in which it was asked.
 class PostgresJs {
   async open() {
     this.sql = load('postgres')(env.LOOP_POSTGRES, { max: POOL, prepare: PREPARE, idle_timeout: 0, fetch_types: false });
@@ -100,22 +102,27 @@ class PostgresJs {
   }
 
   async query(work, name, number) {
-    // Prepared, all share all connections, each of which answers in order.
-    const noted = work.call(PREPARE ? 'shared' : 'statement', 0);
+    const noted = work.call('replied', 0);
     const rows = await this.sql.unsafe(STATEMENTS[name], [number], { prepare: PREPARE });
     noted.end = now();
     noted.port = this.ports.get(rows.state.pid);
     return rows;
   }
 
-  // A transaction; its end is seen here only.
+  // A transaction: BEGIN was answered when its body runs, COMMIT when it is over.
   async held(work, use) {
-    const noted = work.call('transaction', 0);
-    await this.sql.begin(async (sql) => use(async (text, values) => {
-      const rows = await sql.unsafe(text, values);
-      noted.port = this.ports.get(rows.state.pid);
-    }));
+    const noted = work.call('replied', 0);
+    noted.replies = [];
+    await this.sql.begin(async (sql) => {
+      noted.replies.push(now());
+      return use(async (text, values) => {
+        const rows = await sql.unsafe(text, values);
+        noted.replies.push(now());
+        noted.port = this.ports.get(rows.state.pid);
+      });
+    });
     noted.end = now();
+    noted.replies.push(noted.end);
   }
 }
 
