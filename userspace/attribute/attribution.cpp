@@ -20,7 +20,7 @@ constexpr Duration kMargin = std::chrono::seconds(1);
 /// A loss shortly before a unit may have taken the arrival of its first byte: its window would begin too late.
 constexpr Duration kBeforeBegin = std::chrono::milliseconds(20);
 
-constexpr std::size_t kMostSpareUnits = 4096;
+constexpr std::size_t kMostSpareUnits = 256;
 constexpr std::size_t kMostSpareUses = 64;
 
 /// A new one, or one that was used before.
@@ -142,7 +142,6 @@ LiveUnit* Attribution::find(UnitId id) const {
 void Attribution::began(const request::Unit& unit) {
     taken(unit.id);
     std::unique_ptr<LiveUnit> live = take(spare_units_);
-    live->restart();
     live->unit.id = unit.id;
     live->unit.socket = unit.socket;
     live->unit.process = unit.process;
@@ -402,6 +401,8 @@ void Attribution::advance(Instant at) {
     Instant needed = at;
     std::erase_if(units_, [&](Entry& entry) {
         if (entry.live->drawn) {
+            // Now, not when it is taken again: those at the bottom are not for long, and each had once been a large one.
+            entry.live->restart();
             give_back(std::move(entry.live), spare_units_, kMostSpareUnits);
             return true;
         }

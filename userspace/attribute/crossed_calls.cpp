@@ -13,7 +13,7 @@ bool went_on(const ThreadTimeline& timeline, Instant from, Instant to) {
         if (span->blocked() && wait_kind(span->syscall) == WaitKind::poll) {
             return false;
         }
-        span = timeline.latest_off(span->off);
+        span = timeline.off_before(*span);
     }
     const SocketCall* call = timeline.next_call(from);
     while (call != nullptr && call->entered < to) {
@@ -110,7 +110,7 @@ void CrossedCalls::judge(ThreadId woken, SocketId sends_on, const Timelines& tim
     while (!told && span != nullptr && span->on > doubt->at) {
         told = span->blocked() && span->waker == doubt->reader && span->woken >= doubt->at &&
                went_on(*reader, doubt->at, span->woken);
-        span = sender->latest_off(span->off);
+        span = sender->off_before(*span);
     }
     if (!told && sends_on != doubt->socket) {
         cross(doubt->call);

@@ -37,7 +37,7 @@ void measure(request::Exchange& exchange, const Timelines& timelines) {
     }
     for (const Interval& interval : engine_intervals(exchange)) {
         for (const OffCpuSpan* span = timeline->latest_off(interval.end); span != nullptr && span->on > interval.begin;
-             span = timeline->latest_off(span->off)) {
+             span = timeline->off_before(*span)) {
             const Duration blocked = overlap(interval, span->off, span->woken);
             exchange.engine->runnable += overlap(interval, span->woken, span->on);
             (waits_for_others(*span) ? exchange.engine->waited : exchange.engine->disk) += blocked;

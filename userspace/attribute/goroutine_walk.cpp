@@ -101,7 +101,7 @@ Instant GoroutineWalk::running_since(const ThreadTimeline& timeline, Instant fro
         }
     }
     for (const OffCpuSpan* span = timeline.latest_off(trail_.at); span != nullptr && span->on > since;
-         span = timeline.latest_off(span->off)) {
+         span = timeline.off_before(*span)) {
         if (looks_for_work(*span)) {
             return std::max(since, span->woken);
         }
@@ -120,7 +120,7 @@ Instant GoroutineWalk::running_until(const ThreadTimeline& timeline, Instant fro
         }
     }
     for (const OffCpuSpan* span = timeline.latest_off(until); span != nullptr && span->off >= from;
-         span = timeline.latest_off(span->off)) {
+         span = timeline.off_before(*span)) {
         if (looks_for_work(*span)) {
             until = span->off;
         }

@@ -26,9 +26,13 @@ bool is_wake(std::int16_t syscall) {
 
 void HandOffs::note(ThreadId thread, const Step& step) {
     std::deque<Step>& past = past_[thread];
-    const auto place =
-        std::upper_bound(past.begin(), past.end(), step.at, [](Instant at, const Step& each) { return at < each.at; });
-    past.insert(place, step);
+    if (past.empty() || past.back().at <= step.at) {
+        past.push_back(step);  // mostly
+    } else {
+        const auto place =
+            std::upper_bound(past.begin(), past.end(), step.at, [](Instant at, const Step& each) { return at < each.at; });
+        past.insert(place, step);
+    }
     if (past.size() > kMostKept) {
         past.pop_front();
     }

@@ -14,7 +14,7 @@ const OffCpuSpan* latest_wait(const ThreadTimeline& timeline, Instant at) {
         if (span->blocked() && waits_in_epoll(span->syscall)) {
             return span;
         }
-        span = timeline.latest_off(span->off);
+        span = timeline.off_before(*span);
     }
     return nullptr;
 }

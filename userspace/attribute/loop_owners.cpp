@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "attribute/system_calls.hpp"
+
 namespace timesink::attribute {
 
 namespace {
@@ -16,11 +18,6 @@ bool waited(const event::Call& call, std::uint32_t told) {
     return call.operation != TS_OPERATION_CLOSE &&
            std::any_of(call.counts.begin(), call.counts.end(),
                        [&](const ts_call_count& count) { return count.call_class == TS_CLASS_POLL && count.calls > told; });
-}
-
-/// epoll_wait, epoll_pwait, epoll_pwait2 on x86-64.
-bool waits_for_events(std::int16_t syscall) {
-    return syscall == 232 || syscall == 281 || syscall == 441;
 }
 
 /// Its execution follows: the two are one thing that was asked.
@@ -52,7 +49,7 @@ bool may_wait(const request::Exchange& exchange) {
 
 void LoopOwners::on(const event::Call& call) {
     Loop** const found = by_thread_.find(call.thread);
-    if (found == nullptr) {
+    if (found == nullptr || (*found)->kind == Kind::one_by_one) {
         return;
     }
     Loop& loop = **found;
@@ -70,18 +67,27 @@ void LoopOwners::on(const event::Call& call) {
     if (call.operation == TS_OPERATION_CONNECT) {
         loop.segment.acts.push_back({.kind = infer::Act::Kind::connect, .connection = call.socket, .at = call.entered});
     } else if (call.operation == TS_OPERATION_CLOSE) {
-        loop.simulation.closed(call.socket);
         loop.strangers.closed(call.socket);
+        if (loop.kind == Kind::loop) {
+            loop.simulation->closed(call.socket);
+        } else {
+            loop.closed.push_back(call.socket);
+        }
     }
 }
 
 /// Blocked in a wait for events. A second one without a call in between: a turn of which nothing else is seen.
 void LoopOwners::on(const event::OffCpu& off) {
     Loop** const found = by_thread_.find(off.thread);
-    if (found == nullptr || off.woken <= off.off || !waits_for_events(off.syscall)) {
+    if (found == nullptr || off.woken <= off.off) {
         return;
     }
     Loop& loop = **found;
+    if (!waits_in_epoll(off.syscall)) {
+        blocked(loop, off);
+        return;
+    }
+    is_loop(loop, off.off);
     loop.waits_for_many = true;
     if (loop.waited_until != Instant{}) {
         end_turn(loop, loop.waited_until);
@@ -99,7 +105,8 @@ void LoopOwners::tells_phases(ProcessId process, infer::Phases phases) {
     phases_[process] = phases;
     for (auto& [thread, loop] : loops_) {
         if (loop->process == process) {
-            loop->simulation.told(phases);
+            is_loop(*loop, loop->latest);
+            loop->simulation->told(phases);
         }
     }
 }
@@ -111,6 +118,7 @@ void LoopOwners::on(const event::LoopPhase& phase) {
         return;
     }
     Loop& loop = **found;
+    is_loop(loop, phase.at);
     if (phase.polls > loop.polls || loop.waited_until != Instant{}) {
         end_turn(loop, phase.at);
     }
@@ -126,160 +134,8 @@ void LoopOwners::on(const event::LoopPhase& phase) {
     loop.latest = phase.at;
 }
 
-/// The thread has come back from a wait.
-void LoopOwners::end_turn(Loop& loop, Instant at) {
-    if (!loop.turn_ended) {
-        close_segment(loop, true, loop.went_to_wait);
-    }
-    loop.turn_ended = false;
-    loop.segment.waited = loop.waited_until != Instant{};
-    loop.segment.turn_begin = loop.waited_until != Instant{} ? loop.waited_until : at;
-    loop.segment.at = at;
-    loop.waited_until = loop.went_to_wait = {};
-}
-
-/// The simulation gets a turn as a whole, for some of what its end wrote belongs to its earlier segments.
-void LoopOwners::close_segment(Loop& loop, bool last, Instant end) {
-    constexpr std::size_t kLongestTurn = 1024;
-    infer::Segment& segment = loop.segment;
-    segment.last = last;
-    segment.immediates = segment.immediates || (last && !segment.timers);
-    segment.end = std::max(loop.latest, end);
-    if (!segment.stimuli.empty() || !segment.acts.empty() || segment.immediates || segment.timers ||
-        segment.immediate_set_at != Instant{}) {
-        loop.turn.push_back(segment);
-    }
-    infer::Segment next;
-    next.at = segment.at;
-    next.turn_begin = segment.turn_begin;
-    next.waited = segment.waited;
-    segment = std::move(next);
-    if (!last && loop.turn.size() < kLongestTurn) {
-        return;
-    }
-    if (runs_queue(loop)) {
-        give_up(loop);
-        return;
-    }
-    learn_manners(loop);
-    mark_late(loop);
-    for (const infer::Segment& each : loop.turn) {
-        loop.simulation.on(each);
-        if (loop.simulation.derailed()) {
-            loop.simulation.lost(loop.active);
-        }
-    }
-    loop.turn.clear();
-    collect(loop);
-    rest(loop);
-}
-
-namespace {
-
-/// Where the turn's immediates write.
-std::size_t late_segment(const std::vector<infer::Segment>& turn) {
-    const auto found = std::find_if(turn.begin(), turn.end(), [](const infer::Segment& each) { return each.immediates; });
-    return found != turn.end() ? static_cast<std::size_t>(found - turn.begin()) : turn.size() - 1;
-}
-
-/// The latest segment before `until` that read a reply on this connection; `until`: none.
-std::size_t freed_in(const std::vector<infer::Segment>& turn, std::size_t until, SocketId connection) {
-    for (std::size_t i = until; i-- > 0;) {
-        const auto& stimuli = turn[i].stimuli;
-        if (std::any_of(stimuli.begin(), stimuli.end(), [&](const infer::Stimulus& stimulus) {
-                return stimulus.unit == UnitId{} && stimulus.connection == connection;
-            })) {
-            return i;
-        }
-    }
-    return until;
-}
-
-}  // namespace
-
-void LoopOwners::learn_manners(Loop& loop) {
-    const std::size_t last = late_segment(loop.turn);
-    for (std::size_t i = 0; i <= last; ++i) {
-        for (const infer::Act& act : loop.turn[i].acts) {
-            if (act.kind != infer::Act::Kind::statement) {
-                continue;
-            }
-            if (i < last) {
-                ++loop.manners[act.pool].direct;
-            } else if (freed_in(loop.turn, last, act.connection) < last) {
-                ++loop.manners[act.pool].late;
-            }
-        }
-    }
-}
-
-namespace {
-
-/// A driver that pipelines and gathers what it is asked (postgres.js) gives each question to the next connection in turn, and
-/// each connection writes all of its own in one call: the first of each were asked first, then the second.
-void in_order_of_asking(std::vector<infer::Act>& acts) {
-    struct Asked {
-        std::size_t place = 0;
-        std::size_t rank = 0;  // among those of one call
-    };
-    std::vector<Asked> asked;
-    for (std::size_t i = 0; i < acts.size(); ++i) {
-        if (acts[i].kind != infer::Act::Kind::statement || !acts[i].late) {
-            continue;
-        }
-        const auto same = std::count_if(asked.begin(), asked.end(), [&](const Asked& each) {
-            return acts[each.place].connection == acts[i].connection && acts[each.place].at == acts[i].at;
-        });
-        asked.push_back({i, static_cast<std::size_t>(same)});
-    }
-    std::vector<Asked> ordered = asked;
-    std::stable_sort(ordered.begin(), ordered.end(), [](const Asked& a, const Asked& b) { return a.rank < b.rank; });
-    const std::vector<infer::Act> before = acts;
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-        acts[asked[i].place] = before[ordered[i].place];
-    }
-}
-
-}  // namespace
-
-/// Says which writes come late because their driver gathers them.
-void LoopOwners::mark_late(Loop& loop) {
-    for (infer::Act& act : loop.turn[late_segment(loop.turn)].acts) {
-        const auto manner = loop.manners.find(act.pool);
-        act.late = act.kind == infer::Act::Kind::statement && manner != loop.manners.end() && manner->second.is_late();
-    }
-    in_order_of_asking(loop.turn[late_segment(loop.turn)].acts);
-}
-
-/// Where the runtime tells what it puts off, nothing else is: what comes late there is of a driver's doing.
-bool LoopOwners::runs_queue(Loop& loop) const {
-    if (phases_.find(loop.process) == nullptr) {
-        loop.queue.learn(loop.turn);
-    }
-    return loop.queue.is_known();
-}
-
-/// What it has done so far, or all that it does, is not told apart.
-void LoopOwners::give_up(Loop& loop) {
-    loop.turn.clear();
-    loop.simulation.lost(loop.active);
-    collect(loop);
-    for (const Waiting& waiting : loop.waiting) {
-        decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
-    }
-    loop.waiting.clear();
-}
-
-/// Nothing is in flight: whatever was in doubt is over.
-void LoopOwners::rest(Loop& loop) {
-    if (loop.active.empty() && loop.in_flight == 0) {
-        loop.simulation.quiet();
-        collect(loop);
-    }
-}
-
 void LoopOwners::collect(Loop& loop) {
-    for (const infer::Verdict& verdict : loop.simulation.take()) {
+    for (const infer::Verdict& verdict : loop.simulation->take()) {
         Owner owner;
         const bool certain = verdict.unit != UnitId{} && verdict.margin >= kCertain;
         owner.unit = certain ? verdict.unit : UnitId{};
@@ -327,15 +183,21 @@ void LoopOwners::began(const request::Unit& unit) {
         made = std::make_unique<Loop>(program_of(unit.process));
         loop = made.get();
         loop->process = unit.process;
-        if (const infer::Phases* const told = phases_.find(unit.process)) {
-            loop->simulation.told(*told);
-        }
         by_thread_[unit.thread] = loop;
         loop->segment.at = loop->segment.turn_begin = loop->latest = unit.read_begin;
+        if (phases_.find(unit.process) != nullptr) {
+            is_loop(*loop, loop->latest);
+        }
+    }
+    if (!loop->active.empty()) {
+        is_loop(*loop, unit.read_begin);
     }
     loop->active.push_back(unit.id);
     loop->newest = unit.id;
     runs_on_[unit.id] = loop;
+    if (loop->kind == Kind::one_by_one) {
+        return;
+    }
     const LoopProgram::Route route = loop->program.route(unit.method + ' ' + unit.route);
     loop->segment.stimuli.push_back({.unit = unit.id, .route = route.stands_for, .named = route.named});
 }
@@ -348,6 +210,9 @@ void LoopOwners::ended(const request::Unit& unit) {
     Loop& loop = **found;
     runs_on_.erase(unit.id);
     std::erase(loop.active, unit.id);
+    if (loop.kind == Kind::one_by_one) {
+        return;
+    }
     const auto kind = unit.complete ? infer::Act::Kind::response : infer::Act::Kind::abandoned;
     loop.segment.acts.push_back({.kind = kind, .unit = unit.id, .at = unit.end});
 }
@@ -375,6 +240,12 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
         return false;
     }
     Loop& loop = **found;
+    if (owner.evidence == Evidence::ambiguous) {
+        is_loop(loop, exchange.sent);
+    }
+    if (loop.kind == Kind::one_by_one) {
+        return false;
+    }
     sent_on_[exchange.id] = &loop;
     ++loop.in_flight;
     infer::Act act;
@@ -414,6 +285,9 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     Loop& loop = **found;
     sent_on_.erase(exchange.id);
     loop.in_flight -= std::min<std::size_t>(loop.in_flight, 1);
+    if (loop.kind == Kind::one_by_one) {
+        return;
+    }
     infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
     stimulus.sender = loop.strangers.answered(exchange.id, exchange.socket, stimulus.transaction, loop.active);
     if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
@@ -443,11 +317,18 @@ void LoopOwners::lost(ProcessId process) {
 
 void LoopOwners::lost(ThreadId thread) {
     Loop** const found = by_thread_.find(thread);
-    if (found != nullptr) {
-        (*found)->segment.stimuli.clear();
-        (*found)->segment.acts.clear();
-        (*found)->strangers.lost();
-        give_up(**found);
+    if (found == nullptr || (*found)->kind == Kind::one_by_one) {
+        return;
+    }
+    Loop& loop = **found;
+    loop.segment.stimuli.clear();
+    loop.segment.acts.clear();
+    loop.strangers.lost();
+    if (loop.kind == Kind::loop) {
+        give_up(loop, loop.active);
+    } else {
+        loop.turn.clear();
+        hold(loop, {.active = loop.active, .lost = true});
     }
 }
 
@@ -467,9 +348,38 @@ void LoopOwners::exited(ThreadId thread) {
     if (found == nullptr) {
         return;
     }
-    Loop& loop = **found;
+    conclude(**found);
+    forget(**found);
+    by_thread_.erase(thread);
+    loops_.erase(thread);
+}
+
+/// What is decided of units that go on elsewhere is not this thread's any more.
+void LoopOwners::forget(const Loop& loop) {
+    for (const UnitId unit : loop.active) {
+        runs_on_.erase(unit);
+    }
+    if (loop.in_flight == 0) {
+        return;
+    }
+    std::vector<ExchangeId> unanswered;
+    sent_on_.for_each([&](ExchangeId id, const Loop* on) {
+        if (on == &loop) {
+            unanswered.push_back(id);
+        }
+    });
+    for (const ExchangeId id : unanswered) {
+        sent_on_.erase(id);
+    }
+}
+
+/// What it has sent is as sure as it will be.
+void LoopOwners::conclude(Loop& loop) {
+    if (loop.kind != Kind::loop) {
+        return;
+    }
     close_segment(loop, true);
-    loop.simulation.finish();
+    loop.simulation->finish();
     collect(loop);
     for (const Waiting& waiting : loop.waiting) {
         decisions_.push_back({waiting.exchange, {{}, Evidence::ambiguous, 0}});
@@ -479,7 +389,7 @@ void LoopOwners::exited(ThreadId thread) {
 
 void LoopOwners::finish() {
     for (auto& [thread, loop] : loops_) {
-        exited(thread);
+        conclude(*loop);
     }
 }
 
@@ -491,6 +401,11 @@ Instant LoopOwners::horizon() const {
         }
     }
     return horizon;
+}
+
+std::size_t LoopOwners::simulations() const {
+    return static_cast<std::size_t>(
+        std::count_if(loops_.begin(), loops_.end(), [](const auto& each) { return each.second->simulation != nullptr; }));
 }
 
 std::vector<LoopOwners::Decision> LoopOwners::take() {

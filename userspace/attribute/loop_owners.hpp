@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,16 @@ namespace timesink::attribute {
 /// infer::Simulation find whose each is, and hands its verdicts on as decisions. Evidence `inferred` from a margin of kCertain
 /// on, else `ambiguous`.
 ///
+/// Most threads that serve are no loops, and a simulation is dear:
+///
+///   a thread is | once it                                                                     | its turns are
+///   ------------+-----------------------------------------------------------------------------+----------------------------
+///   unknown     | begins its first unit                                                       | held, kMostHeld at most
+///   a loop      | was blocked in epoll, has two units in flight, tells its phases, or sends   | given to a simulation, and
+///               | what its thread does not tell; for good                                     | before them those held
+///   one by one  | was blocked kMostReads times in a read for what its only unit had asked for | not cut: it has an owner for
+///               | (or, when there is no more room, kMostPolls in poll), and nothing of those  | all that it sends
+///
 /// An exchange waits for its verdict until its unit has responded and a little longer; horizon() says how far accounts may be
 /// drawn. Bounded: kMostWaiting exchanges a thread, none longer than kLongestWait.
 class LoopOwners {
@@ -28,6 +39,9 @@ public:
     static constexpr double kCertain = 0.9;
     static constexpr std::size_t kMostWaiting = 16384;
     static constexpr Duration kLongestWait = std::chrono::seconds(20);
+    static constexpr std::size_t kMostHeld = 256;
+    static constexpr std::uint32_t kMostReads = 8;
+    static constexpr std::uint32_t kMostPolls = 64;
 
     struct Decision {
         ExchangeId exchange{};
@@ -65,6 +79,8 @@ public:
     [[nodiscard]] Instant horizon() const;
 
     std::vector<Decision> take();
+    /// Threads that have one, which takes 3 MB.
+    [[nodiscard]] std::size_t simulations() const;
 
 private:
     /// How the driver of a pool writes: at once, or at the end of the turn only (postgres.js gathers its writes in an immediate).
@@ -78,11 +94,25 @@ private:
         ExchangeId exchange{};
         Instant sent{};
     };
-    /// One event-loop thread.
+    /// A turn, for a simulation that may be made later.
+    struct Held {
+        std::vector<SocketId> closed;  // before its end
+        std::vector<infer::Segment> turn;
+        std::vector<UnitId> active;  // behind it
+        bool at_rest = false;        // ditto
+        bool lost = false;           // no turn, but a loss
+    };
+    enum class Kind : std::uint8_t { unknown, loop, one_by_one };
+    /// One thread that serves.
     struct Loop {
-        explicit Loop(LoopProgram& of) : program(of), simulation(of.model()) {}
+        explicit Loop(LoopProgram& of) : program(of) {}
         LoopProgram& program;
-        infer::Simulation simulation;
+        Kind kind = Kind::unknown;
+        std::unique_ptr<infer::Simulation> simulation;  // of a loop
+        std::vector<Held> held;                         // while it is unknown
+        std::vector<SocketId> closed;                   // ditto, since the last of these
+        std::uint32_t reads = 0;                        // ditto: what it was blocked in for its only unit
+        std::uint32_t polls_blocked = 0;
         infer::Segment segment;
         std::vector<infer::Segment> turn;  // the segments before it in this turn
         std::map<infer::PoolId, Manner> manners;
@@ -104,11 +134,17 @@ private:
     void close_segment(Loop& loop, bool last, Instant end = {});
     void end_turn(Loop& loop, Instant at);
     [[nodiscard]] bool runs_queue(Loop& loop) const;
-    void give_up(Loop& loop);
+    void simulate(Loop& loop, std::span<const UnitId> active, bool at_rest);
+    void hold(Loop& loop, Held&& turn);
+    void is_loop(Loop& loop, Instant at);
+    static void blocked(Loop& loop, const event::OffCpu& off);
+    static void serves_one_by_one(Loop& loop);
+    void conclude(Loop& loop);
+    void forget(const Loop& loop);
+    void give_up(Loop& loop, std::span<const UnitId> active);
     static void learn_manners(Loop& loop);
     static void mark_late(Loop& loop);
     void collect(Loop& loop);
-    void rest(Loop& loop);
     LoopProgram& program_of(ProcessId process);
     infer::Sender sender_of(Loop& loop, const infer::Act& act, const Owner& owner) const;
 

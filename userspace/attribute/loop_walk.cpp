@@ -65,7 +65,7 @@ Instant begin_of(const SocketCall& call) {
 const OffCpuSpan* latest_idle(const ThreadTimeline& timeline, Instant from, Instant at) {
     const OffCpuSpan* span = timeline.latest_off(at);
     while (span != nullptr && span->on > from && !is_idle(*span)) {
-        span = timeline.latest_off(span->off);
+        span = timeline.off_before(*span);
     }
     return span != nullptr && span->on > from ? span : nullptr;
 }
@@ -126,7 +126,7 @@ void LoopWalk::step() {
     const Instant since = std::max(call == nullptr ? timeline->known_since() : call->exited, trail_.read);
     const bool on_loop = trail_.thread == unit_.thread;
     for (const OffCpuSpan* span = timeline->latest_off(trail_.at); span != nullptr && span->on > since;
-         span = timeline->latest_off(span->off)) {
+         span = timeline->off_before(*span)) {
         if (is_idle(*span)) {
             charge_running(*timeline, span->on, Cause::cpu);
             trail_.charge(span->woken, Cause::run_queue);

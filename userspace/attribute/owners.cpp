@@ -200,7 +200,7 @@ bool Owners::handed_off(const LiveUnit& live, ThreadId helper, Instant at, Searc
         const bool told = span->blocked() && span->waker_syscall >= 0 && span->woken >= live.unit.read_begin;
         found = told && (span->waker == live.unit.thread ||
                          (span->waker != helper && search.steps > 0 && handed_off(live, span->waker, span->woken, search)));
-        span = timeline->latest_off(span->off);
+        span = timeline->off_before(*span);
     }
     ++search.steps;
     return found;

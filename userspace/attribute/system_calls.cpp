@@ -1,6 +1,7 @@
 #include "attribute/system_calls.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 namespace timesink::attribute {
@@ -91,10 +92,18 @@ constexpr Row kRows[] = {
     {kEpollPwait2, WaitKind::poll}, {kFutexWait, WaitKind::futex},
 };
 
-constexpr bool ascending() {
-    return std::is_sorted(std::begin(kRows), std::end(kRows), [](const Row& a, const Row& b) { return a.syscall < b.syscall; });
-}
-static_assert(ascending(), "kRows is searched by halving");
+/// By number: this is asked at every event.
+constexpr auto kKinds = [] {
+    constexpr std::int16_t kMost = std::max_element(std::begin(kRows), std::end(kRows), [](const Row& a, const Row& b) {
+                                       return a.syscall < b.syscall;
+                                   })->syscall;
+    std::array<WaitKind, kMost + 1> kinds{};
+    kinds.fill(WaitKind::other);
+    for (const Row& row : kRows) {
+        kinds[static_cast<std::size_t>(row.syscall)] = row.kind;
+    }
+    return kinds;
+}();
 
 }  // namespace
 
@@ -102,9 +111,7 @@ WaitKind wait_kind(std::int16_t syscall) {
     if (syscall < 0) {
         return WaitKind::none;
     }
-    const auto* row = std::lower_bound(std::begin(kRows), std::end(kRows), syscall,
-                                       [](const Row& candidate, std::int16_t wanted) { return candidate.syscall < wanted; });
-    return row != std::end(kRows) && row->syscall == syscall ? row->kind : WaitKind::other;
+    return static_cast<std::size_t>(syscall) < kKinds.size() ? kKinds[static_cast<std::size_t>(syscall)] : WaitKind::other;
 }
 
 bool waits_in_epoll(std::int16_t syscall) {

@@ -61,6 +61,14 @@ public:
 
     /// The latest span that began before `at`; null: none known.
     [[nodiscard]] const OffCpuSpan* latest_off(Instant at) const;
+    /// The one before one that latest_off() gave: latest_off(span.off), without the search.
+    [[nodiscard]] const OffCpuSpan* off_before(const OffCpuSpan& span) const {
+        const OffCpuSpan* before = off_.before(span);
+        while (before != nullptr && before->off >= span.off) {
+            before = off_.before(*before);
+        }
+        return before;
+    }
     /// The call that the thread was in during the whole span; null: none on a socket.
     [[nodiscard]] const SocketCall* call_around(const OffCpuSpan& span) const;
     /// The first call that was entered at `at` or later.

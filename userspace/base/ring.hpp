@@ -40,6 +40,12 @@ public:
         --size_;
     }
 
+    /// The one in front of an element of this; null: it is the oldest.
+    [[nodiscard]] const T* before(const T& element) const {
+        const auto slot = static_cast<std::size_t>(&element - slots_.data());
+        return slot == first_ ? nullptr : &slots_[(slot - 1) & (slots_.size() - 1)];
+    }
+
     /// How many elements at the front satisfy `holds`, which those behind them must not: std::partition_point, but fastest near
     /// the back, where what is asked for mostly is.
     template <typename Predicate>

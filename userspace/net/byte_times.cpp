@@ -2,16 +2,26 @@
 
 namespace timesink::net {
 
+namespace {
+
+/// Of so many the oldest must go before another is kept.
+bool is_full(std::size_t kept, Instant oldest, Instant now) {
+    return kept >= ByteTimes::kKept || (kept >= ByteTimes::kKeptAnyhow && oldest < now - ByteTimes::kKeptFor);
+}
+
+}  // namespace
+
 void ByteTimes::moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process,
                       ContextId context) {
     // Two threads that read at once may report out of order; the lookup needs ascending positions.
     while (!moves_.empty() && moves_.back().end > begin) {
         moves_.pop_back();
     }
-    moves_.push_back({begin, end, entered, exited, thread, process, context});
-    if (moves_.size() > kKept) {
+    // Before it is kept, or the last one would double the memory.
+    while (is_full(moves_.size(), moves_.empty() ? exited : moves_.front().exited, exited)) {
         moves_.pop_front();
     }
+    moves_.push_back({begin, end, entered, exited, thread, process, context});
 }
 
 void ByteTimes::arrived(std::uint64_t stream_end, Instant at) {
@@ -19,17 +29,18 @@ void ByteTimes::arrived(std::uint64_t stream_end, Instant at) {
     if (!reached_.empty() && reached_.back().end >= stream_end) {
         return;
     }
-    reached_.push_back({stream_end, at});
-    if (reached_.size() > kKept) {
+    while (is_full(reached_.size(), reached_.empty() ? at : reached_.front().at, at)) {
         reached_.pop_front();
+        forgot_arrivals_ = true;
     }
+    reached_.push_back({stream_end, at});
 }
 
 void ByteTimes::arrived_somewhat(Instant at) {
-    unsettled_.push_back(at);
-    if (unsettled_.size() > kKept) {
+    if (unsettled_.size() == kKept) {
         unsettled_.pop_front();
     }
+    unsettled_.push_back(at);
 }
 
 void ByteTimes::settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant exited, bool one) {
@@ -69,7 +80,7 @@ Moment ByteTimes::at(std::uint64_t position) const {
     moment.context = move.context;
     const std::size_t reach = reached_.count_front([position](const Reach& candidate) { return candidate.end <= position; });
     // An arrival later than the read is another one: the right record was lost, or is older than what is kept.
-    if (reach != reached_.size() && reached_[reach].at <= move.exited && (reach != 0 || reached_.size() < kKept)) {
+    if (reach != reached_.size() && reached_[reach].at <= move.exited && (reach != 0 || !forgot_arrivals_)) {
         moment.arrival_known = true;
         moment.arrived = reached_[reach].at;
     }

@@ -23,11 +23,14 @@ struct Moment {
 };
 
 /// The times of one direction of a connection, by stream position. Owned by its Connection. Holds the latest calls and arrivals
-/// only (kKept): messages are resolved when they are parsed, and a message's first byte is never further back than that
-/// except behind a pipeline of more calls than kept, which then reports the oldest known time as not known.
+/// only (kKept; of those that are older than kKeptFor kKeptAnyhow, for connections are many): messages are resolved when they are
+/// parsed, and a message's first byte is never further back than that except behind a pipeline of more calls than kept, which
+/// then reports the oldest known time as not known.
 class ByteTimes {
 public:
     static constexpr std::size_t kKept = 512;
+    static constexpr std::size_t kKeptAnyhow = 64;
+    static constexpr Duration kKeptFor = std::chrono::seconds(10);
 
     void moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process,
                ContextId context = {});
@@ -57,8 +60,9 @@ private:
         std::uint64_t end;
         Instant at;
     };
-    Ring<Move> moves_;     // ascending in position
-    Ring<Reach> reached_;  // ascending in position and time
+    Ring<Move> moves_;              // ascending in position
+    Ring<Reach> reached_;           // ascending in position and time
+    bool forgot_arrivals_ = false;  // of those in front of `reached_`
     Ring<Instant> unsettled_;
     std::optional<Instant> last_settled_;
 };

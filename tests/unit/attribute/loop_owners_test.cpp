@@ -68,13 +68,13 @@ protected:
         owners_.answered(exchange(id, socket, at));
     }
     /// Blocked until then: an event loop, and what was told of its turn is over.
-    void blocked(std::int64_t until) {
+    void blocked(std::int64_t until, std::int16_t syscall = 281) {  // epoll_pwait
         event::OffCpu off{};
         off.thread = kLoop;
         off.off = us(until - 50);
         off.woken = us(until - 1);
         off.on = us(until);
-        off.syscall = 281;  // epoll_pwait
+        off.syscall = syscall;
         owners_.on(off);
     }
     /// The job that a request left behind: its reply is read amid the next one, and it asks on.
@@ -95,6 +95,14 @@ protected:
         reply(1000 + id, 1, at + 100);
         respond(id, at + 110);
         collect();
+    }
+    /// Of a thread that waits in a read for what it has asked.
+    void one_by_one(std::uint64_t id, std::int64_t at, std::int16_t syscall) {
+        request(id, at);
+        EXPECT_FALSE(send(1000 + id, 1, at + 10, {UnitId{id}, Evidence::thread, 1}));
+        blocked(at + 90, syscall);
+        reply(1000 + id, 1, at + 100);
+        respond(id, at + 110);
     }
     void collect() {
         for (const LoopOwners::Decision& decision : owners_.take()) {
@@ -285,6 +293,52 @@ TEST_F(LoopOwnersTest, AThreadThatIsNoLoopMayReadWhatIsLeftOfEarlier) {
     request(2, 5100);
     reply(4000, 2, 5200);
     EXPECT_FALSE(send(4001, 3, 5210, {UnitId{2}, Evidence::thread, 1}));
+}
+
+TEST_F(LoopOwnersTest, AThreadThatWaitsInReadsHasNoSimulationUntilItHasSeveralInFlight) {
+    for (std::uint64_t id = 1; id <= 20; ++id) {
+        one_by_one(id, static_cast<std::int64_t>(id) * 1000, 45);  // recvfrom
+    }
+    EXPECT_EQ(owners_.simulations(), 0U);
+    request(31, 31000);
+    request(32, 31100);
+    EXPECT_EQ(owners_.simulations(), 1U);
+    EXPECT_TRUE(send(2000, 1, 31110));
+    respond(32, 31120);
+    respond(31, 31130);
+    owners_.finish();
+    collect();
+    EXPECT_EQ(decided_[2000].evidence, Evidence::ambiguous) << "nothing was learned of it";
+}
+
+TEST_F(LoopOwnersTest, AThreadThatPollsForWhatItAskedIsTakenAsALoopForAWhileOnly) {
+    for (std::uint64_t id = 1; id <= 100; ++id) {
+        one_by_one(id, static_cast<std::int64_t>(id) * 1000, 7);  // poll
+    }
+    EXPECT_EQ(owners_.simulations(), 0U);
+    blocked(200000);
+    EXPECT_EQ(owners_.simulations(), 1U) << "but for epoll";
+}
+
+TEST_F(LoopOwnersTest, AThreadOfWhichNothingTellsIsALoopWhenThereIsNoRoomForMore) {
+    for (std::uint64_t id = 1; id <= LoopOwners::kMostHeld; ++id) {
+        alone(id, static_cast<std::int64_t>(id) * 1000);
+    }
+    EXPECT_EQ(owners_.simulations(), 1U);
+}
+
+TEST_F(LoopOwnersTest, AThreadThatHasExitedIsForgotten) {
+    alone(1, 1000);
+    blocked(2000);
+    request(2, 2000);
+    EXPECT_FALSE(send(1002, 1, 2010, {UnitId{2}, Evidence::thread, 1}));
+    EXPECT_EQ(owners_.simulations(), 1U);
+    owners_.exited(kLoop);
+    EXPECT_EQ(owners_.simulations(), 0U);
+    owners_.answered(exchange(1002, 1, 2100));  // by another thread
+    owners_.ended(unit(2));
+    alone(3, 3000);  // the id is another's now
+    owners_.finish();
 }
 
 TEST_F(LoopOwnersTest, ALossDecidesWhatWaitsAsAmbiguous) {

@@ -57,5 +57,23 @@ TEST(Ring, FindsBehindTheSeamOfItsMemory) {
     }
 }
 
+TEST(Ring, GoesBackFromAnElementAcrossTheSeamOfItsMemory) {
+    Ring<int> ring;
+    for (int i = 0; i < 8; ++i) {
+        ring.push_back(i);
+    }
+    for (int i = 8; i < 13; ++i) {
+        ring.pop_front();
+        ring.push_back(i);
+    }
+    const int* at = &ring.back();
+    for (int value = 12; value > 5; --value) {
+        at = ring.before(*at);
+        ASSERT_NE(at, nullptr);
+        EXPECT_EQ(*at, value - 1);
+    }
+    EXPECT_EQ(ring.before(*at), nullptr);
+}
+
 }  // namespace
 }  // namespace timesink

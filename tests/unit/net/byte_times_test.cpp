@@ -78,5 +78,20 @@ TEST(ByteTimes, ForgetsTheOldestCallsAndSaysSo) {
     EXPECT_TRUE(times.at(10 * ByteTimes::kKept).known);
 }
 
+TEST(ByteTimes, OfWhatIsOldItKeepsLess) {
+    ByteTimes times;
+    const auto second = [](std::uint64_t at) { return ms(static_cast<std::int64_t>(at) * 1000); };
+    constexpr std::uint64_t kCalls = ByteTimes::kKept - 1;
+    for (std::uint64_t call = 0; call < kCalls; ++call) {
+        times.arrived(call * 10 + 10, second(call));
+        times.moved(call * 10, call * 10 + 10, second(call), second(call), kThread, kProcess);
+    }
+    const std::uint64_t oldest = kCalls - ByteTimes::kKeptAnyhow;
+    EXPECT_FALSE(times.at(oldest * 10 - 1).known);
+    EXPECT_TRUE(times.at(oldest * 10).known);
+    EXPECT_FALSE(times.at(oldest * 10).arrival_known) << "the oldest that is left may be of bytes before it";
+    EXPECT_TRUE(times.at(oldest * 10 + 10).arrival_known);
+}
+
 }  // namespace
 }  // namespace timesink::net

@@ -146,7 +146,7 @@ void Postgres::prepare(const Message& message, Sink& sink) {
     Exchange& exchange = group(message, sink);
     exchange.parses = true;
     exchange.name_hidden = message.cut && message.payload.find('\0') == std::string_view::npos;
-    exchange.statement = exchange.name_hidden ? std::make_shared<const Statement>(Statement{{}, {}, true})
+    exchange.statement = exchange.name_hidden ? std::make_shared<const Statement>(std::string_view(), std::string_view(), true)
                                               : statements_.prepare(name, text, message.cut);
     exchanges_.ask(exchange, Asked::parse);
 }
@@ -193,7 +193,7 @@ void Postgres::execute(const Message& message, Sink& sink) {
         exchange.statement = statement;
     }
     exchange.executed = true;
-    exchange.copies_in = exchange.statement != nullptr && is_copy_from_client(exchange.statement->text);
+    exchange.copies_in = exchange.statement != nullptr && exchange.statement->copies_in;
     exchanges_.ask(exchange, Asked::execute);
     exchanges_.announce(exchange, sink);
     if (!exchange.copies_in) {

@@ -96,8 +96,8 @@ void Exchanges::announce(Exchange& exchange, Sink& sink) {
         head.statement_name = exchange.statement->name;
     }
     if (head.operation.empty() && exchange.statement != nullptr) {
-        head.operation = leading_keyword(head.target);
-        head.housekeeping = !head.target.empty() && is_housekeeping(head.target);
+        head.operation = exchange.statement->operation;
+        head.housekeeping = exchange.statement->housekeeping;
     }
     if (exchange.copies_in) {
         copying_ = static_cast<std::uint64_t>(head.correlation);

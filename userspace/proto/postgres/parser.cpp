@@ -77,8 +77,11 @@ void Postgres::message_done(Stream& stream, Sink& sink) {
 
 /// A request for TLS or GSS encryption is answered by one byte. False: none is awaited, or it is an error message.
 bool Postgres::answer_encryption(char answer, std::uint64_t position, Sink& sink) {
+    if (answer != 'S' && answer != 'G' && answer != 'N') {
+        return false;
+    }
     Exchange* exchange = exchanges_.answering();
-    if (exchange == nullptr || exchanges_.front() != Asked::ssl || (answer != 'S' && answer != 'G' && answer != 'N')) {
+    if (exchange == nullptr || exchanges_.front() != Asked::ssl) {
         return false;
     }
     sink.keep(Direction::response, position, std::string_view(&answer, 1), Kept::structure);

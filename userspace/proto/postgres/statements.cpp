@@ -174,12 +174,40 @@ bool may_be_copy_from_client(std::string_view truncated) {
     return keyword.empty() || kCopy.starts_with(keyword);
 }
 
-std::shared_ptr<const Statement> Statements::prepare(std::string_view name, std::string_view text, bool truncated) {
-    auto statement = std::make_shared<const Statement>(Statement{std::string(name), std::string(text), truncated});
-    statements_[std::string(name)] = statement;
-    if (name.empty()) {
-        return statement;  // the unnamed one lasts until the next
+Statement::Statement(std::string_view given, std::string_view sql, bool cut)
+    : name(given),
+      text(sql),
+      truncated(cut),
+      operation(leading_keyword(sql)),
+      housekeeping(!sql.empty() && is_housekeeping(sql)),
+      copies_in(is_copy_from_client(sql)) {}
+
+/// Drivers that prepare nothing by name send the same few texts again and again.
+std::shared_ptr<const Statement> Statements::unnamed(std::string_view text, bool truncated) {
+    const auto known = std::find_if(recent_.begin(), recent_.end(),
+                                    [&](const auto& each) { return each->truncated == truncated && each->text == text; });
+    if (known != recent_.end()) {
+        std::rotate(known, known + 1, recent_.end());
+        return recent_.back();
     }
+    auto statement = std::make_shared<const Statement>(std::string_view(), text, truncated);
+    if (text.size() <= kLongestRecent) {
+        if (recent_.size() == kMostRecent) {
+            recent_.erase(recent_.begin());
+        }
+        recent_.push_back(statement);
+    }
+    return statement;
+}
+
+std::shared_ptr<const Statement> Statements::prepare(std::string_view name, std::string_view text, bool truncated) {
+    if (name.empty()) {
+        // It lasts until the next.
+        const auto last = statements_.find(name);
+        return (last != statements_.end() ? last->second : statements_[std::string()]) = unnamed(text, truncated);
+    }
+    auto statement = std::make_shared<const Statement>(name, text, truncated);
+    statements_[std::string(name)] = statement;
     // A floor per statement: names and nodes cost memory too.
     constexpr std::size_t kNode = 128;
     by_age_.push_back(statement);
@@ -198,15 +226,15 @@ std::shared_ptr<const Statement> Statements::prepare(std::string_view name, std:
 
 std::shared_ptr<const Statement> Statements::find(std::string_view name) const {
     const auto known = statements_.find(name);
-    return known != statements_.end() ? known->second
-                                      : std::make_shared<const Statement>(Statement{std::string(name), {}, false});
+    return known != statements_.end() ? known->second : std::make_shared<const Statement>(name, std::string_view(), false);
 }
 
 void Statements::bind(std::string_view portal, std::shared_ptr<const Statement> statement) {
     if (portals_.size() >= kMostPortals && !portals_.contains(portal)) {
         portals_.clear();  // a client that leaves this many open has lost interest in most; those in use are bound anew
     }
-    portals_[std::string(portal)] = std::move(statement);
+    const auto known = portals_.find(portal);
+    (known != portals_.end() ? known->second : portals_[std::string(portal)]) = std::move(statement);
 }
 
 std::shared_ptr<const Statement> Statements::bound(std::string_view portal) const {

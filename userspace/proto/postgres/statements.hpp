@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace timesink::proto::postgres {
 
@@ -22,10 +23,15 @@ bool is_copy_from_client(std::string_view sql);
 /// Whether a truncated text may be such a COPY, or anything at all.
 bool may_be_copy_from_client(std::string_view truncated);
 
+/// Judged when it is prepared: it may be executed any number of times.
 struct Statement {
+    Statement(std::string_view name, std::string_view text, bool truncated);
     std::string name;
     std::string text;  ///< empty: prepared before the attach, or forgotten
     bool truncated = false;
+    std::string operation;      ///< its leading_keyword()
+    bool housekeeping = false;  ///< never without a text
+    bool copies_in = false;     ///< is_copy_from_client()
 };
 
 /// What a connection's session knows by name: prepared statements and portals. Owned by its parser. Memory bounded: the oldest
@@ -34,6 +40,9 @@ class Statements {
 public:
     static constexpr std::size_t kMostText = std::size_t{256} * 1024;
     static constexpr std::size_t kMostPortals = 64;
+    /// Unnamed statements of no more than that are recognised when they are sent again.
+    static constexpr std::size_t kMostRecent = 8;
+    static constexpr std::size_t kLongestRecent = 1024;
 
     std::shared_ptr<const Statement> prepare(std::string_view name, std::string_view text, bool truncated);
     /// Never null; of an unknown name, a statement without text.
@@ -45,7 +54,10 @@ public:
     void forget_portal(std::string_view portal);
 
 private:
+    std::shared_ptr<const Statement> unnamed(std::string_view text, bool truncated);
+
     std::map<std::string, std::shared_ptr<const Statement>, std::less<>> statements_;
+    std::vector<std::shared_ptr<const Statement>> recent_;  ///< unnamed, the latest last
     std::deque<std::shared_ptr<const Statement>> by_age_;
     std::size_t text_bytes_ = 0;  ///< of by_age_
     std::map<std::string, std::shared_ptr<const Statement>, std::less<>> portals_;
