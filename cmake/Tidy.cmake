@@ -7,6 +7,9 @@ set(TIMESINK_TIDY_BATCH 10 CACHE STRING "How many sources clang-tidy looks at at
 set(ANALYZER_SHALLOW --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=mode=shallow)
 # The compiler finds what bugprone-reserved-identifier does (left out in .clang-tidy), without a look at every name of the standard library.
 set(RESERVED_IDENTIFIERS --extra-arg=-Wreserved-identifier)
+set(RULES ${PROJECT_SOURCE_DIR}/.clang-tidy)
+set(BATCHED ${PROJECT_SOURCE_DIR}/cmake/tidy_batch.py)
+set(TIDY ${TIMESINK_CLANG_TIDY} --quiet ${ANALYZER_SHALLOW} ${RESERVED_IDENTIFIERS} --config-file=${RULES})
 
 # The sources of a batch have to be of one folder, which has one set of compiler flags.
 file(GLOB FOLDERS CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE ${PROJECT_SOURCE_DIR}/userspace ${PROJECT_SOURCE_DIR}/userspace/*)
@@ -19,12 +22,19 @@ foreach(FOLDER ${FOLDERS})
     list(REMOVE_ITEM TIDIED ${BATCH})
     set(STAMP ${PROJECT_BINARY_DIR}/tidy/${FOLDER}_${NUMBER}.ok)
     add_custom_command(OUTPUT ${STAMP}
-      COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/tidy_batch.py ${STAMP} ${PROJECT_BINARY_DIR} ${BATCH}
-              -- ${TIMESINK_CLANG_TIDY} --quiet ${ANALYZER_SHALLOW} ${RESERVED_IDENTIFIERS} --config-file=${PROJECT_SOURCE_DIR}/.clang-tidy
-      DEPENDS ${BATCH} ${PROJECT_SOURCE_DIR}/.clang-tidy ${PROJECT_SOURCE_DIR}/cmake/tidy_batch.py timesink_skeleton
+      COMMAND ${Python3_EXECUTABLE} ${BATCHED} ${STAMP} ${PROJECT_BINARY_DIR} ${BATCH} -- ${TIDY}
+      DEPENDS ${BATCH} ${RULES} ${BATCHED} timesink_skeleton
       COMMENT "clang-tidy ${FOLDER} ${NUMBER}" VERBATIM)
     list(APPEND STAMPS ${STAMP})
     math(EXPR NUMBER "${NUMBER} + 1")
   endwhile()
 endforeach()
-add_custom_target(tidy DEPENDS ${STAMPS})
+
+# That it finds in batches what there is to be found.
+set(PLANTED ${PROJECT_SOURCE_DIR}/tests/tidy/planted_test.py)
+add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/tidy/planted.ok
+  COMMAND ${Python3_EXECUTABLE} ${PLANTED} ${TIDY}
+  COMMAND ${CMAKE_COMMAND} -E touch ${PROJECT_BINARY_DIR}/tidy/planted.ok
+  DEPENDS ${PLANTED} ${RULES} ${BATCHED}
+  COMMENT "clang-tidy: what is planted is found" VERBATIM)
+add_custom_target(tidy DEPENDS ${STAMPS} ${PROJECT_BINARY_DIR}/tidy/planted.ok)
