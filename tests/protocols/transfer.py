@@ -67,6 +67,16 @@ def exports(file, *options):
     return [one for one in found if one["type"] == "unit" and one["excluded"] is None], [one for one in found if one["type"] == "exchange"]
 
 
+def tell_account(unit, calls):
+    """What the unit's time was charged with, and when its calls were: enough to see from a log alone what went wrong."""
+    def after(at):
+        return None if at is None else round((at - unit["start_ns"]) / 1e6, 3)
+    print(f"    {after(unit['end_ns'])} ms: {unit['causes']}", file=sys.stderr)
+    for one in (one for one in calls if one["owner"] == unit["id"]):
+        print(f"    {one['operation']} {one['statement'][:40]} {one['bucket']} {one['evidence']} sent {after(one['sent_ns'])} arrived {after(one['arrived_ns'])} read {after(one['read_ns'])} "
+              f"on path {one['on_path_ns'] / 1e6:.3f} hidden {one['hidden_ns'] / 1e6:.3f} {one['error'] or ''}", file=sys.stderr)
+
+
 def judge_objects(truth, units, calls):
     """Per request: its images with their sizes, and times that lie between what the doubles waited for and what the service saw."""
     right = 0
@@ -83,6 +93,7 @@ def judge_objects(truth, units, calls):
         asked_for = IMAGES * MAKING_S * 1e9 - 1e6 <= provider <= asked + 1e6
         if not (same and whole and fits and asked_for):
             print(f"  wrong: {unit['path']}: {unit['objects']}, provider {provider}: {told['images']}", file=sys.stderr)
+            tell_account(unit, calls)
         right += same and whole and fits and asked_for
     return right
 

@@ -141,7 +141,13 @@ void Walk::blocked(const ThreadTimeline& timeline, const OffCpuSpan& span) {
             trail_.charge(span.off, Cause::lock);
             return;
         case WaitKind::none:
-            trail_.charge(span.off, Cause::page_fault);
+            // One that began before the attach has no system call that is known; but nobody waits for a page so that a signal
+            // would end it.
+            if (span.state != TS_OFF_INTERRUPTIBLE) {
+                trail_.charge(span.off, Cause::page_fault);
+            } else if (!follow_waker(timeline, span)) {
+                trail_.charge(span.off, Cause::unattributed);
+            }
             return;
         case WaitKind::other:
             trail_.charge(span.off, Cause::unattributed);
@@ -265,14 +271,48 @@ void Walk::polled(const ThreadTimeline& timeline, const OffCpuSpan& span) {
     trail_.charge(span.off, Cause::sleep);
 }
 
-/// Woken by a thread of the same process while this was its only unit: that thread worked for the unit, so the walk goes on
-/// there.
+bool Walk::is_own_thread(ThreadId thread) const {
+    return thread == unit_.thread || thread == unit_.answered_by ||
+           std::any_of(live_.exchanges.begin(), live_.exchanges.end(), [thread](const OwnedExchange& owned) {
+               return owned.exchange.sent_by == thread || owned.exchange.read_by == thread;
+           });
+}
+
+/// One that makes calls of the unit; or what it does at that moment began when a thread that works for the unit woke it. Others
+/// may end a wait, too: whoever held the GIL or another lock, on business of its own.
+bool Walk::works_for_unit(const ThreadTimeline& timeline, ThreadId thread, Instant at, int hand_overs) const {
+    constexpr int kLooks = 64;
+    if (is_own_thread(thread)) {
+        return true;
+    }
+    const OffCpuSpan* span = timeline.latest_off(at);
+    for (int looks = 0; span != nullptr && span->on >= unit_.read_begin && looks < kLooks; ++looks) {
+        if (span->blocked()) {
+            const bool told = span->waker_syscall >= 0 && span->waker != thread && span->woken >= unit_.read_begin;
+            const ThreadTimeline* const waker = told ? timelines_.find(span->waker) : nullptr;
+            const bool ours = waker != nullptr && waker->process() == timeline.process() &&
+                              (is_own_thread(span->waker) ||
+                               (hand_overs > 0 && works_for_unit(*waker, span->waker, span->woken, hand_overs - 1)));
+            const WaitKind kind = wait_kind(span->syscall);
+            if (ours || kind == WaitKind::poll || kind == WaitKind::socket) {
+                return ours;
+            }
+        }
+        span = timeline.latest_off(span->off);
+    }
+    return false;
+}
+
+/// Woken by a thread of the same process that works for the unit, while this was its only one: the walk goes on there.
 bool Walk::follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span) {
     if (!live_.alone || span.waker == trail_.thread || span.waker_syscall < 0) {
         return false;
     }
     const ThreadTimeline* waker = timelines_.find(span.waker);
     if (waker == nullptr || waker->process() != timeline.process()) {
+        return false;
+    }
+    if (constexpr int kHandOvers = 3; !works_for_unit(*waker, span.waker, span.woken, kHandOvers)) {
         return false;
     }
     trail_.charge(span.woken, Cause::run_queue);

@@ -45,6 +45,8 @@ private:
     bool wait_for_reply(const OwnedExchange& owned, const OffCpuSpan& span);
     void polled(const ThreadTimeline& timeline, const OffCpuSpan& span);
     bool follow_waker(const ThreadTimeline& timeline, const OffCpuSpan& span);
+    [[nodiscard]] bool is_own_thread(ThreadId thread) const;
+    [[nodiscard]] bool works_for_unit(const ThreadTimeline& timeline, ThreadId thread, Instant at, int hand_overs) const;
     [[nodiscard]] const OwnedExchange* awaited_on(SocketId socket, const OffCpuSpan& span) const;
     [[nodiscard]] const OwnedExchange* outstanding(const OffCpuSpan& span) const;
     void withhold_shared();

@@ -24,10 +24,8 @@ void unite_note(Note& ours, const Note* theirs, double share) {
 }  // namespace
 
 Notes& Notes::operator=(const Notes& other) {
-    Node* const before = std::exchange(latest_, held(other.latest_));
-    size_ = other.size_;
-    release(before);
-    return *this;
+    Notes copy(other);
+    return *this = std::move(copy);
 }
 
 Notes& Notes::operator=(Notes&& other) noexcept {

@@ -137,7 +137,10 @@ void Connection::on(const event::SocketState& state) {
         if (state.error != 0) {
             failure_ = std::strerror(state.error);
         }
-        close(state.at);
+        // A call that waited for long stands at its exit, which is still to come: only then is known who asked.
+        if (connecting_.began != Instant{} || summary_.role == Role::server) {
+            close(state.at);
+        }
     } else if (state.new_state == kTcpClose) {
         // By the other end, behind bytes that can still be read, as by a server that answers and closes while the request is on
         // its way, or that answers a target which has shut its own way down: the target's own close is the end of it. A FIN
@@ -187,9 +190,13 @@ void Connection::connect(const event::Call& call) {
     const bool under_way =
         call.result == -EINPROGRESS || call.result == -EALREADY || call.result == -EAGAIN || call.result == -EINTR;
     if (connecting_.began == Instant{}) {
-        connecting_ = {call.thread, call.process, call.context, call.entered, call.exited, {}};
+        connecting_ = {call.thread, call.process, call.context, call.entered, call.exited, connecting_.failed};
         if (call.result != 0) {
             sink_.connecting(*this);
+        }
+        if (connecting_.failed != Instant{}) {
+            close(connecting_.failed);
+            return;
         }
     }
     if (call.result == 0 && connected_ == Instant{}) {

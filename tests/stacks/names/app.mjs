@@ -15,7 +15,7 @@ const resolve = (name) => new Promise((done) => {
 const attempt = (host, to, late) => new Promise((done) => {
   const begin = now();
   const socket = net.connect({ host, port: to });
-  const fail = (error) => { socket.destroy(); done({ failed: { begin, end: now(), error } }); };
+  const fail = (error) => { socket.destroy(); done({ failed: { to: host, begin, end: now(), error } }); };
   const timer = setTimeout(() => fail("late"), late);
   socket.on("connect", () => { clearTimeout(timer); socket.removeAllListeners("error"); done({ socket }); });
   socket.on("error", (wrong) => { clearTimeout(timer); fail(wrong.code); });

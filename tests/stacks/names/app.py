@@ -4,7 +4,7 @@
 
 GET /look/NAME: getaddrinfo. GET /fetch/NAME: a request to PROVIDER (a port) by that name, on a connection of its own. GET /refused/NAME: a connection to a port where nobody
 listens, then as /fetch. GET /eyes/NAME: as /fetch, from a name whose first address does not answer (asyncio: happy eyeballs; threads: a time-out). Writes TRUTH, a JSON object a line:
-{path, begin, end, connects: [{begin, end, error}]}, of the connections that came to nothing."""
+{path, begin, end, connects: [{to, begin, end, error}]}, of the connections that came to nothing."""
 
 import asyncio
 import http.client
@@ -41,7 +41,7 @@ def threads(port, provider, truth):
         try:
             return socket.create_connection((address, port), timeout=timeout)
         except OSError as wrong:
-            connects.append({"begin": begin, "end": time.monotonic_ns(), "error": type(wrong).__name__})
+            connects.append({"to": address, "begin": begin, "end": time.monotonic_ns(), "error": type(wrong).__name__})
             return None
 
     def fetch(name, connects):
@@ -94,7 +94,7 @@ async def asyncio_app(port, provider, truth):
         late = name.startswith("eyes")
         reader, writer = await asyncio.open_connection(name, provider, happy_eyeballs_delay=LATE_S, family=socket.AF_INET)
         if late:
-            connects.append({"begin": begin, "end": time.monotonic_ns(), "error": "late"})
+            connects.append({"to": "127.0.0.1", "begin": begin, "end": time.monotonic_ns(), "error": "late"})
         writer.write(f"GET /{name} HTTP/1.1\r\nHost: {name}:{provider}\r\nConnection: close\r\n\r\n".encode())
         await reader.read()
         writer.close()
@@ -113,7 +113,7 @@ async def asyncio_app(port, provider, truth):
                 try:
                     await asyncio.open_connection("127.0.0.1", REFUSING)
                 except OSError as wrong:
-                    connects.append({"begin": started, "end": time.monotonic_ns(), "error": type(wrong).__name__})
+                    connects.append({"to": "127.0.0.1", "begin": started, "end": time.monotonic_ns(), "error": type(wrong).__name__})
             await fetch(name, connects)
         truth.add(request.path, begin, connects)
         return web.Response(text="ok")

@@ -10,6 +10,8 @@
 
 namespace timesink::attribute {
 
+inline constexpr std::int16_t kNoCall = -1;        ///< user code: a page fault
+inline constexpr std::int16_t kBeforeAttach = -2;  ///< of a wait that was under way at the attach the call is not known
 inline constexpr ThreadId kMain{11};
 inline constexpr ThreadId kHelper{12};
 inline constexpr ProcessId kProcess{10};
@@ -56,8 +58,8 @@ public:
         span.process = kProcess;
         span.waker = waker;
         span.waker_syscall = waker_syscall;
-        span.syscall = syscall;
-        span.state = from == woken ? TS_OFF_PREEMPTED : TS_OFF_INTERRUPTIBLE;
+        span.state = from == woken ? TS_OFF_PREEMPTED : syscall == kNoCall ? TS_OFF_UNINTERRUPTIBLE : TS_OFF_INTERRUPTIBLE;
+        span.syscall = syscall == kBeforeAttach ? kNoCall : syscall;
         timelines.on(span);
         return *this;
     }

@@ -137,6 +137,32 @@ TEST(Walk, GoesOnInTheHelperThreadThatWorkedForTheUnit) {
     expect_contiguous(story);
 }
 
+/// V8's threads have slept since before the attach when the first collection of garbage needs them.
+TEST(Walk, ComesBackFromAHelperThatSleptSinceBeforeTheAttach) {
+    Story story(1000);
+    story.call(TS_OPERATION_WRITE, kDatabase, 100, 104)
+        .off(105, 400, 400, kEpollWait)
+        .call(TS_OPERATION_READ, kDatabase, 405, 410)
+        .statement(100, 400, 400, 410)
+        .off(-9000, 500, 500, kBeforeAttach, kHelper, kMain, kFutex)
+        .off(510, 600, 600, kFutex, kMain, kHelper, kFutex);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 700}, {Cause::db_server, 300}}));
+    expect_contiguous(story);
+}
+
+/// As threads of CPython do that hold the GIL on business of their own.
+TEST(Walk, ABystanderThatHeldALockIsNotFollowed) {
+    Story story(2000);
+    story.call(TS_OPERATION_WRITE, kDatabase, 100, 104)
+        .off(105, 400, 400, kEpollWait)
+        .call(TS_OPERATION_READ, kDatabase, 405, 410)
+        .statement(100, 400, 400, 410)
+        .off(50, 1500, 1500, kEpollWait, kHelper)
+        .off(1400, 1600, 1600, kFutex, kMain, kHelper, kFutex);
+    EXPECT_EQ(story.account(), (Sums{{Cause::cpu, 1500}, {Cause::db_server, 300}, {Cause::lock, 200}}));
+    expect_contiguous(story);
+}
+
 TEST(Walk, DoesNotFollowAWakerWhileOthersAreInFlight) {
     Story story(1000);
     story.live.alone = false;

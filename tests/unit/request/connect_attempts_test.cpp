@@ -94,6 +94,20 @@ TEST_F(ConnectAttemptsTest, RefusedWhileTheCallWaited) {
     EXPECT_TRUE(attempt.complete);
 }
 
+/// A call that takes longer than event::Merge::kLateness comes in the order of its exit.
+TEST_F(ConnectAttemptsTest, TheCallThatWaitedComesLast) {
+    socket();
+    state(140, kSynSent, kClose, ETIMEDOUT);
+    EXPECT_THAT(told_.all, ::testing::IsEmpty());
+    connect(10, 141, -ETIMEDOUT);
+    ASSERT_EQ(told_.all.size(), 1U);
+    const Exchange& attempt = told_.all.front();
+    EXPECT_EQ(attempt.error, "Connection timed out");
+    EXPECT_EQ(attempt.sent, ms(10));
+    EXPECT_EQ(attempt.arrived, ms(140));
+    EXPECT_EQ(attempt.sent_in, ContextId{77});
+}
+
 TEST_F(ConnectAttemptsTest, TimedOutBehindTheProgramsBack) {
     connect(10, 10, -EINPROGRESS);
     socket();
