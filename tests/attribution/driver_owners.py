@@ -68,21 +68,24 @@ def judge(requests, export, told, since):
     verdicts, complaints, calibration = collections.Counter(unmatched=unmatched), [], collections.defaultdict(lambda: [0, 0])
     by_number = {request["number"]: request for request in requests}
     units = owners.units_of(export)
+    jobs = {thing["id"] for thing in export if thing["type"] == "unit" and thing["kind"] == "job"}
     for exchange in export:
         number = numbers.get(exchange["id"]) if exchange["type"] == "exchange" else None
         if number is None:
             # A queue's worker asks for itself: what belongs to no request.
             if exchange["type"] == "exchange" and exchange["id"] in numbers and exchange["sent_ns"] > since:
                 verdicts["nobody's"] += 1
-                verdicts["nobody's given away"] += exchange["owner"] is not None
-                if exchange["owner"] is not None:
+                given_away = exchange["owner"] is not None and exchange["owner"] not in jobs
+                verdicts["nobody's given away"] += given_away
+                if given_away:
                     complaints.append(f"nobody's: exchange {exchange['id']} {exchange['operation']} {exchange['statement'][:40]!r}: {exchange['owner']} {exchange['evidence']} {exchange['margin']}")
             continue
         request = by_number.get(number)
         if request is None:  # a job's, which is no request's
             verdicts["jobs'"] += 1
-            verdicts["jobs' given away"] += exchange["owner"] is not None
-            if exchange["owner"] is not None:
+            verdicts["jobs' with a job"] += exchange["owner"] in jobs
+            verdicts["jobs' given away"] += exchange["owner"] is not None and exchange["owner"] not in jobs
+            if exchange["owner"] is not None and exchange["owner"] not in jobs:
                 complaints.append(f"job's: exchange {exchange['id']} {exchange['operation']} {exchange['statement'][:40]!r}: {exchange['owner']} {exchange['evidence']} {exchange['margin']}")
             continue
         unit = owners.unit_of(units, request)

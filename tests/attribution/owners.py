@@ -68,7 +68,7 @@ class Truth:
 def units_of(export):
     units = collections.defaultdict(list)
     for thing in export:
-        if thing["type"] == "unit" and thing["kind"] != "background" and None not in (thing["start_ns"], thing["end_ns"]):
+        if thing["type"] == "unit" and thing["kind"] == "request" and None not in (thing["start_ns"], thing["end_ns"]):
             units[thing["client"]["port"]].append(thing)
     return units
 
@@ -93,7 +93,7 @@ def check_backgrounds(verdicts, export):
     units = {thing["id"]: thing for thing in export if thing["type"] == "unit"}
     complaints = []
     for unit in units.values():
-        if unit["kind"] != "background" or unit["excluded"] is not None:
+        if unit["kind"] == "request" or unit["excluded"] is not None:
             continue
         verdicts["background units"] += 1
         request = units.get(unit["request"])

@@ -213,7 +213,7 @@ def score(requests, client, export, *, since=0, shown_only=False):
     as complete (a run with losses says which it leaves out; those that it shows must be right)."""
     result = Score()
     # A unit that was not seen to begin or to end has no times there, and cannot be in the figures.
-    units = Lookup((o for o in export if o["type"] == "unit" and o["kind"] != "background" and None not in (o["start_ns"], o["end_ns"])), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
+    units = Lookup((o for o in export if o["type"] == "unit" and o["kind"] == "request" and None not in (o["start_ns"], o["end_ns"])), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
     exchanges = Lookup((o for o in export if o["type"] == "exchange"), lambda e: e["local"]["port"], lambda e: e["sent_ns"])
     served = Lookup(requests, lambda r: tuple(r["client"]), lambda r: r["begin"])
     for sight in client:

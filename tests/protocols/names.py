@@ -176,7 +176,7 @@ def run(kind):
     with Stack(f"names-{kind}") as stack:
         set_up(stack.directory)
         questions, account, exported, port = record(kind, stack)
-        units = [one for one in exported if one["type"] == "unit" and one["server"]["port"] == port and one["kind"] != "background"]
+        units = [one for one in exported if one["type"] == "unit" and one["server"]["port"] == port and one["kind"] == "request"]
         unit_paths = {unit["id"]: unit["path"] for unit in units}
         exchanges = [one for one in exported if one["type"] == "exchange"]
         asked, connected = collections.Counter(), collections.Counter()

@@ -45,7 +45,7 @@ def compare(sights, export):
     together by the client's port and by time, so that both columns are about the same requests."""
     by_port = {}
     for unit in export:
-        if unit["type"] == "unit" and unit["kind"] != "background" and unit["complete"] and not unit.get("excluded"):
+        if unit["type"] == "unit" and unit["kind"] == "request" and unit["complete"] and not unit.get("excluded"):
             by_port.setdefault(unit["client"]["port"], []).append(unit)
     routes, unseen = {}, 0
     for sight in sights:

@@ -124,7 +124,7 @@ def record(client, stack):
         for call in calls:
             call["name"], call["local"] = call["name"].replace("{id}", "#"), None
         return calls, [dict(one, operation=one["method"], statement=re.sub("[0-9]+", "#", one["path"]), sent_ns=one["start_ns"], read_ns=one["end_ns"], housekeeping=False)
-                       for one in exported if one["type"] == "unit" and one["kind"] != "background"]
+                       for one in exported if one["type"] == "unit" and one["kind"] == "request"]
     return calls, [one for one in exported if one["type"] == "exchange" and one["remote"]["port"] == port]
 
 

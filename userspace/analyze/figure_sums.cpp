@@ -23,6 +23,9 @@ void FigureSums::add(const Account& account, const UnitCalls& calls) {
     if (unit.connected != Instant{} && unit.accepted != Instant{}) {
         accept_wait_.add(unit.accepted - unit.connected);
     }
+    if (unit.added != Instant{} && unit.added <= unit.begin) {
+        queue_wait_.add(unit.begin - unit.added);
+    }
     if (unit.status >= 500) {
         ++figures_.server_errors;
     } else if (unit.status >= 400) {
@@ -104,6 +107,7 @@ void FigureSums::add(FigureSums&& other) {
     figures_.ledger.add(other.figures_.ledger);
     latency_.add(other.latency_);
     accept_wait_.add(other.accept_wait_);
+    queue_wait_.add(other.queue_wait_);
     figures_.client_errors += other.figures_.client_errors;
     figures_.server_errors += other.figures_.server_errors;
     figures_.protocol_errors += other.figures_.protocol_errors;
@@ -134,6 +138,7 @@ Figures FigureSums::finish() {
     calls_.settle();
     figures_.latency = latency_.quantiles();
     figures_.accept_wait = accept_wait_.quantiles();
+    figures_.queue_wait = queue_wait_.quantiles();
     figures_.calls_folded = calls_.folded();
     const auto finished = [&](CallSums& sums) {
         CallLine line = std::move(sums.line);

@@ -48,6 +48,7 @@ private:
     Figures figures_;
     Distribution latency_;
     Distribution accept_wait_;
+    Distribution queue_wait_;
     Slowest slowest_;
     BoundedLines<CallKey, CallSums, CallLess> calls_;
 };

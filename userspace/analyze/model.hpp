@@ -139,7 +139,8 @@ struct Figures {
     std::uint64_t housekeeping = 0;  ///< of them: driver and pool traffic
     ObjectSums objects;
     Resources resources;
-    Quantiles accept_wait;                ///< beside the window: handshake completed until accept returned, where both were seen
+    Quantiles queue_wait;   ///< of jobs, beside the window: sent to the queue until handed out, where both were seen
+    Quantiles accept_wait;  ///< beside the window: handshake completed until accept returned, where both were seen
     std::uint64_t units_in_sequence = 0;  ///< with provider calls of different shapes one right after the other
     std::uint64_t calls_in_sequence = 0;  ///< these calls
     Duration sequence_gain{};             ///< on the path: what would be saved if each group took as long as its longest call

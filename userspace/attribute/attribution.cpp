@@ -186,6 +186,7 @@ void Attribution::ended(request::Unit&& unit) {
     live->unit.calls.swap(unit.calls);  // which has none yet: those keep their memory
     live->unit = std::move(unit);
     live->unit.caller = live->caller;
+    live->unit.request = job_origins_.of(live->unit);
     live->ended = true;
     crossed_.ended(live->unit, timelines_);
     contradict_crossed();
@@ -323,6 +324,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     // When background work has done with a connection is not known: it counts as for nobody's.
     pools_.settled(owned.exchange, known.after ? UnitId{} : owned.owner);
     owned.grounds = known.grounds;
+    job_origins_.settled(owned.exchange, owned.owner);
     if (known.after) {
         backgrounds_.answered(known.unit, owned.exchange);
     }

@@ -15,6 +15,7 @@
 #include "attribute/edges.hpp"
 #include "attribute/forwarded_owners.hpp"
 #include "attribute/hand_offs.hpp"
+#include "attribute/job_origins.hpp"
 #include "attribute/interchange.hpp"
 #include "attribute/live_unit.hpp"
 #include "attribute/loop_owners.hpp"
@@ -134,6 +135,7 @@ private:
     InsideCalls inside_;
     LoopOwners loops_;
     Backgrounds backgrounds_;
+    JobOrigins job_origins_;
     std::vector<ContextOwners::Decision> decisions_;
     HandOffs hand_offs_;
     std::vector<HandOffs::Decision> handed_off_;

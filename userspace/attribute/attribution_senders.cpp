@@ -21,7 +21,7 @@ void Attribution::sent(const request::Exchange& exchange) {
     if (interchange_.sent(exchange, posted)) {
         interchanges(exchange.process);
     }
-    pending.owner = owners_.of(exchange, timelines_, contexts_.certain(exchange));
+    pending.owner = exchange.moves_jobs ? Owner{} : owners_.of(exchange, timelines_, contexts_.certain(exchange));
     if (posted && pending.owner.evidence == Evidence::thread) {
         pending.owner = {{}, Evidence::ambiguous, 0};
     }
@@ -35,10 +35,10 @@ void Attribution::sent(const request::Exchange& exchange) {
     pending.propagated = propagated_.of(exchange);
     pending.forwarded = forwarded_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);
-    pending.undecided = pending.awaits_sender
-                            ? await_sender(exchange, pending.owner)
-                            : (trusts(Evidence::context) && contexts_.sent(exchange, pending.owner, decisions_)) ||
-                                  (takes_turns && told_by_loop(exchange, pending.owner));
+    pending.undecided = pending.awaits_sender ? await_sender(exchange, pending.owner)
+                                              : (!exchange.moves_jobs && trusts(Evidence::context) &&
+                                                 contexts_.sent(exchange, pending.owner, decisions_)) ||
+                                                    (takes_turns && told_by_loop(exchange, pending.owner));
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.

@@ -389,7 +389,7 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     const infer::Sender sender = sender_of(loop, act, owner);
     const bool tells = owner.evidence == Evidence::thread || owner.evidence == Evidence::ambiguous;
     act.certain = sender == infer::Sender::unit ? act.certain : UnitId{};
-    act.nobodys = tells && sender == infer::Sender::nobody;
+    act.nobodys = (tells || exchange.moves_jobs) && sender == infer::Sender::nobody;
     loop.segment.acts.push_back(act);
     if (tells && sender != infer::Sender::unit) {
         decisions_.push_back({exchange.id, {{}, act.nobodys ? Evidence::none : Evidence::ambiguous, 0}});

@@ -83,10 +83,16 @@ void write_unit(JsonWriter& json, const Account& account) {
     const bool included = unit.exclusion == request::Exclusion::none;
     const bool background = unit.kind == request::UnitKind::background;
     json.member("id", number(unit.id)).member("kind", name(unit.kind));
-    if (background) {
+    if (unit.request != UnitId{}) {
         json.member("request", number(unit.request));
     } else {
         json.key("request").null();
+    }
+    const bool job = unit.kind == request::UnitKind::job;
+    if (job && unit.added != Instant{}) {
+        json.member("added_ns", unit.added);
+    } else {
+        json.key("added_ns").null();
     }
     json.member("protocol", unit.protocol);
     json.member("method", unit.method).member("path", unit.path).member("route", unit.route);
@@ -96,7 +102,7 @@ void write_unit(JsonWriter& json, const Account& account) {
     } else {
         json.member("caller_exchange", number(unit.caller));
     }
-    if (background) {
+    if (background || job) {
         json.key("client").null();
     } else {
         write_endpoint(json, "client", unit.client);

@@ -94,6 +94,11 @@ void write_figures(JsonWriter& json, const Figures& figures, bool of_run) {
     } else {
         json.key("accept_wait").null();
     }
+    if (figures.queue_wait.count > 0) {
+        write_quantiles(json, "queue_wait", figures.queue_wait, true);
+    } else {
+        json.key("queue_wait").null();
+    }
     json.key("in_sequence").open('{').member("units", figures.units_in_sequence);
     json.member("calls", figures.calls_in_sequence).member("gain_ns", figures.sequence_gain).close('}');
     json.member("calls_folded", figures.calls_folded).key("calls").open('[');

@@ -84,6 +84,9 @@ void account(std::string& out, const Model& model, const Figures& figures) {
         out += "\nBeside it: " + noun(figures.accept_wait.count, "new connection") + " accepted after " +
                duration(figures.accept_wait.mean()) + " (p99 " + duration(figures.accept_wait.p99) + ").\n";
     }
+    if (figures.queue_wait.count > 0) {
+        out += "\nBeside it: " + queue_wait_text(figures.queue_wait) + ".\n";
+    }
     if (const std::string nobodys = &figures == &model.total ? nobodys_text(model) : ""; !nobodys.empty()) {
         out += "\nBeside it: " + nobodys + ".\n";
     }

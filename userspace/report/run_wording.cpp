@@ -89,6 +89,10 @@ std::vector<std::string> service_items(const Model& model, const analyze::Servic
     return items;
 }
 
+std::string queue_wait_text(const analyze::Quantiles& wait) {
+    return noun(wait.count, "job") + " waited " + duration(wait.mean()) + " for a worker (p99 " + duration(wait.p99) + ")";
+}
+
 std::string nobodys_text(const Model& model) {
     constexpr double kMany = 0.05;
     Duration time{};

@@ -118,6 +118,9 @@ private:
             items.push_back(noun(figures.accept_wait.count, "new connection") + " accepted after " +
                             duration(figures.accept_wait.mean()) + " (p99 " + duration(figures.accept_wait.p99) + ")");
         }
+        if (figures.queue_wait.count > 0) {
+            items.push_back(queue_wait_text(figures.queue_wait));
+        }
         if (std::string nobodys = &figures == &model_.total ? nobodys_text(model_) : ""; !nobodys.empty()) {
             items.push_back(std::move(nobodys));
         }

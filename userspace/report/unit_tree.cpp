@@ -93,6 +93,21 @@ public:
 private:
     [[nodiscard]] double ns(Duration value) const { return static_cast<double>(value.count()); }
 
+    [[nodiscard]] std::string origin(const request::Unit& unit) const {
+        const std::string request = unit.request == UnitId{} ? "" : " of unit " + std::to_string(number(unit.request));
+        switch (unit.kind) {
+            case request::UnitKind::background:
+                return "after the response" + request;
+            case request::UnitKind::job:
+                return unit.added == Instant{} ? "from " + page_.safe(unit.server.address)
+                                               : duration(unit.begin - unit.added) + " in " + page_.safe(unit.server.address) +
+                                                     (request.empty() ? "" : ", a job" + request);
+            case request::UnitKind::request:
+                break;
+        }
+        return "from " + page_.safe(analyze::peer_name(unit.client));
+    }
+
     void heading() {
         const request::Unit& unit = account_.unit;
         const std::string title = page_.safe(unit.method) + (unit.method.empty() ? "" : " ") + page_.safe(unit.path);
@@ -105,9 +120,7 @@ private:
         }
         items.push_back("unit " + std::to_string(number(unit.id)));
         items.push_back("pid " + std::to_string(number(unit.process)) + ", thread " + std::to_string(number(unit.thread)));
-        items.push_back(unit.kind == request::UnitKind::background
-                            ? "after the response of unit " + std::to_string(number(unit.request))
-                            : "from " + page_.safe(analyze::peer_name(unit.client)));
+        items.push_back(origin(unit));
         if (model_.run.began <= unit.begin) {
             items.push_back("began " + duration(unit.begin - model_.run.began) + " after the attach");
         }

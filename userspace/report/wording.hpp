@@ -36,6 +36,8 @@ std::vector<std::string> header_items(const analyze::Model& model, const analyze
 /// Calls of which it is not known whose they are, where they are many: they are in no bucket, which would look as if there were
 /// none. Empty: they are few.
 std::string nobodys_text(const analyze::Model& model);
+/// "7 jobs waited 310 ms for a worker (p99 1.20 s)".
+std::string queue_wait_text(const analyze::Quantiles& wait);
 /// Of one of several services.
 std::vector<std::string> service_items(const analyze::Model& model, const analyze::ServiceLine& service, const Safe& safe);
 /// Owners, lost, left out; what rules of the user's decided.

@@ -55,6 +55,8 @@ struct Exchange {
     int status = 0;
     std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
     bool housekeeping = false;  ///< driver and pool traffic, not the application's statements
+    bool adds_job = false;      ///< puts a job into a queue
+    bool moves_jobs = false;    ///< asks a queue for a job or gives one back: the worker's own doing, for nobody
     bool complete = false;      ///< the whole response was seen
     bool touched_by_loss = false;
     bool shared = false;  ///< whoever writes next writes what others have queued as well: Listener::carried tells who sent it

@@ -168,6 +168,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     // Where requests share a connection at the same time (HTTP/2), whoever writes next writes what others have queued as well. A
     // goroutine writes its own, under a lock (x/net/http2).
     exchange.shared = !head.answers_in_order && first_byte.context != ContextId{} && !event::is_goroutine(first_byte.context);
+    Jobs::recognise(exchange);
     exchange.sent_in = exchange.shared ? ContextId{} : first_byte.context;
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
@@ -181,6 +182,9 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     fresh->watch = fresh->storage != nullptr ? nullptr : AnswerWatch::of_request(head);
     listener_.sent(exchange);
     carry(*fresh, connection, head.begin);
+    if (std::optional<Unit> job = jobs_.settled(exchange)) {
+        listener_.ended(std::move(*job));
+    }
     if (open.exchanges.size() > kMaximumOpen) {
         Exchange oldest = std::move(open.exchanges.begin()->second.exchange);
         open.exchanges.erase(open.exchanges.begin());
@@ -330,8 +334,28 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
     }
     conclude(at, end.end);
     open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);
-    listener_.answered(std::move(exchange));
+    tell_answered(std::move(exchange));
     remove(open.exchanges, found, spare_exchanges_);
+}
+
+/// A job begins behind the answer that hands it out.
+void Tracker::tell_answered(Exchange&& exchange) {
+    std::optional<Unit> before;
+    Unit* const job = jobs_.taken(exchange, before);
+    listener_.answered(std::move(exchange));
+    if (before) {
+        listener_.ended(std::move(*before));
+    }
+    if (job != nullptr) {
+        job->id = listener_.next_unit();
+        listener_.began(*job);
+    }
+}
+
+void Tracker::end_jobs(SocketId connection, Exclusion why) {
+    while (std::optional<Unit> job = jobs_.left(connection, why)) {
+        listener_.ended(std::move(*job));
+    }
 }
 
 void Tracker::content(net::Connection& connection, const proto::Content& content) {
@@ -390,6 +414,7 @@ void Tracker::lost(net::Connection& connection, ThreadId finder) {
         open.exchange.touched_by_loss = true;
     }
     end_all(*found, "events lost");
+    end_jobs(connection.id(), Exclusion::loss);
 }
 
 void Tracker::not_understood(net::Connection& connection, ThreadId mover) {
@@ -399,6 +424,7 @@ void Tracker::not_understood(net::Connection& connection, ThreadId mover) {
 void Tracker::abandoned(net::Connection& connection) {
     if (PerConnection* const found = open_.find(connection.id())) {
         end_all(*found, "not decoded");
+        end_jobs(connection.id(), Exclusion::unfinished);
     }
 }
 
@@ -413,6 +439,7 @@ void Tracker::closed(net::Connection& connection) {
         listener_.sent(*failed);
         listener_.answered(std::move(*failed));
     }
+    end_jobs(connection.id(), Exclusion::unfinished);
     open_.erase(connection.id());
 }
 
@@ -438,6 +465,9 @@ void Tracker::finish() {
     open_.for_each([&](SocketId socket, PerConnection& open) { in_order.emplace(socket, &open); });
     for (const auto& [socket, open] : in_order) {
         end_all(*open, "run ended");
+    }
+    while (std::optional<Unit> job = jobs_.left()) {
+        listener_.ended(std::move(*job));
     }
     open_ = {};
 }

@@ -10,6 +10,7 @@
 #include "request/answer_watch.hpp"
 #include "request/connect_attempts.hpp"
 #include "request/exchange.hpp"
+#include "request/jobs.hpp"
 #include "request/route.hpp"
 #include "request/statement.hpp"
 #include "request/storage_watch.hpp"
@@ -60,12 +61,12 @@ private:
     std::uint64_t units_ = 0;
 };
 
-/// Makes units of the messages on accepted connections and exchanges of those on opened ones. The one place where requests and
-/// responses are paired: by the parser's correlation, never by time (a reply that is read late would be paired with a later
-/// request, as seen in other tracers under pipelining).
+/// Makes units of the messages on accepted connections and exchanges of those on opened ones, and of exchanges with queues jobs.
+/// The one place where requests and responses are paired: by the parser's correlation, never by time (a reply that is read late
+/// would be paired with a later request, as seen in other tracers under pipelining).
 class Tracker final : public net::MessageSink {
 public:
-    Tracker(Listener& listener, RouteTable& routes) : listener_(listener), routes_(routes) {}
+    Tracker(Listener& listener, RouteTable& routes) : listener_(listener), routes_(routes), jobs_(routes) {}
 
     void head(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte) override;
     void end(net::Connection& connection, const proto::End& end, const net::Moment& last_byte) override;
@@ -122,12 +123,15 @@ private:
     void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     void end_exchange_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     static void conclude(OpenExchange& at, std::uint64_t position);
+    void tell_answered(Exchange&& exchange);
+    void end_jobs(SocketId connection, Exclusion why);
     void end_all(PerConnection& open, const std::string& error);
 
     Listener& listener_;
     RouteTable& routes_;
     ShapeCache shapes_;
     ConnectAttempts attempts_;
+    Jobs jobs_;
     IdMap<SocketId, PerConnection> open_;
     // Nodes that are free: units and exchanges come and go all the time, one or two of a connection at once.
     std::vector<OpenUnits::node_type> spare_units_;

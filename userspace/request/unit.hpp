@@ -56,12 +56,14 @@ struct ClassCalls {
     CallTotals totals;
 };
 
-/// An inbound request or a job, from the first byte in the server's kernel socket to the last byte of the response accepted by
-/// the kernel. Of background work: from its request's end, or what it did first, until its last call was answered; what is of a
-/// connection or a response is not set, and method, path, route and server are its request's.
+/// An inbound request, from the first byte in the server's kernel socket to the last byte of the response accepted by the kernel;
+/// or a job, from the first byte of the reply that hands it out to the exit of the call that settles it: then client is not set,
+/// server names the queue, and socket names the job alone. Of background work: from its request's end, or what it did first,
+/// until its last call was answered; what is of a connection or a response is not set, and method, path, route and server are its
+/// request's.
 struct Unit {
     UnitId id{};
-    UnitId request{};  ///< of background work: whose; zero for others
+    UnitId request{};  ///< of background work: whose; of a job: who added it to its queue, where that is known; zero for others
     UnitKind kind = UnitKind::request;
     std::string protocol;  ///< "http"
     std::string method;
@@ -74,6 +76,8 @@ struct Unit {
     SocketId socket{};
     std::uint32_t network_namespace = 0;  ///< of the socket; zero: not known
     std::uint64_t position = 0;           ///< of its first byte in the stream
+    ExchangeId added_by{};                ///< of a job: the call that added it to its queue, where that was seen; zero for others
+    Instant added{};                      ///< ditto, its entry
     ExchangeId caller{};                  ///< the exchange of a traced process whose other end it is; zero: none
     ProcessId process{};
     ThreadId thread{};          ///< that read the request

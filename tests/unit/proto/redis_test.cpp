@@ -27,7 +27,61 @@ const std::vector<Step> kProbe = {client(command({"GET", "probe"})), server("$5\
 const std::string kScript = "return redis.call('GET', KEYS[1]) -- of a length that holds a digest";
 const std::string kSha = "3d99e8a53e473bc5854a892860005901b0ddc6cf";
 
+/// A script by its digest, with these keys of a queue, and what it is told beside them.
+std::string script(const std::vector<std::string>& keys, const std::vector<std::string>& told,
+                   const std::string& queue = "bull:mail") {
+    std::vector<std::string> words = {"EVALSHA", kSha, std::to_string(keys.size())};
+    for (const std::string& key : keys) {
+        words.push_back(queue + ":" + key);
+    }
+    words.insert(words.end(), told.begin(), told.end());
+    return command(words);
+}
+const std::vector<std::string> kTake = {"wait",    "active", "prioritized", "events", "stalled", "limiter",
+                                        "delayed", "paused", "meta",        "pc",     "marker"};
+std::vector<std::string> finish(const std::string& how, const std::string& job) {
+    std::vector<std::string> keys(kTake.begin(), kTake.end() - 1);
+    keys.insert(keys.end(), {how, job, "metrics:" + how, "marker"});
+    return keys;
+}
+std::string job(const std::string& name, const std::string& id) {
+    return "*4\r\n" + array({"name", name, "data", "{\"to\":\"jane\"}", "timestamp", "1700000000000"}) + bulk(id) +
+           ":0\r\n:0\r\n";
+}
+
 const Case kCases[] = {
+    {"a job is added, taken and settled; the next one comes with the answer",
+     {client(script({"wait", "paused", "meta", "id", "completed", "delayed", "active", "events", "marker"}, {"packed"})),
+      server(bulk("17")), client(script(kTake, {"bull:mail:", "1700000000000", "packed"})), server(job("welcome", "17")),
+      client(script(finish("completed", "17"), {"17", "x"})), server(job("farewell", "18")),
+      client(script(finish("failed", "18"), {"18", "x"})), server(":0\r\n")},
+     {"EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
+          ", messaging.destination.name=mail, messaging.operation.type=send} [287] -> body=8 {messaging.answered.id=17}",
+      "EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
+          ", messaging.destination.name=mail, messaging.operation.type=receive} [375] -> body=112 {messaging.answered.id=17, "
+          "messaging.answered.name=welcome}",
+      "EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
+          ", messaging.message.id=17, messaging.destination.name=mail, messaging.operation.type=settle} [420] -> body=113 "
+          "{messaging.answered.id=18, messaging.answered.name=farewell}",
+      "EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
+          ", messaging.message.id=18, messaging.settled=failed, messaging.destination.name=mail, "
+          "messaging.operation.type=settle} [414] -> body=4"}},
+    {"a job is put back, its lock renewed; a worker waits for the next",
+     {client(script({"active", "wait", "paused", "9", "meta", "events", "delayed", "prioritized", "pc", "marker", "stalled"},
+                    {"x"}, "{app}:q") +
+             script({"9:lock", "stalled"}, {"token"}) + command({"BZPOPMIN", "bull:mail:marker", "10"})),
+      server(":0\r\n:1\r\n*-1\r\n")},
+     {"EVALSHA EVALSHA {redis.key={app}:q:active, redis.script=" + kSha +
+          ", messaging.message.id=9, messaging.settled=put back, messaging.destination.name={app}:q, "
+          "messaging.operation.type=settle} [304] -> body=4",
+      "EVALSHA EVALSHA (housekeeping) {redis.key=bull:mail:9:lock, redis.script=" + kSha + "} [129] -> body=4",
+      "BZPOPMIN BZPOPMIN {redis.key=bull:mail:marker, redis.blocking=1, messaging.destination.name=mail, "
+      "messaging.operation.type=receive} [49] -> body=5"}},
+    {"a script that only happens to have keys is no queue's",
+     {client(script({"1", "2"}, {"x"}, "user") + script({"wait", "here"}, {})),
+      server(":1\r\n*2\r\n" + array({"name", "a"}) + bulk("7"))},
+     {"EVALSHA EVALSHA {redis.key=user:1, redis.script=" + kSha + "} [102] -> body=4",
+      "EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha + "} [113] -> body=32"}},
     {"a command and its reply",
      {client(command({"get", "user:1"})), server(bulk("x"))},
      {"GET GET {redis.key=user:1} [25] -> body=7"}},

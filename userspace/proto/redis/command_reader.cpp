@@ -63,6 +63,18 @@ std::string CommandReader::script_of(std::string_view text) {
     return marked ? std::string(digest) : sha1_.hex();
 }
 
+/// What is in the keys of a script says whether it is a queue's.
+void CommandReader::script_key(std::size_t index, const std::string& text, bool hole) {
+    if (!hole) {
+        const bool job = queue_.expects_job() && is_counter(std::string_view(text).substr(text.rfind(':') + 1));
+        shown_ = !is_known(name_) ? Shown::nothing : job ? Shown::job_key : Shown::key;
+        queue_.key(text);
+    }
+    if (index + 1 == 3 + keys_) {
+        queue_.end();
+    }
+}
+
 void CommandReader::argument_done() {
     const std::size_t index = argument_++;
     const std::string text = std::exchange(text_, {});
@@ -74,6 +86,9 @@ void CommandReader::argument_done() {
         kind_ = kind_of(name_);
         shown_ = malformed_ ? Shown::nothing : Shown::all;
         return;
+    }
+    if (kind_.script && index > 2 && index < 3 + keys_) {
+        script_key(index, text, hole);
     }
     if (hole) {
         return;
@@ -93,12 +108,12 @@ void CommandReader::argument_done() {
     }
     if (index == 2 && kind_.key == CommandKind::Key::third && kind_.script) {
         no_keys_ = text == "0";
-        shown_ = no_keys_ ? Shown::all : Shown::nothing;
+        shown_ = parse_decimal(text, keys_) ? Shown::all : Shown::nothing;
     }
     const auto place = static_cast<std::size_t>(kind_.key) + 1;
     if (kind_.key <= CommandKind::Key::third && index == place && !no_keys_) {
         key_ = text;
-        shown_ = is_known(name_) ? Shown::key : Shown::nothing;
+        shown_ = is_known(name_) && shown_ == Shown::nothing ? Shown::key : shown_;
     } else if (kind_.key == CommandKind::Key::streams && key_.empty()) {
         if (streams_) {
             key_ = text;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "proto/redis/commands.hpp"
+#include "proto/redis/queue_script.hpp"
 #include "proto/redis/sha1.hpp"
 #include "proto/redis/value.hpp"
 
@@ -40,15 +41,18 @@ public:
     [[nodiscard]] const std::string& option() const { return option_; }  ///< of CLIENT REPLY: upper-case
     [[nodiscard]] const std::string& key() const { return key_; }
     [[nodiscard]] const std::string& script() const { return script_; }
+    /// Of a script that is called with keys.
+    [[nodiscard]] const QueueScript& queue() const { return queue_; }
     [[nodiscard]] bool blocks() const { return kind_.blocking || block_option_; }
     /// What of the argument that ended last may be recorded.
-    enum class Shown : std::uint8_t { nothing, all, key, script };
+    enum class Shown : std::uint8_t { nothing, all, key, job_key, script };
     [[nodiscard]] Shown shown() const { return shown_; }
     /// The name included; as announced, though not all may have been seen.
     [[nodiscard]] std::uint64_t arguments() const { return std::max<std::uint64_t>(argument_, announced_); }
 
 private:
     void argument_done();
+    void script_key(std::size_t index, const std::string& text, bool hole);
     [[nodiscard]] std::string script_of(std::string_view text);
 
     std::size_t argument_ = 0;
@@ -63,7 +67,9 @@ private:
     std::string key_;
     std::string script_;
     Sha1 sha1_;
-    bool no_keys_ = false;  ///< a script called with 0 keys
+    bool no_keys_ = false;    ///< a script called with 0 keys
+    std::uint64_t keys_ = 0;  ///< that a script is called with
+    QueueScript queue_;
     bool block_option_ = false;
     bool streams_ = false;
     Shown shown_ = Shown::nothing;

@@ -19,6 +19,7 @@ namespace {
 struct Asked {
     enum class After : std::uint8_t { nothing, replication, reset };
     After after = After::nothing;
+    QueueScript::Does queue = QueueScript::Does::nothing;
     std::string confirmed_by;         ///< (un)subscribing: the word in its confirmations; else empty
     std::uint64_t confirmations = 0;  ///< still to come
 };
@@ -51,6 +52,7 @@ private:
     void lose(Stream& stream, Direction direction, std::uint64_t position, Sink& sink);
 
     void command_done(std::uint64_t end, bool complete, Sink& sink);
+    void tell_queue(Head& head) const;
     void before_asking(Sink& sink);
     [[nodiscard]] bool will_be_answered();
 
@@ -197,6 +199,7 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
             asked.confirmed_by = name;
             asked.confirmations = std::max<std::uint64_t>(1, command_.arguments() - 1);
         }
+        asked.queue = command_.queue().does();
         asked.after = name == "PSYNC" || name == "SYNC" ? Asked::After::replication
                       : name == "RESET"                 ? Asked::After::reset
                                                         : Asked::After::nothing;
@@ -213,9 +216,43 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
     if (command_.blocks()) {
         head.attributes.emplace_back("redis.blocking", "1");
     }
+    tell_queue(head);
     const Correlation correlation = head.correlation;
     sink.head(head);
     sink.end({.correlation = correlation, .end = end, .body_bytes = end - request_.begin, .complete = complete});
+}
+
+/// What is done to a queue, in the words of OpenTelemetry (semantic conventions for messaging).
+void Redis::tell_queue(Head& head) const {
+    const QueueScript& script = command_.queue();
+    std::string queue = script.queue();
+    std::string_view type;
+    switch (script.does()) {
+        case QueueScript::Does::adds:
+            type = "send";
+            break;
+        case QueueScript::Does::takes:
+            type = "receive";
+            break;
+        case QueueScript::Does::settles:
+            type = "settle";
+            head.attributes.emplace_back("messaging.message.id", script.job());
+            if (script.failed() || script.put_back()) {
+                head.attributes.emplace_back("messaging.settled", script.failed() ? "failed" : "put back");
+            }
+            break;
+        case QueueScript::Does::renews:
+            head.housekeeping = true;
+            return;
+        case QueueScript::Does::nothing:
+            queue = command_.blocks() ? queue_of_marker(command_.key()) : std::string();
+            type = "receive";
+            break;
+    }
+    if (!queue.empty()) {
+        head.attributes.emplace_back("messaging.destination.name", std::move(queue));
+        head.attributes.emplace_back("messaging.operation.type", type);
+    }
 }
 
 /// CLIENT REPLY OFF and SKIP are not answered themselves.
@@ -255,6 +292,9 @@ std::size_t Redis::response_step(Bytes bytes, std::uint64_t position, Sink& sink
         response_.value.begin();
         answer_bytes_.begin();
         reply_.begin();
+        if (const Asked* asked = turns_.answering(); asked != nullptr && asked->queue != QueueScript::Does::nothing) {
+            reply_.expect_job();
+        }
         reply_is_ = Reply::unknown;
     }
     const std::size_t taken = answer_bytes_.take(response_.value, bytes, position, reply_, sink);
@@ -356,6 +396,12 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
     if (reply_.type() == '+' && reply_.text() == "QUEUED") {
         over.attributes.emplace_back("redis.queued", "1");  // its result comes with EXEC's
     }
+    if (complete && !reply_.job().empty()) {
+        over.attributes.emplace_back("messaging.answered.id", reply_.job());
+        if (!reply_.job_name().empty()) {
+            over.attributes.emplace_back("messaging.answered.name", reply_.job_name());
+        }
+    }
     if (answer_to_ != kNobody && answer_to_ == turns_.answering_correlation()) {
         complete && !response_.lost ? turns_.answered() : turns_.drop_oldest();
     }
@@ -410,9 +456,7 @@ void Redis::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sin
     }
     std::uint64_t known = 0;
     if (!stream.lost && stream.open && !(asks ? is_inline_ : reply_.reads())) {
-        if (asks) {
-            command_.hole();
-        }
+        asks ? command_.hole() : reply_.hole();
         known = asks ? stream.value.skip(end - begin, command_) : stream.value.skip(end - begin, reply_);
         if (stream.value.done()) {
             stream.seen = begin + known;

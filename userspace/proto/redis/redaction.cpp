@@ -58,6 +58,12 @@ std::size_t ValueRedaction::take(Value& value, std::span<const std::byte> bytes,
     return take(value, bytes, position, static_cast<ValueSink&>(reader), sink);
 }
 
+std::size_t ValueRedaction::take(Value& value, std::span<const std::byte> bytes, std::uint64_t position, ReplyReader& reader,
+                                 Sink& sink) {
+    reply_ = &reader;
+    return take(value, bytes, position, static_cast<ValueSink&>(reader), sink);
+}
+
 std::size_t ValueRedaction::take(Value& value, std::span<const std::byte> bytes, std::uint64_t position, ValueSink& reader,
                                  Sink& sink) {
     if (!sink.redacts()) {
@@ -107,6 +113,12 @@ void ValueRedaction::argument() {
         case CommandReader::Shown::key:
             tell(text_begin_, text_, Kept::key);
             break;
+        case CommandReader::Shown::job_key: {
+            const std::size_t id = text_.rfind(':') + 1;
+            tell(text_begin_, std::string_view(text_).substr(0, id), Kept::key);
+            tell(text_begin_ + id, std::string_view(text_).substr(id));
+            break;
+        }
         case CommandReader::Shown::script: {
             const std::string mark = std::string(kScriptMark) + command_->script();
             if (string_bytes_ >= mark.size()) {
@@ -124,6 +136,10 @@ void ValueRedaction::reply_string(std::size_t depth) {
         tell(text_begin_, with_blank(text_, code_of(text_)));
     } else if (depth == 1 && elements_ == 1 && (type_ == '*' || type_ == '>') && names_push(text_)) {
         tell(text_begin_, text_);
+    } else if (reply_ != nullptr && reply_->read_job_field()) {
+        tell(text_begin_, text_);
+    } else if (reply_ != nullptr && reply_->read_job()) {
+        tell(text_begin_, text_, is_counter(text_) ? Kept::structure : Kept::key);
     }
 }
 

@@ -7,19 +7,21 @@
 
 #include "proto/parser.hpp"
 #include "proto/redis/command_reader.hpp"
+#include "proto/redis/reply_reader.hpp"
 #include "proto/redis/value.hpp"
 
 namespace timesink::proto::redis {
 
 /// Goes between a value and its reader, and tells what of the value's bytes may be recorded: headers of strings and aggregates;
-/// of a command what its reader reads (name, form of the key); of a reply the words that tell its kind (OK, an error's code, what
-/// names a push). Numbers become others that are zero or not as they were; scripts are replaced by their digest (kScriptMark).
+/// of a command what its reader reads (name, form of the keys); of a reply the words that tell its kind (OK, an error's code,
+/// what names a push), and of a job that is taken from a queue its name and id. Numbers become others that are zero or not as
+/// they were; scripts are replaced by their digest (kScriptMark).
 class ValueRedaction final : public ValueSink {
 public:
     void begin();
     /// As value.take(bytes, reader), for bytes that begin at `position`.
     std::size_t take(Value& value, std::span<const std::byte> bytes, std::uint64_t position, CommandReader& reader, Sink& sink);
-    std::size_t take(Value& value, std::span<const std::byte> bytes, std::uint64_t position, ValueSink& reader, Sink& sink);
+    std::size_t take(Value& value, std::span<const std::byte> bytes, std::uint64_t position, ReplyReader& reader, Sink& sink);
 
     /// Bytes are missing from here on: tells of the line that was in progress.
     static void cut(const Value& value, Direction direction, std::uint64_t position, Sink& sink);
@@ -31,13 +33,15 @@ public:
     void ending(std::size_t offset, char byte) override;
 
 private:
+    std::size_t take(Value& value, std::span<const std::byte> bytes, std::uint64_t position, ValueSink& reader, Sink& sink);
     void tell(std::uint64_t position, std::string_view text, Kept kind = Kept::structure);
     void argument();
     void reply_string(std::size_t depth);
     [[nodiscard]] static std::string masked_line(std::string_view text);
 
-    ValueSink* reader_ = nullptr;  ///< these four: within take()
+    ValueSink* reader_ = nullptr;  ///< these five: within take()
     CommandReader* command_ = nullptr;
+    ReplyReader* reply_ = nullptr;
     Sink* sink_ = nullptr;
     std::span<const std::byte> bytes_;
     std::uint64_t position_ = 0;

@@ -1,0 +1,154 @@
+"""Jobs of a queue as units of work: the API and the worker of tests/stacks/jobs, judged by their own accounts.
+
+    job_units.py [--concurrency 1] [--jobs 24] [--clients 4] [--least 99] [--own-ids]
+
+Wanted: each execution of a job is one unit, by its worker's own times within 2 ms; joined with the request that ordered it, and charged with that wait in the queue beside it; a call of
+the worker's is owned by the job that made it (never by another; with one job at a time by `thread` or `inferred`, with several as far as can be told, --least), and with one at a time the
+account's buckets are the sums of the job's own calls. Exit status 0: passed; 1: failed, with what was wrong on stderr; 77: cannot run here, with the reason."""
+
+import argparse
+import collections
+import concurrent.futures
+import json
+import pathlib
+import sys
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "stacks"))
+
+from jobs.stack import Jobs  # noqa: E402
+from testbed import recorder, s3_store  # noqa: E402
+from testbed.processes import Stack, StackError, exit_on_sigterm  # noqa: E402
+
+NEAR_NS = 2_000_000
+BUCKETS = {"db": "db", "provider": "provider", "transfer": "transfer"}
+
+
+def lines(file):
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def order(port, number, fails=False):
+    url = f"http://127.0.0.1:{port}/generate?number={number}&images={1 + number % 3}{'&fails=1' if fails else ''}"
+    return json.load(urllib.request.urlopen(url, timeout=60))
+
+
+def await_done(service, executions, seconds=120):
+    deadline = time.monotonic() + seconds
+    while len(lines(service.done)) < executions:
+        if time.monotonic() > deadline:
+            raise StackError(f"{len(lines(service.done))} of {executions} jobs are done after {seconds} s:\n{service.workers[0].tail()}")
+        time.sleep(0.1)
+    time.sleep(0.5)  # the last one's way back into the queue
+
+
+def record(stack, options):
+    """(worker, orders, executions, export) of what was ordered under the recording. Before it the worker's scripts are in Redis: their text, which is sent along once, is longer than what is
+    captured of a call."""
+    service = Jobs(stack, concurrency=options.concurrency, environment={"APP_OWN_IDS": "1"} if options.own_ids else {})
+    order(service.port, 900_000), order(service.port, 900_001, fails=True)
+    await_done(service, 3)
+    recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.api.pid, options=("-p", service.workers[0].pid))
+    failing = {number for number in range(options.jobs) if number % 8 == 5}
+    with concurrent.futures.ThreadPoolExecutor(options.clients) as clients:
+        list(clients.map(lambda number: order(service.port, number, number in failing), range(options.jobs)))
+    await_done(service, 3 + options.jobs + len(failing))
+    recording.stop()
+    orders = {one["job"]: one for one in lines(service.orders) if one["number"] < 900_000}
+    return service.workers[0].pid, orders, [one for one in lines(service.done) if one["number"] < 900_000], recorder.export(recording.file)
+
+
+def match_units(orders, executions, export, wrong):
+    """By execution: its unit."""
+    units = {one["id"]: one for one in export if one["type"] == "unit" and not one["excluded"]}
+    jobs, found, joined = [one for one in units.values() if one["kind"] == "job"], {}, 0
+    for truth in executions:
+        name = "(job {job}, attempt {attempt})".format(**truth)
+        request = orders[truth["job"]]
+        same = [one for one in jobs if 0 <= truth["begin"] - one["start_ns"] < NEAR_NS * 10 and -NEAR_NS < one["end_ns"] - truth["end"] < NEAR_NS * 10 and one["id"] not in found.values()]
+        if truth["attempt"] == 0:  # when it was added tells it from others of the same moment
+            same = [one for one in same if one["added_ns"] and request["begin"] <= one["added_ns"] <= request["end"]]
+        if not same:
+            wrong.append(f"no unit {name}")
+            continue
+        unit = found[truth["job"], truth["attempt"]] = min(same, key=lambda one: truth["begin"] - one["start_ns"])["id"]
+        fails = units[unit]["path"].endswith("/refused") and truth["attempt"] == 0
+        if (units[unit]["error"] == "put back") != fails or sum(units[unit]["buckets"].values()) != units[unit]["end_ns"] - units[unit]["start_ns"]:
+            wrong.append(f"unit {unit} {name}: {units[unit]['error']}, {units[unit]['buckets']}")
+        ordered_by = units.get(units[unit]["request"])
+        joined += ordered_by is not None
+        if ordered_by and not ordered_by["start_ns"] <= request["begin"] <= ordered_by["end_ns"]:
+            wrong.append(f"unit {unit} {name} was not ordered by unit {ordered_by['id']}")
+    if joined < 0.6 * len(orders):  # of the API's calls a few are ambiguous
+        wrong.append(f"{joined} of {len(orders)} jobs are joined with their requests")
+    if len(jobs) != len(found):
+        wrong.append(f"{len(jobs)} units of {len(found)} executions")
+    return units, found
+
+
+def judge_calls(executions, export, worker, found, tally, wrong):
+    """The worker's calls by kind and time: those that only one execution can have made."""
+    made = [(call, execution) for execution in executions for call in execution["calls"]]
+    for one in export:
+        if one["type"] != "exchange" or one["pid"] != worker or one["protocol"] not in ("http", "postgresql") or one["read_ns"] is None or one["bucket"] not in BUCKETS:
+            continue
+        fits = [execution for call, execution in made if call["what"] == BUCKETS[one["bucket"]] and call["begin"] - NEAR_NS / 4 <= one["sent_ns"] and one["read_ns"] <= call["end"] + NEAR_NS / 4]
+        owners = {found.get((execution["job"], execution["attempt"])) for execution in fits}
+        if len(owners) != 1 or None in owners:
+            tally["not judged"] += bool(fits)
+            continue
+        verdict = "ambiguous" if one["evidence"] == "ambiguous" else "right" if one["owner"] in owners else "wrong" if one["owner"] else "missing"
+        tally[verdict] += 1
+        if verdict in ("wrong", "missing"):
+            wrong.append(f"{verdict}: exchange {one['id']} {one['operation']} {one['statement']}: {one['owner']} {one['evidence']} {one['margin']}, truly {owners}")
+
+
+def judge_buckets(executions, units, found, wrong):
+    for truth in executions:
+        unit = units.get(found.get((truth["job"], truth["attempt"])))
+        for bucket in BUCKETS.values():
+            spent = sum(call["end"] - call["begin"] for call in truth["calls"] if call["what"] == bucket)
+            if unit and not unit["buckets"][bucket] <= spent + NEAR_NS / 4:
+                wrong.append(f"unit {unit['id']}: {bucket} {unit['buckets'][bucket]} of {spent}")
+
+
+def run(options):
+    with Stack("jobs") as stack:
+        worker, orders, executions, export = record(stack, options)
+        wrong, complaints, tally = [], [], collections.Counter()
+        units, found = match_units(orders, executions, export, wrong)
+        judge_calls(executions, export, worker, found, tally, complaints)
+        if options.concurrency == 1:
+            judge_buckets(executions, units, found, wrong)
+        judged = tally["right"] + tally["wrong"] + tally["missing"] + tally["ambiguous"]
+        print(f"jobs, {options.concurrency} at a time: {len(found)} of {len(executions)} executions are units; calls {dict(tally)}", file=sys.stderr)
+        for line in (wrong + complaints)[:12]:
+            print(f"  {line}", file=sys.stderr)
+        if wrong or tally["wrong"] + tally["missing"] > 0.01 * judged or judged < 3 * len(executions) or tally["right"] < options.least / 100 * judged:
+            raise AssertionError("not as wanted")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--concurrency", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=24)
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--least", type=float, default=99)
+    parser.add_argument("--own-ids", action="store_true")
+    options = parser.parse_args()
+    if reason := recorder.why_not() or s3_store.why_not():
+        print(f"SKIPPED: {reason}", file=sys.stderr)
+        return 77
+    exit_on_sigterm()
+    try:
+        run(options)
+    except (AssertionError, StackError) as wrong:
+        print(f"job_units: {wrong}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
