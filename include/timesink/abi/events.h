@@ -17,13 +17,13 @@
 
 #ifdef __cplusplus
 #include <cstdint>
-/* The kernel's own names, for the one header that both sides read. NOLINTBEGIN(bugprone-reserved-identifier) */
+/* The kernel's own names, for the one header that both sides read. NOLINTBEGIN(clang-diagnostic-reserved-identifier) */
 using __u8 = std::uint8_t;
 using __u16 = std::uint16_t;
 using __u32 = std::uint32_t;
 using __s16 = std::int16_t;
 using __s32 = std::int32_t;
-/* NOLINTEND(bugprone-reserved-identifier) */
+/* NOLINTEND(clang-diagnostic-reserved-identifier) */
 #define TS_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type " has an unexpected size")
 #else
 #define TS_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has an unexpected size")
