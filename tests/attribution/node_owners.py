@@ -249,14 +249,18 @@ def read_options(arguments):
     parser.add_argument("--again", type=pathlib.Path, help="judges what is in such a directory")
     parser.add_argument("--drop", type=float, default=0, help="with --again: this share of the events, as if they had been lost; --seed says which")
     parser.add_argument("--least", type=float, default=0, help="per cent that must be right")
+    parser.add_argument("--tries", type=int, default=1, help="a cell of which too little is told may be recorded so often; not one in which something is wrong")
     return parser.parse_args(arguments)
 
 
-def good(verdicts, options):
+def true(verdicts):
     """Of all not more than 1 % wrong; of what is called inferred at least 99 % right, and all of what a thread tells."""
     return (verdicts["thread right"] == verdicts["thread"] and verdicts["all"] > 0 and verdicts["failures"] == 0
-            and verdicts["wrong"] * 100 <= verdicts["all"]
-            and verdicts["inferred right"] * 100 >= verdicts["inferred"] * 99 and verdicts["right"] * 100 >= verdicts["all"] * options.least)
+            and verdicts["wrong"] * 100 <= verdicts["all"] and verdicts["inferred right"] * 100 >= verdicts["inferred"] * 99)
+
+
+def good(verdicts, options):
+    return true(verdicts) and verdicts["right"] * 100 >= verdicts["all"] * options.least
 
 
 def why_none():
@@ -297,11 +301,14 @@ def main(arguments):
         if not driver.startswith("vertx"):
             label = f"{node} {label}"
         try:
-            found = run(options, node, framework, driver, pool, clients)
+            for _ in range(options.tries):
+                found = run(options, node, framework, driver, pool, clients)
+                print_line(label, *found, options)
+                if good(found[0], options) or not true(found[0]):
+                    break
         except nodes.Unavailable as why:
             print(f"{label}: {why}", flush=True)
             continue
-        print_line(label, *found, options)
         failed = failed or not good(found[0], options)
         scored += 1
     return 1 if failed else 0 if scored else SKIPPED
