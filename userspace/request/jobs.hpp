@@ -1,11 +1,11 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "net/connection.hpp"
 #include "request/exchange.hpp"
@@ -41,7 +41,9 @@ private:
         std::uint16_t port = 0;
         std::string queue;
         std::string id;
-        friend auto operator<=>(const Key&, const Key&) = default;
+        friend bool operator<(const Key& a, const Key& b) {
+            return std::tie(a.process, a.port, a.queue, a.id) < std::tie(b.process, b.port, b.queue, b.id);
+        }
     };
     struct Open {
         Unit unit;

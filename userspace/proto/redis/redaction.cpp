@@ -134,9 +134,8 @@ void ValueRedaction::argument() {
 void ValueRedaction::reply_string(std::size_t depth) {
     if (depth == 0 && type_ == '!') {
         tell(text_begin_, with_blank(text_, code_of(text_)));
-    } else if (depth == 1 && elements_ == 1 && (type_ == '*' || type_ == '>') && names_push(text_)) {
-        tell(text_begin_, text_);
-    } else if (reply_ != nullptr && reply_->read_job_field()) {
+    } else if ((depth == 1 && elements_ == 1 && (type_ == '*' || type_ == '>') && names_push(text_)) ||
+               (reply_ != nullptr && reply_->read_job_field())) {
         tell(text_begin_, text_);
     } else if (reply_ != nullptr && reply_->read_job()) {
         tell(text_begin_, text_, is_counter(text_) ? Kept::structure : Kept::key);

@@ -85,10 +85,8 @@ private:
             hash_ = hash_ || (expects_job_ && depth == 1 && elements_ == 0 && type == '*');
             return;
         }
-        if (depth == 0 && type == '$') {
-            job_part_ = JobPart::id;
-        } else if (depth == 1 && elements_ == 1 && hash_) {
-            job_part_ = JobPart::id;
+        if (depth == 0 || (depth == 1 && elements_ == 1 && hash_)) {
+            job_part_ = type == '$' ? JobPart::id : JobPart::none;
         } else if (depth == 2 && elements_ == 1 && hash_) {
             job_part_ = ++in_hash_ % 2 == 1 ? JobPart::field : named_ ? JobPart::name : JobPart::value;
         }
