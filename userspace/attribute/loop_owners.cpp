@@ -290,6 +290,10 @@ void LoopOwners::answered(const request::Exchange& exchange) {
     }
     infer::Stimulus stimulus{.exchange = exchange.id, .connection = exchange.socket, .transaction = stays(exchange)};
     stimulus.sender = loop.strangers.answered(exchange.id, exchange.socket, stimulus.transaction, loop.active);
+    if (exchange.moves_jobs) {
+        // The worker, which hands a job over in one turn and starts it in another, when it has asked for the next.
+        stimulus.sender = infer::Sender::unit;
+    }
     if (prepares(exchange) && exchange.complete && exchange.error.empty()) {
         stimulus.prepared = loop.program.shape(exchange, loop.program.pool(exchange.protocol, exchange.remote));
     }
