@@ -90,7 +90,7 @@ Unit* Jobs::taken(const Exchange& exchange, std::optional<Unit>& before) {
     Unit& unit = open.unit;
     unit.kind = UnitKind::job;
     unit.protocol = exchange.protocol;
-    unit.method = "process";
+    unit.method = "PROCESS";
     const std::string_view name = attribute(exchange, "messaging.answered.name");
     unit.path = "/" + key.queue + (name.empty() ? "" : "/") + std::string(name);
     unit.route = routes_.route(unit.method, unit.path);

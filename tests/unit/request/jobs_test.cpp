@@ -70,7 +70,7 @@ TEST_F(JobsTest, LastsFromTheReplyThatHandsItOutToTheCallThatSettlesIt) {
     const Unit* const begun = take_one(take(40, "17"));
     ASSERT_NE(begun, nullptr);
     EXPECT_EQ(begun->kind, UnitKind::job);
-    EXPECT_EQ(begun->method + " " + begun->route, "process /mail/welcome");
+    EXPECT_EQ(begun->method + " " + begun->route, "PROCESS /mail/welcome");
     EXPECT_EQ(begun->begin, ms(45));
     EXPECT_EQ(begun->thread, ThreadId{number(kWorker)});
     EXPECT_EQ(begun->added_by, ExchangeId{100});
