@@ -77,6 +77,18 @@ const Case kCases[] = {
       "EVALSHA EVALSHA (housekeeping) {redis.key=bull:mail:9:lock, redis.script=" + kSha + "} [129] -> body=4",
       "BZPOPMIN BZPOPMIN {redis.key=bull:mail:marker, redis.blocking=1, messaging.destination.name=mail, "
       "messaging.operation.type=receive} [49] -> body=5"}},
+    {"the same by Bull",
+     {client(script({"wait", "paused", "meta-paused", "id", "delayed", "priority"}, {"x"}, "bull:q") +
+             command({"BRPOPLPUSH", "bull:q:wait", "bull:q:active", "5"}) +
+             script({"active", "completed", "5", "wait", "priority", "active", "delayed", "stalled"}, {"5"}, "bull:q")),
+      server(":5\r\n" + bulk("5") + job("welcome", "6"))},
+     {"EVALSHA EVALSHA {redis.key=bull:q:wait, redis.script=" + kSha +
+          ", messaging.destination.name=q, messaging.operation.type=send} [200] -> body=4",
+      "BRPOPLPUSH BRPOPLPUSH {redis.key=bull:q:wait, redis.blocking=1, messaging.destination.name=q, "
+      "messaging.operation.type=receive} [66] -> body=7",
+      "EVALSHA EVALSHA {redis.key=bull:q:active, redis.script=" + kSha +
+          ", messaging.message.id=5, messaging.destination.name=q, messaging.operation.type=settle} [238] -> body=111 "
+          "{messaging.answered.id=6, messaging.answered.name=welcome}"}},
     {"a script that only happens to have keys is no queue's",
      {client(script({"1", "2"}, {"x"}, "user") + script({"wait", "here"}, {})),
       server(":1\r\n*2\r\n" + array({"name", "a"}) + bulk("7"))},

@@ -245,7 +245,7 @@ void Redis::tell_queue(Head& head) const {
             head.housekeeping = true;
             return;
         case QueueScript::Does::nothing:
-            queue = command_.blocks() ? queue_of_marker(command_.key()) : std::string();
+            queue = queue_waited_for(command_.name(), command_.key());
             type = "receive";
             break;
     }

@@ -66,7 +66,7 @@ void QueueScript::end() {
         does_ = Does::settles;
         failed_ = has("failed") && !has("completed");
         put_back_ = !has("failed") && !has("completed");
-    } else if (has("id") && has("meta")) {
+    } else if (has("id") && (has("meta") || has("meta-paused"))) {
         does_ = Does::adds;
         job_.clear();
     } else if (asks && job_.empty()) {
@@ -79,10 +79,12 @@ void QueueScript::end() {
     queue_ = name_of(prefix);
 }
 
-std::string queue_of_marker(std::string_view key) {
-    constexpr std::string_view kMarker = ":marker";
-    return key.size() > kMarker.size() && key.ends_with(kMarker) ? name_of(key.substr(0, key.size() - kMarker.size()))
-                                                                 : std::string();
+std::string queue_waited_for(std::string_view command, std::string_view key) {
+    const std::string_view awaited = command == "BZPOPMIN"                            ? ":marker"
+                                     : command == "BRPOPLPUSH" || command == "BLMOVE" ? ":wait"
+                                                                                      : std::string_view{};
+    const bool is = !awaited.empty() && key.size() > awaited.size() && key.ends_with(awaited);
+    return is ? name_of(key.substr(0, key.size() - awaited.size())) : std::string();
 }
 
 bool is_counter(std::string_view id) {

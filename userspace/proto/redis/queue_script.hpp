@@ -47,8 +47,9 @@ private:
     bool put_back_ = false;
 };
 
-/// A worker waits at this key until there is a job: the queue's name; empty: it is no such key.
-std::string queue_of_marker(std::string_view key);
+/// By this blocking command a worker waits until there is a job (BullMQ: BZPOPMIN of the marker; Bull, and BullMQ to 4: the job's
+/// id is moved from wait to active): the queue's name; empty: it waits for something else.
+std::string queue_waited_for(std::string_view command, std::string_view key);
 
 /// Counters, as ids of jobs nearly always are, say nothing of anyone.
 bool is_counter(std::string_view id);
