@@ -4,7 +4,7 @@
 
 One line per run: of the calls whose token the first service noted, how many were joined with the request of the second that has this
 token in its path; whether the callee's causes and the way sum to the call's time on the path; and whether the database time inside of a call that is wholly on the
-path lies between what the database was told to sleep and what the second service measured around its statements (which has its own way to a CPU in it, so how far it is
+path lies between what the database was told to sleep (but for what the thread waited for the GIL or a CPU meanwhile) and what the second service measured around its statements (which has its own way to a CPU in it, so how far it is
 from that depends on the machine: printed only). Ends with 1 when an edge is wrong, when less than 99 % are found or within these bounds, when a sum is not exact, or when the
 report does not tell the services apart."""
 
@@ -84,7 +84,9 @@ def judge(calls, requests, export):
                 database, spent = inside["buckets"]["db"], measured[call["token"]]
                 far.append(abs(database - spent) / spent)
                 verdicts["whole"] += 1
-                verdicts["within"] += SLEPT <= database <= spent
+                # A reply that comes while its thread waits for the GIL or a CPU is not waited for.
+                beside = sum(inside["causes"].get(cause, 0) for cause in ("overhead.lock", "overhead.run_queue"))
+                verdicts["within"] += database <= spent and SLEPT <= database + beside
     return verdicts, statistics.median(far) if far else 1
 
 
