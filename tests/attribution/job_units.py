@@ -60,27 +60,37 @@ def record(stack, options):
     return service.workers[0].pid, orders, [one for one in lines(service.done) if one["number"] < 900_000], recorder.export(recording.file)
 
 
+def pairs(orders, executions, jobs):
+    """(how far apart, execution, unit), those first that are nearest; an execution lies within its unit, and was ordered when it was added."""
+    for truth in executions:
+        request = orders[truth["job"]]
+        for unit in jobs:
+            before, behind = truth["begin"] - unit["start_ns"], unit["end_ns"] - truth["end"]
+            ordered = truth["attempt"] > 0 or (unit["added_ns"] and request["begin"] <= unit["added_ns"] <= request["end"])
+            if 0 <= before < NEAR_NS * 50 and -NEAR_NS < behind < NEAR_NS * 50 and ordered:
+                yield before + abs(behind), truth, unit
+
+
 def match_units(orders, executions, export, wrong):
     """By execution: its unit."""
     units = {one["id"]: one for one in export if one["type"] == "unit" and not one["excluded"]}
     jobs, found, joined = [one for one in units.values() if one["kind"] == "job"], {}, 0
+    for _, truth, unit in sorted(pairs(orders, executions, jobs), key=lambda pair: pair[0]):
+        if unit["id"] not in found.values():
+            found.setdefault((truth["job"], truth["attempt"]), unit["id"])
     for truth in executions:
         name = "(job {job}, attempt {attempt})".format(**truth)
-        request = orders[truth["job"]]
-        same = [one for one in jobs if 0 <= truth["begin"] - one["start_ns"] < NEAR_NS * 50 and -NEAR_NS < one["end_ns"] - truth["end"] < NEAR_NS * 50 and one["id"] not in found.values()]
-        if truth["attempt"] == 0:  # when it was added tells it from others of the same moment
-            same = [one for one in same if one["added_ns"] and request["begin"] <= one["added_ns"] <= request["end"]]
-        if not same:
+        if (truth["job"], truth["attempt"]) not in found:
             wrong.append(f"no unit {name}")
             continue
-        unit = found[truth["job"], truth["attempt"]] = min(same, key=lambda one: truth["begin"] - one["start_ns"])["id"]
-        fails = units[unit]["path"].endswith("/refused") and truth["attempt"] == 0
-        if (units[unit]["error"] == "put back") != fails or sum(units[unit]["buckets"].values()) != units[unit]["end_ns"] - units[unit]["start_ns"]:
-            wrong.append(f"unit {unit} {name}: {units[unit]['error']}, {units[unit]['buckets']}")
-        ordered_by = units.get(units[unit]["request"])
+        unit, request = units[found[truth["job"], truth["attempt"]]], orders[truth["job"]]
+        fails = unit["path"].endswith("/refused") and truth["attempt"] == 0
+        if (unit["error"] == "put back") != fails or sum(unit["buckets"].values()) != unit["end_ns"] - unit["start_ns"]:
+            wrong.append(f"unit {unit['id']} {name}: {unit['error']}, {unit['buckets']}")
+        ordered_by = units.get(unit["request"])
         joined += ordered_by is not None
         if ordered_by and not ordered_by["start_ns"] <= request["begin"] <= ordered_by["end_ns"]:
-            wrong.append(f"unit {unit} {name} was not ordered by unit {ordered_by['id']}")
+            wrong.append(f"unit {unit['id']} {name} was not ordered by unit {ordered_by['id']}")
     if joined < 0.6 * len(orders):  # of the API's calls a few are ambiguous
         wrong.append(f"{joined} of {len(orders)} jobs are joined with their requests")
     if len(jobs) != len(found):
