@@ -89,6 +89,10 @@ const Case kCases[] = {
       "EVALSHA EVALSHA {redis.key=bull:q:active, redis.script=" + kSha +
           ", messaging.message.id=5, messaging.destination.name=q, messaging.operation.type=settle} [238] -> body=111 "
           "{messaging.answered.id=6, messaging.answered.name=welcome}"}},
+    {"a string is no job, but where one was added",
+     {client(script(finish("completed", "3"), {"x"})), server(bulk("jane"))},
+     {"EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
+      ", messaging.message.id=3, messaging.destination.name=mail, messaging.operation.type=settle} [411] -> body=10"}},
     {"a script that only happens to have keys is no queue's",
      {client(script({"1", "2"}, {"x"}, "user") + script({"wait", "here"}, {})),
       server(":1\r\n*2\r\n" + array({"name", "a"}) + bulk("7"))},

@@ -65,7 +65,8 @@ std::string CommandReader::script_of(std::string_view text) {
 
 /// What is in the keys of a script says whether it is a queue's.
 void CommandReader::script_key(std::size_t index, const std::string& text, bool hole) {
-    if (!hole) {
+    // No more than are looked at: a wrong number of keys would make keys of values.
+    if (!hole && queue_.takes_keys()) {
         const bool job = queue_.expects_job() && is_counter(std::string_view(text).substr(text.rfind(':') + 1));
         shown_ = !is_known(name_) ? Shown::nothing : job ? Shown::job_key : Shown::key;
         queue_.key(text);
@@ -87,7 +88,7 @@ void CommandReader::argument_done() {
         shown_ = malformed_ ? Shown::nothing : Shown::all;
         return;
     }
-    if (kind_.script && index > 2 && index < 3 + keys_) {
+    if (kind_.script && index > 2 && keys_ < announced_ && index < 3 + keys_) {
         script_key(index, text, hole);
     }
     if (hole) {

@@ -293,7 +293,7 @@ std::size_t Redis::response_step(Bytes bytes, std::uint64_t position, Sink& sink
         answer_bytes_.begin();
         reply_.begin();
         if (const Asked* asked = turns_.answering(); asked != nullptr && asked->queue != QueueScript::Does::nothing) {
-            reply_.expect_job();
+            reply_.expect_job(asked->queue == QueueScript::Does::adds);
         }
         reply_is_ = Reply::unknown;
     }

@@ -38,10 +38,8 @@ void QueueScript::begin() {
 }
 
 void QueueScript::key(std::string_view key) {
-    if (keys_.size() < kMostKeys) {
-        keys_.emplace_back(key);
-        own_keys_ += is_own(key) ? 1 : 0;
-    }
+    keys_.emplace_back(key);
+    own_keys_ += is_own(key) ? 1 : 0;
 }
 
 void QueueScript::end() {

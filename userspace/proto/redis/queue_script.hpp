@@ -23,9 +23,11 @@ public:
     };
 
     void begin();
+    /// Whether another key would be looked at.
+    [[nodiscard]] bool takes_keys() const { return keys_.size() < kMostKeys; }
     /// The keys so far are a queue's: one that is no name of its own may be a job's.
     [[nodiscard]] bool expects_job() const { return own_keys_ >= 2; }
-    /// The next key.
+    /// The next key; precondition: takes_keys().
     void key(std::string_view key);
     /// All keys have been given.
     void end();

@@ -18,8 +18,11 @@ namespace timesink::proto::redis {
 class ReplyReader final : public ValueSink {
 public:
     void begin() { *this = ReplyReader(); }
-    /// Follows begin(): a job may be in it.
-    void expect_job() { expects_job_ = true; }
+    /// Follows begin(): a job may be in it; `added`: nothing but the id of one that was added.
+    void expect_job(bool added) {
+        expects_job_ = true;
+        expects_id_ = added;
+    }
     void item(char type, std::string_view text, std::size_t depth) override {
         job_item(type, depth);
         if (depth == 0) {
@@ -85,9 +88,9 @@ private:
             hash_ = hash_ || (expects_job_ && depth == 1 && elements_ == 0 && type == '*');
             return;
         }
-        if (depth == 0 || (depth == 1 && elements_ == 1 && hash_)) {
-            job_part_ = type == '$' ? JobPart::id : JobPart::none;
-        } else if (depth == 2 && elements_ == 1 && hash_) {
+        if (expects_id_ ? depth == 0 && type == '$' : depth == 1 && elements_ == 1 && hash_) {
+            job_part_ = JobPart::id;
+        } else if (!expects_id_ && depth == 2 && elements_ == 1 && hash_) {
             job_part_ = ++in_hash_ % 2 == 1 ? JobPart::field : named_ ? JobPart::name : JobPart::value;
         }
         hole_ = false;
@@ -110,8 +113,9 @@ private:
     }
 
     bool expects_job_ = false;
-    bool hash_ = false;   ///< the first element is an array
-    bool named_ = false;  ///< the next string of it is the job's name
+    bool expects_id_ = false;  ///< only that
+    bool hash_ = false;        ///< the first element is an array
+    bool named_ = false;       ///< the next string of it is the job's name
     bool hole_ = false;
     JobPart job_part_ = JobPart::none;  ///< of the string in progress
     JobPart ended_ = JobPart::none;     ///< of the one that ended last
