@@ -40,7 +40,7 @@ private:
     std::size_t search(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position, Sink& sink);
     void search_at_call_end(Stream& stream, std::uint64_t position, Sink& sink);
     bool answer_encryption(char answer, std::uint64_t position, Sink& sink);
-    void message_done(Stream& stream, Sink& sink);
+    void take(const Message& message, Direction direction, Sink& sink);
     void lose(Stream& stream, std::uint64_t position, Sink& sink);
 
     void from_client(const Message& message, Sink& sink);

@@ -7,9 +7,8 @@
 namespace timesink::proto::postgres {
 
 void Postgres::from_server(const Message& message, Sink& sink) {
-    constexpr std::string_view kAtAnyTime = "NAS";  // NoticeResponse, NotificationResponse, ParameterStatus
-    if (kAtAnyTime.find(message.type) != std::string_view::npos) {
-        return;
+    if (message.type == 'N' || message.type == 'A' || message.type == 'S') {
+        return;  // NoticeResponse, NotificationResponse, ParameterStatus: at any time
     }
     Exchange* exchange = exchanges_.answering();
     if (exchange == nullptr || nobodys_open_) {
