@@ -44,6 +44,7 @@ struct Progress {
     bool copies_in = false;           ///< the client sends data until CopyDone or CopyFail
     bool overlapped = false;          ///< a later one began after response bytes, and this one was not answered yet
     bool responding = false;          ///< the response's Head was given
+    bool in_rows = false;             ///< the latest message of the response was a row: more of them need no thought
     bool cut = false;                 ///< part of its response went unseen
     bool aborted = false;             ///< part of it was skipped by the server, after an error of another
     std::size_t waiting = 0;          ///< of its messages, not answered

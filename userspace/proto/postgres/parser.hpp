@@ -57,6 +57,7 @@ private:
     void one_way(const Message& message, std::string operation, Sink& sink);
 
     void from_server(const Message& message, Sink& sink);
+    static void count_row(Exchange& exchange, const Message& row);
     void statement_answer(Exchange& exchange, const Message& message, Sink& sink);
     bool short_answer(const Message& message, Sink& sink);
     void nobodys_answer(const Message& message, Sink& sink);
