@@ -11,6 +11,8 @@ __u64 ts_threads_marked = 0;
 __u32 ts_listing_listeners =
 	0; /* first pass over the descriptors: a connection's role depends on all listening sockets */
 
+__u32 ts_unmarking = 0; /* the next pass over the threads takes back what all before it did */
+
 const volatile __u32 ts_pid_namespace = 0; /* timesink's own, by inode number: the ids in selected_pids are of it */
 
 /* Processes that the user selected, by their id in timesink's pid namespace. */
@@ -111,6 +113,10 @@ int mark_threads(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
+	if (ts_unmarking) {
+		bpf_task_storage_delete(&thread_storage, task);
+		return 0;
+	}
 	out.pid = task->tgid;
 	out.tid = task->pid;
 	out.parent = BPF_CORE_READ(task, real_parent, tgid);

@@ -1,10 +1,11 @@
 """Owners when something is against it: the scores of owners.py and go_owners.py again, under conditions that must not change them.
 
-    conditions.py [--services asyncio,uvloop,go] [--conditions mid-run,loss] [--clients 16] [--seconds 4] [--ring 64K] [--complaints 5]
+    conditions.py [--services asyncio,uvloop,go] [--conditions mid-run,loss,windows] [--clients 16] [--seconds 4] [--ring 64K] [--complaints 5]
 
 mid-run: timesink attaches while requests are in flight, on connections older than it; scored are requests that begin later. loss: the ring is too small for
 the load; scored is what is not left out. Of each recording the export and the reports are made a second time `elsewhere`, in namespaces of their own, without
-the service's /proc, without /sys and with nothing in the environment: they must be the same, byte for byte. Ends with 1 when an owner is wrong, fewer than
+the service's /proc, without /sys and with nothing in the environment: they must be the same, byte for byte. windows: attached for half a second of each one and
+a half (record --window --every), while requests are in flight; scored is what was seen whole. Ends with 1 when an owner is wrong, fewer than
 --least per cent are right, nothing was lost that should have been, or an output differs."""
 
 import os
@@ -34,6 +35,7 @@ from loop.stack import Loop, Stores  # noqa: E402
 from testbed import recorder  # noqa: E402
 from testbed.processes import Stack, exit_on_sigterm, progress  # noqa: E402
 
+WINDOW, EVERY, REST_NS = "500ms", "1500ms", 1_000_000_000
 OUTPUTS = (("export", "--format", "jsonl"), ("report",), ("report", "--format", "json"), ("report", "--slowest", "3"))
 ELSEWHERE = """
 set -e
@@ -58,13 +60,13 @@ def record(stack, name, condition, options):
     mix = stack.directory / "mix.json"
     mix.write_text(json.dumps([[1, "GET", f"/{endpoint}/{{n}}", 0] for endpoint in names]))
     runs.load(service.port, "/dev/null", clients=max(8, options.clients), requests=200, seed=99, mix=mix)
-    further = ["--ring-size", options.ring] if condition == "loss" else []
-    if condition == "mid-run":
+    further = {"loss": ["--ring-size", options.ring], "windows": ["--window", WINDOW, "--every", EVERY]}.get(condition, [])
+    if condition in ("mid-run", "windows"):
         client = runs.load(service.port, "/dev/null", clients=options.clients, seconds=options.seconds + 60, mix=mix, background=True)
         time.sleep(1)
     recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid, options=further)
     attached = time.monotonic_ns()
-    if condition == "mid-run":
+    if condition in ("mid-run", "windows"):
         time.sleep(options.seconds)  # an attach may take seconds on a busy machine: the load goes on until it is over
         client.terminate()
         client.communicate(timeout=60)
@@ -92,6 +94,17 @@ def differing(file):
     return found
 
 
+def judge_windows(file, export):
+    """Several, with requests in more than two of them, and numbers of their own."""
+    run = recorder.report(file)["run"]
+    units = [line for line in export if line["type"] == "unit"]
+    begins = sorted(unit["start_ns"] for unit in units)
+    pauses = sum(later - earlier > REST_NS / 2 for earlier, later in zip(begins, begins[1:]))
+    print(f"  {run['attaches']} windows, {run['watched_ns'] / 1e9:.1f} s of {run['length_ns'] / 1e9:.1f} s, {len(units)} requests with {pauses} pauses between them")
+    numbered = all(len({line["id"] for line in export if line["type"] == kind}) == sum(line["type"] == kind for line in export) for kind in ("unit", "exchange"))
+    return run["attaches"] > 2 and pauses > 1 and run["watched_ns"] < run["length_ns"] / 2 and numbered
+
+
 def score_one(stack, name, condition, options):
     """True: as it should be."""
     file, attached, requests, failures = record(stack, name, condition, options)
@@ -103,6 +116,8 @@ def score_one(stack, name, condition, options):
           f"{verdicts['missing']:>7} {verdicts['ambiguous']:>9} {verdicts['left out']:>8}  {', '.join(differs) if differs else 'the same'}", flush=True)
     for line in sorted(complaints, key=lambda line: "wrong" not in line.split(":")[0])[:options.complaints]:
         progress("  " + line)
+    if condition == "windows" and not judge_windows(file, export):
+        return False
     if condition == "loss" and not verdicts["left out"]:
         print("  nothing was left out: the loss did not happen")
         return False
@@ -112,7 +127,7 @@ def score_one(stack, name, condition, options):
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--services", default="asyncio,uvloop,go")
-    parser.add_argument("--conditions", default="mid-run,loss")
+    parser.add_argument("--conditions", default="mid-run,loss,windows")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--ring", default="64K")

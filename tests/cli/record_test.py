@@ -1,5 +1,6 @@
 """record as its users see it. Needs root; skipped without."""
 
+import json
 import os
 import pathlib
 import signal
@@ -81,6 +82,67 @@ class Record(unittest.TestCase):
                 self.assertEqual((replayed.returncode, replayed.stderr), (0, ""))
                 self.assertEqual(replayed.stdout, live)
         self.assertIsNone(self.server.poll(), "the target did not survive")
+
+    def test_in_windows_it_is_attached_for_a_share_of_the_time(self):
+        recorder = self.start("-p", str(self.server.pid), "-o", self.file, "--window", "300ms", "--every", "800ms", "--format", "json")
+        stop = threading.Event()
+
+        def keep_loading():
+            while not stop.is_set():
+                self.load()
+        loading = threading.Thread(target=keep_loading)
+        loading.start()
+        time.sleep(4)  # a window may begin late, or a period pass, on a busy machine
+        recorder.send_signal(signal.SIGINT)
+        live, said = recorder.communicate(timeout=60)
+        stop.set()
+        loading.join()
+        self.assertEqual(recorder.returncode, 0, said)
+        self.assertIn(" windows", said)
+        report = json.loads(live)
+        self.assertGreater(report["run"]["attaches"], 1)
+        self.assertLess(report["run"]["watched_ns"], report["run"]["length_ns"])
+        self.assertGreater(report["total"]["units"], 0)
+        self.assertEqual(report["coverage"]["events"]["lost"], 0, (said, report["run"], report["coverage"]["events"]))
+        self.assertEqual(run("report", self.file, "--format", "json").stdout, live)
+        page = " ".join(run("report", self.file).stdout.split())
+        self.assertRegex(page, r"\d s of [\d.]+ s, in \d+ windows")
+        self.assertIn("what happened between the windows", page)
+        self.assertIsNone(self.server.poll(), "the target did not survive")
+
+    def test_windows_end_when_the_targets_have(self):
+        recorder = self.start("-p", str(self.server.pid), "-o", self.file, "--window", "100ms", "--every", "400ms")
+        time.sleep(1)
+        self.server.kill()
+        self.server.wait()
+        _, said = recorder.communicate(timeout=60)
+        self.assertEqual(recorder.returncode, 0, said)
+        self.assertIn("every target has exited", said)
+
+    def test_a_port_that_nobody_listens_on_between_windows_is_waited_for(self):
+        recorder = self.start("--port", str(self.port), "-o", self.file, "--window", "1s", "--every", "1500ms")
+        time.sleep(1.1)
+        self.server.kill()
+        self.server.wait()
+        said = []
+        for line in recorder.stderr:
+            said.append(line)
+            if "looked for again" in line:
+                break
+            if "every target has exited" in line:
+                self.skipTest("it was attached when the server ended")
+        else:
+            self.fail("".join(said))
+        recorder.send_signal(signal.SIGINT)
+        recorder.communicate(timeout=60)
+        self.assertEqual(recorder.returncode, 0)
+
+    def test_windows_are_shorter_than_their_periods(self):
+        for arguments in (["--window", "2s"], ["--every", "2s"], ["--window", "2s", "--every", "2s"], ["--window", "0", "--every", "2s"]):
+            result = run("record", "-p", str(self.server.pid), "-o", self.file, *arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn("--window", result.stderr)
+            self.assertFalse(os.path.exists(self.file))
 
     def test_killed_it_leaves_a_recording_up_to_its_last_section(self):
         recorder = self.start("--port", str(self.port), "-o", self.file)

@@ -17,6 +17,7 @@ import time
 import counted
 
 ROUNDS = 100
+PATIENCE_S = 60  # of clients with a clock of their own, on a machine that has no CPU for them
 AUTHORITY = ""
 
 
@@ -118,7 +119,7 @@ def websocket(port, ready, account):
     from websockets.sync.client import connect
     ready()
     for _ in range(20):
-        with account.call("GET /chat", lambda: connect(base_url(port).replace("http", "ws", 1) + "/chat", ssl=trust()), status=101) as socket:
+        with account.call("GET /chat", lambda: connect(base_url(port).replace("http", "ws", 1) + "/chat", ssl=trust(), open_timeout=PATIENCE_S), status=101) as socket:
             for size in (0, 5, 200, 3000, 100_000):
                 for kind in ("text", b"bytes"):
                     def turn(message=kind[:1] * size):

@@ -89,7 +89,11 @@ def record(kind, stack):
     recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.pid)
     ask(port, "/look/warm.test")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        if set(pool.map(lambda path: ask(port, path), paths())) != {200}:
+        try:
+            failed = set(pool.map(lambda path: ask(port, path), paths())) != {200}
+        except (OSError, http.client.HTTPException):
+            failed = True
+        if failed:
             raise StackError(f"the service failed:\n{service.tail()}")
     recording.stop()
     del held

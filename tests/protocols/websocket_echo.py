@@ -20,7 +20,7 @@ async def main(port, *pair):
     if pair:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*pair)
-    async with serve(echo, "127.0.0.1", int(port), ssl=context) as server:
+    async with serve(echo, "127.0.0.1", int(port), ssl=context, open_timeout=60) as server:
         await server.serve_forever()
 
 

@@ -145,6 +145,7 @@ public:
     void on(const event::Fact& fact) override {
         lines.push_back("fact at=" + std::to_string(to_ns(fact.at)) + ' ' + fact.body.dump());
     }
+    void detached() override { lines.emplace_back("another attach"); }
     void advance(Instant at) override {
         if (with_advance) {
             lines.push_back("advance " + std::to_string(to_ns(at)));

@@ -259,11 +259,17 @@ void Aggregate::merge_routes(const RouteName& final_name) {
     }
 }
 
-void Aggregate::finish_load(Model& model) const {
-    if (!first_begin_) {
-        return;
+void Aggregate::detached() {
+    if (first_begin_) {
+        load_time_ += last_end_ - *first_begin_;
     }
-    const auto window = static_cast<double>((last_end_ - *first_begin_).count());
+    first_begin_.reset();
+    last_end_ = {};
+}
+
+void Aggregate::finish_load(Model& model) const {
+    const Duration load_time = load_time_ + (first_begin_ ? last_end_ - *first_begin_ : Duration{});
+    const auto window = static_cast<double>(load_time.count());
     model.load.in_flight = window > 0 ? static_cast<double>(time_in_flight_.count()) / window : 0;
     Duration busy{};
     for (const auto& [thread, time] : workers_) {

@@ -57,6 +57,7 @@ public:
     void retransmit(const event::Retransmit& retransmit);
     /// The counts of every Call event: the run's totals by class, io_uring among them.
     void calls(std::span<const ts_call_count> counts);
+    void detached();                                              ///< every account of this attach has been given
     void statistics(const event::Merge::Statistics& statistics);  ///< once, at the end
 
     /// Renames routes, once, before finish: lines that get the same name become one. The name of a kept unit changes with it.
@@ -134,8 +135,9 @@ private:
     KeptUnit wanted_;
     // Load: of all units, excluded ones too
     Duration time_in_flight_{};
-    std::optional<Instant> first_begin_;
+    std::optional<Instant> first_begin_;  // of this attach
     Instant last_end_{};
+    Duration load_time_{};                  // of those before it
     std::map<ThreadId, Duration> workers_;  ///< time with a unit; bounded
 };
 

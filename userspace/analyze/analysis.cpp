@@ -1,6 +1,8 @@
 #include "analyze/analysis.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "attribute/attribution.hpp"
@@ -42,57 +44,92 @@ ProcessId process_member(const nlohmann::json& body, const char* name) {
     return told ? ProcessId{found->get<std::uint32_t>()} : ProcessId{};
 }
 
+using Models = std::shared_ptr<const std::vector<attribute::RouteModel>>;
+
+/// What was learned later stands for what was learned of the same route before.
+Models with(const Models& before, std::vector<attribute::RouteModel> learned) {
+    if (before != nullptr) {
+        const std::size_t fresh = learned.size();
+        for (const attribute::RouteModel& model : *before) {
+            const auto end = learned.begin() + static_cast<std::ptrdiff_t>(fresh);
+            if (std::none_of(learned.begin(), end, [&](const auto& one) { return one.route == model.route; })) {
+                learned.push_back(model);
+            }
+        }
+    }
+    return std::make_shared<const std::vector<attribute::RouteModel>>(std::move(learned));
+}
+
+/// The layers that know sockets and threads by their numbers, and so last as long as an attach.
+struct Layers {
+    Layers(attribute::AccountSink& accounts, net::ConnectionSink& summaries, const Options& options, const Models& models,
+           request::RouteTable& routes)
+        : attribution(accounts, options.trusted, options.user_rules.get()),
+          tracker(attribution, routes),
+          engines(attribution, tracker),
+          connections(tracker, summaries) {
+        attribution.given(models);
+    }
+    void finish(Instant now) {
+        connections.finish(now);
+        tracker.finish();
+        engines.finish();
+        attribution.finish();
+    }
+
+    attribute::Attribution attribution;
+    request::Tracker tracker;
+    request::EngineCalls engines;
+    net::Connections connections;
+};
+
 }  // namespace
 
 /// Hands each event to the layers that it concerns, lower layers last: what a thread did is known before a message that it
 /// carried becomes a unit or an exchange.
 struct Analysis::Flow final : event::Consumer {
-    Flow(const Options& options, request::RoutePatterns patterns, attribute::AccountSink* accounts)
-        : routes(std::move(patterns)),
-          aggregate(options),
+    Flow(const Options& given, request::RoutePatterns patterns, attribute::AccountSink* accounts)
+        : options(given),
+          routes(std::move(patterns)),
+          aggregate(given),
           fork(aggregate, accounts),
-          user_rules(options.user_rules),
-          attribution(fork, options.trusted, user_rules.get()),
-          tracker(attribution, routes),
-          engines(attribution, tracker),
-          connections(tracker, aggregate),
-          merge(*this) {
-        attribution.given(options.models);
-    }
+          models(given.models),
+          layers(std::in_place, fork, aggregate, options, models, routes),
+          merge(*this) {}
 
     void on(const event::Call& call) override {
-        attribution.on(call);
+        layers->attribution.on(call);
         aggregate.calls(call.counts);
-        connections.on(call);
+        layers->connections.on(call);
     }
-    void on(const event::Payload& piece) override { connections.on(piece); }
-    void on(const event::OffCpu& off) override { attribution.on(off); }
-    void on(const event::Arrival& arrival) override { connections.on(arrival); }
-    void on(const event::Socket& socket) override { connections.on(socket); }
-    void on(const event::SocketState& state) override { connections.on(state); }
+    void on(const event::Payload& piece) override { layers->connections.on(piece); }
+    void on(const event::OffCpu& off) override { layers->attribution.on(off); }
+    void on(const event::Arrival& arrival) override { layers->connections.on(arrival); }
+    void on(const event::Socket& socket) override { layers->connections.on(socket); }
+    void on(const event::SocketState& state) override { layers->connections.on(state); }
     void on(const event::Retransmit& retransmit) override {
         aggregate.retransmit(retransmit);
-        connections.on(retransmit);
+        layers->connections.on(retransmit);
     }
     void on(const event::Task& task) override {
         if (task.operation != TS_TASK_FORK && number(task.thread) == number(task.process)) {
-            engines.ended(task.process);
+            layers->engines.ended(task.process);
         }
-        attribution.on(task);
+        layers->attribution.on(task);
     }
-    void on(const event::Lineage& lineage) override { attribution.on(lineage); }
-    void on(const event::LoopPhase& phase) override { attribution.on(phase); }
-    void on(const event::Plaintext& plain) override { connections.on(plain); }
-    void on(const event::EngineName& name) override { engines.on(name); }
-    void on(const event::EngineCall& call) override { engines.on(call); }
+    void on(const event::Lineage& lineage) override { layers->attribution.on(lineage); }
+    void on(const event::LoopPhase& phase) override { layers->attribution.on(phase); }
+    void on(const event::Plaintext& plain) override { layers->connections.on(plain); }
+    void on(const event::EngineName& name) override { layers->engines.on(name); }
+    void on(const event::EngineCall& call) override { layers->engines.on(call); }
     void on(const event::Loss& loss) override {
-        engines.lost();
-        attribution.on(loss);
+        layers->engines.lost();
+        layers->attribution.on(loss);
     }
     void on(const event::Fact& fact) override {
         aggregate.fact(fact);
         if (fact.name == "process") {
-            attribution.on_process(process_member(fact.body, "pid"), process_member(fact.body, "parent"));
+            layers->attribution.on_process(process_member(fact.body, "pid"), process_member(fact.body, "parent"));
         }
         if (fact.name == "process") {
             tell_program(fact.body);
@@ -102,17 +139,27 @@ struct Analysis::Flow final : event::Consumer {
         }
         if (fact.name == "sqlite" && fact.body.contains("steps")) {
             const ProcessId process = process_member(fact.body, "pid");
-            engines.paused(process);
-            attribution.untold(process, fact.body["steps"] == "paused");
+            layers->engines.paused(process);
+            layers->attribution.untold(process, fact.body["steps"] == "paused");
         }
         if (fact.name == "attached") {
-            connections.attached();
-            tracker.attached(fact.at);
+            layers->connections.attached();
+            layers->tracker.attached(fact.at);
         }
     }
     void advance(Instant at) override {
         now = at;
-        attribution.advance(at);
+        layers->attribution.advance(at);
+    }
+    void detached() override {
+        layers->finish(now);
+        aggregate.detached();
+        models = with(models, layers->attribution.models());
+        const UnitId last_unit = layers->attribution.last_unit();
+        const ExchangeId last_exchange = layers->tracker.last_exchange();
+        layers.emplace(fork, aggregate, options, models, routes);
+        layers->attribution.taken(last_unit);
+        layers->tracker.taken(last_exchange);
     }
 
     /// The workers of a cluster have one command line.
@@ -126,7 +173,7 @@ struct Analysis::Flow final : event::Consumer {
             program += word.is_string() ? word.get<std::string>() + ' ' : "";
         }
         if (const ProcessId process = process_member(body, "pid"); process != ProcessId{} && !program.empty()) {
-            attribution.runs_program(process, std::move(program));
+            layers->attribution.runs_program(process, std::move(program));
         }
     }
 
@@ -136,24 +183,22 @@ struct Analysis::Flow final : event::Consumer {
         if (pid != body.end() && pid->is_number_unsigned() && pid->get<std::uint64_t>() <= UINT32_MAX && runtime != body.end() &&
             runtime->is_string()) {
             const ProcessId process{pid->get<std::uint32_t>()};
-            attribution.runs(process, runtime->get_ref<const std::string&>());
+            layers->attribution.runs(process, runtime->get_ref<const std::string&>());
             if (const auto phases = body.find("phases"); phases != body.end() && phases->is_array()) {
                 const auto told = [&](const char* name) {
                     return std::find(phases->begin(), phases->end(), name) != phases->end();
                 };
-                attribution.tells_phases(process, told("timers"), told("immediates"));
+                layers->attribution.tells_phases(process, told("timers"), told("immediates"));
             }
         }
     }
 
+    Options options;
     request::RouteTable routes;
     Aggregate aggregate;
     Fork fork;
-    std::shared_ptr<const rules::RuleSet> user_rules;
-    attribute::Attribution attribution;
-    request::Tracker tracker;
-    request::EngineCalls engines;
-    net::Connections connections;
+    Models models;  ///< of routes, for the next attach
+    std::optional<Layers> layers;
     event::Merge merge;
     Instant now{};
 };
@@ -167,15 +212,12 @@ Status Analysis::push(std::span<const std::byte> records) {
 }
 
 std::vector<attribute::RouteModel> Analysis::models() const {
-    return flow_->attribution.models();
+    return *with(flow_->models, flow_->layers->attribution.models());
 }
 
 Model Analysis::finish() {
     flow_->merge.finish();
-    flow_->connections.finish(flow_->now);
-    flow_->tracker.finish();
-    flow_->engines.finish();
-    flow_->attribution.finish();
+    flow_->layers->finish(flow_->now);
     flow_->aggregate.statistics(flow_->merge.statistics());
     flow_->aggregate.merge_routes(
         [this](std::string_view method, std::string_view route) { return flow_->routes.final_route(method, route); });

@@ -276,6 +276,8 @@ struct Run {
     Instant began{};                   ///< attached; the first event where that is not told
     Instant ended{};                   ///< detached; the last event where that is not told
     bool detached = false;             ///< false: the recording was cut off
+    std::uint64_t attaches = 0;        ///< windows that were recorded; 0: not told
+    Duration watched{};                ///< their lengths together; of one, all of length()
     std::optional<std::int64_t> realtime_offset_ns;
     Host host;
     [[nodiscard]] Duration length() const { return ended - began; }

@@ -128,15 +128,38 @@ void RunFacts::on(const event::Fact& fact) {
     } else if (fact.name == "sqlite") {
         on_sqlite(fact);
     } else if (fact.name == "attached") {
-        attached_ = fact.at;
-        timeline_.start(fact.at);
+        on_attached(fact.at);
     } else if (fact.name == "detached") {
-        detached_ = fact.at;
+        on_detached(fact.at);
     } else if (fact.name == "drops") {
         dropped_ += number_of(body, "count").value_or(0);
     } else if (fact.name == "own_cost") {
         on_own_cost(body);
     }
+}
+
+void RunFacts::on_attached(Instant at) {
+    timeline_.start(at);
+    attached_ = attached_.value_or(at);
+    attached_last_ = at;
+    detached_.reset();
+    ++run_.attaches;
+}
+
+/// What happens until the next attach is nobody's.
+void RunFacts::on_detached(Instant at) {
+    if (run_.attaches > 0 && !detached_) {
+        run_.watched += std::max(Duration{}, at - attached_last_);
+    }
+    detached_ = at;
+    last_host_sample_.reset();
+    for (auto& [pid, each] : processes_) {
+        each.sampled_cpu.reset();
+    }
+    for (const auto& [pid, since] : engine_paused_) {
+        engine_untold_ += std::max(Duration{}, at - since);
+    }
+    engine_paused_.clear();
 }
 
 void RunFacts::on_process(const event::Fact& fact) {
@@ -163,8 +186,9 @@ void RunFacts::on_sample(const event::Fact& fact) {
     }
     known->sampled = fact.at;
     if (const auto cpu = number_of(fact.body, "cpu_ns")) {
-        known->first_cpu = known->first_cpu.value_or(*cpu);
-        known->line.cpu = Duration(static_cast<Duration::rep>(difference(*cpu, *known->first_cpu)));
+        const std::uint64_t since = difference(*cpu, known->sampled_cpu.value_or(*cpu));
+        known->line.cpu = known->line.cpu.value_or(Duration{}) + Duration(static_cast<Duration::rep>(since));
+        known->sampled_cpu = cpu;
     }
     if (const auto rss = number_of(fact.body, "rss_bytes")) {
         known->rss = *rss;
@@ -178,18 +202,15 @@ void RunFacts::on_sample(const event::Fact& fact) {
 }
 
 void RunFacts::on_host_sample(const event::Fact& fact) {
-    HostSample sample;
-    sample.at = fact.at;
-    sample.user = number_of(fact.body, "user_ns").value_or(0);
-    sample.system = number_of(fact.body, "system_ns").value_or(0);
-    sample.idle = number_of(fact.body, "idle_ns").value_or(0);
-    sample.iowait = number_of(fact.body, "iowait_ns").value_or(0);
-    sample.steal = number_of(fact.body, "steal_ns").value_or(0);
-    if (first_host_sample_) {
-        const std::uint64_t stolen = difference(sample.steal, last_host_sample_.steal);
-        timeline_.steal(last_host_sample_.at, fact.at, Duration(static_cast<Duration::rep>(stolen)));
-    } else {
-        first_host_sample_ = sample;
+    const auto told = [&](const char* name) { return number_of(fact.body, name).value_or(0); };
+    HostSample sample{.at = fact.at, .idle = told("idle_ns") + told("iowait_ns"), .steal = told("steal_ns")};
+    sample.total = told("user_ns") + told("system_ns") + sample.idle + sample.steal;
+    if (last_host_sample_) {
+        const std::uint64_t stolen = difference(sample.steal, last_host_sample_->steal);
+        timeline_.steal(last_host_sample_->at, fact.at, Duration(static_cast<Duration::rep>(stolen)));
+        host_.idle += difference(sample.idle, last_host_sample_->idle);
+        host_.steal += stolen;
+        host_.total += difference(sample.total, last_host_sample_->total);
     }
     last_host_sample_ = sample;
     if (const auto runnable = number_of(fact.body, "runnable")) {
@@ -200,8 +221,12 @@ void RunFacts::on_host_sample(const event::Fact& fact) {
 
 void RunFacts::on_probe(const json& body) {
     const bool missing = body.is_object() && body.contains("attached") && body["attached"] == false;
-    if (missing && missing_probes_.size() < kMaximumListed) {
-        missing_probes_.push_back({text_of(body, "name"), text_of(body, "error"), text_of(body, "costs")});
+    if (!missing || missing_probes_.size() >= kMaximumListed) {
+        return;
+    }
+    MissingProbe probe{text_of(body, "name"), text_of(body, "error"), text_of(body, "costs")};
+    if (std::none_of(missing_probes_.begin(), missing_probes_.end(), [&](const auto& one) { return one.name == probe.name; })) {
+        missing_probes_.push_back(std::move(probe));
     }
 }
 
@@ -212,12 +237,19 @@ void RunFacts::on_runtime(const json& body) {
     }
     const std::string version = text_of(body, "version");
     const std::string runtime = text_of(body, "runtime") + (version.empty() ? "" : " " + version);
-    const auto same = std::find_if(runtime_gaps_.begin(), runtime_gaps_.end(),
-                                   [&](const RuntimeGap& gap) { return gap.runtime == runtime && gap.error == error; });
-    if (same != runtime_gaps_.end()) {
-        ++same->processes;
-    } else if (runtime_gaps_.size() < kMaximumListed) {
-        runtime_gaps_.push_back({runtime, error, 1});
+    auto gap = std::find_if(runtime_gaps_.begin(), runtime_gaps_.end(),
+                            [&](const RuntimeGap& one) { return one.runtime == runtime && one.error == error; });
+    if (gap == runtime_gaps_.end()) {
+        if (runtime_gaps_.size() >= kMaximumListed) {
+            return;
+        }
+        gap = runtime_gaps_.insert(gap, {runtime, error, 0});
+    }
+    // Each attach says it anew.
+    const auto place = static_cast<std::size_t>(gap - runtime_gaps_.begin());
+    const auto pid = number_of(body, "pid");
+    if (!pid || counted_gaps_.size() >= kMaximumProcesses || counted_gaps_.emplace(place, *pid).second) {
+        ++gap->processes;
     }
 }
 
@@ -236,21 +268,33 @@ void RunFacts::on_sqlite(const event::Fact& fact) {
     }
 }
 
+/// Each attach tells what it cost since the one before it was over.
 void RunFacts::on_own_cost(const json& body) {
-    own_cost_.cpu = duration_of(body, "cpu_ns");
-    own_cost_.rss_bytes = number_of(body, "rss_bytes");
-    own_cost_.events = number_of(body, "events");
-    own_cost_.bytes = number_of(body, "bytes");
-    own_cost_.bpf_measured = duration_of(body, "bpf_measured_ns");
-    own_cost_.programs.clear();
+    const auto add = [](auto& sum, const auto& more) {
+        if (more) {
+            sum = sum ? *sum + *more : *more;
+        }
+    };
+    add(own_cost_.cpu, duration_of(body, "cpu_ns"));
+    own_cost_.rss_bytes = std::max(own_cost_.rss_bytes, number_of(body, "rss_bytes"));
+    add(own_cost_.events, number_of(body, "events"));
+    add(own_cost_.bytes, number_of(body, "bytes"));
+    add(own_cost_.bpf_measured, duration_of(body, "bpf_measured_ns"));
     if (!body.is_object() || !body.contains("bpf")) {
         return;
     }
-    for (const json& program : body["bpf"]) {
-        if (own_cost_.programs.size() < kMaximumListed) {
-            own_cost_.programs.push_back({text_of(program, "program"), number_of(program, "runs").value_or(0),
-                                          duration_of(program, "ns").value_or(Duration{})});
+    for (const json& told : body["bpf"]) {
+        const std::string name = text_of(told, "program");
+        auto program = std::find_if(own_cost_.programs.begin(), own_cost_.programs.end(),
+                                    [&](const ProgramCost& one) { return one.program == name; });
+        if (program == own_cost_.programs.end()) {
+            if (own_cost_.programs.size() >= kMaximumListed) {
+                break;
+            }
+            program = own_cost_.programs.insert(program, {name, 0, {}});
         }
+        program->runs += number_of(told, "runs").value_or(0);
+        program->time += duration_of(told, "ns").value_or(Duration{});
     }
     std::sort(own_cost_.programs.begin(), own_cost_.programs.end(), [](const ProgramCost& a, const ProgramCost& b) {
         return a.time != b.time ? a.time > b.time : a.program < b.program;
@@ -258,14 +302,10 @@ void RunFacts::on_own_cost(const json& body) {
 }
 
 void RunFacts::finish_host(Host& host) const {
-    if (first_host_sample_) {
-        const auto total = static_cast<double>(difference(last_host_sample_.total(), first_host_sample_->total()));
-        if (total > 0) {
-            const std::uint64_t idle = difference(last_host_sample_.idle, first_host_sample_->idle) +
-                                       difference(last_host_sample_.iowait, first_host_sample_->iowait);
-            host.busy = 1 - static_cast<double>(idle) / total;
-            host.steal = static_cast<double>(difference(last_host_sample_.steal, first_host_sample_->steal)) / total;
-        }
+    if (host_.total > 0) {
+        const auto total = static_cast<double>(host_.total);
+        host.busy = 1 - static_cast<double>(host_.idle) / total;
+        host.steal = static_cast<double>(host_.steal) / total;
     }
     if (runnable_samples_ > 0) {
         host.runnable = runnable_sum_ / static_cast<double>(runnable_samples_);
@@ -308,6 +348,11 @@ void RunFacts::finish(Model& model) {
     model.run.began = attached_.value_or(first_seen_.value_or(Instant{}));
     model.run.ended = std::max(detached_.value_or(last_seen_), model.run.began);
     model.run.detached = detached_.has_value();
+    if (model.run.attaches == 0) {
+        model.run.watched = model.run.length();
+    } else if (!detached_) {
+        model.run.watched += std::max(Duration{}, model.run.ended - attached_last_);
+    }
     model.coverage.lost = std::max(model.coverage.lost, dropped_);
     model.coverage.missing_probes = missing_probes_;
     model.coverage.runtime_gaps = runtime_gaps_;

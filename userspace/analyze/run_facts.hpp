@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "analyze/model.hpp"
@@ -31,14 +33,13 @@ private:
         ProcessLine line;
         std::uint64_t started = 0;
         bool described = false;
-        std::optional<std::uint64_t> first_cpu;
+        std::optional<std::uint64_t> sampled_cpu;  ///< the last one of this attach
         std::uint64_t rss = 0;
         Instant sampled{};
     };
     struct HostSample {
         Instant at{};
-        std::uint64_t user = 0, system = 0, idle = 0, iowait = 0, steal = 0;
-        [[nodiscard]] std::uint64_t total() const { return user + system + idle + iowait + steal; }
+        std::uint64_t idle = 0, steal = 0, total = 0;  ///< ns
     };
 
     Process* process(std::uint64_t pid);
@@ -49,6 +50,8 @@ private:
     void on_probe(const nlohmann::json& body);
     void on_runtime(const nlohmann::json& body);
     void on_sqlite(const event::Fact& fact);
+    void on_attached(Instant at);
+    void on_detached(Instant at);
     void finish_host(Host& host) const;
     void finish_processes(Run& run);
 
@@ -59,16 +62,18 @@ private:
     std::map<std::uint16_t, std::uint64_t> ports_;
     std::vector<MissingProbe> missing_probes_;
     std::vector<RuntimeGap> runtime_gaps_;
+    std::set<std::pair<std::size_t, std::uint64_t>> counted_gaps_;  // by place in runtime_gaps_ and pid
     std::optional<bool> payload_captured_;
     std::map<std::uint64_t, Instant> engine_paused_;  // by pid: since when
     Duration engine_untold_{};
-    std::optional<HostSample> first_host_sample_;
-    HostSample last_host_sample_;
+    std::optional<HostSample> last_host_sample_;  // of this attach
+    HostSample host_;                             // the sum of what each attach saw
     double runnable_sum_ = 0;
     std::uint64_t runnable_samples_ = 0;
     std::uint64_t dropped_ = 0;
-    std::optional<Instant> attached_;
-    std::optional<Instant> detached_;
+    std::optional<Instant> attached_;  // first
+    std::optional<Instant> detached_;  // last; empty while attached
+    Instant attached_last_{};
     std::optional<Instant> first_seen_;
     Instant last_seen_{};
 };

@@ -82,7 +82,7 @@ Status Writer::append(std::span<const std::byte> records) {
             due = true;
         }
         if (due) {
-            status_ = flush();
+            status_ = write_pending();
         }
     }
     events_.raw.insert(events_.raw.end(), records.begin(), records.end());  // of a recording that ends here
@@ -107,6 +107,13 @@ void Writer::copy_fact(std::span<const std::byte> record, std::uint64_t time) {
 }
 
 Status Writer::flush() {
+    if (status_) {
+        status_ = write_pending();
+    }
+    return status_;
+}
+
+Status Writer::write_pending() {
     if (!events_.raw.empty()) {
         if (Status written = write_section(SectionKind::events, events_); !written) {
             return written;
@@ -178,7 +185,7 @@ Status Writer::write_end() {
 
 Status Writer::finish() {
     if (status_) {
-        status_ = flush();
+        status_ = write_pending();
     }
     if (status_) {
         status_ = write_end();

@@ -33,6 +33,8 @@ public:
     /// is readable up to its last section, the rest of `records` is in unwritten(), and later calls give the same Error and do
     /// nothing.
     Status append(std::span<const std::byte> records);
+    /// Writes what it holds at once, for nothing may come for a while. Errors as append()'s.
+    Status flush();
     /// Writes what is left, the index and the trailer, and closes. Once, as the last call.
     Status finish();
     /// What was given and is in no section of the file yet, or never will be: after an Error, whoever wants to go on without the
@@ -53,7 +55,7 @@ private:
 
     explicit Writer(File file);
     void copy_fact(std::span<const std::byte> record, std::uint64_t time);
-    Status flush();
+    Status write_pending();
     Status write_section(SectionKind kind, Pending& pending);
     Status write(std::span<const std::byte> bytes);
     Status write_end();

@@ -236,6 +236,9 @@ public:
     virtual void on(const Fact&) = 0;
     /// No event older than `at` will follow. Called after each batch; time-outs and memory bounds hang on it.
     virtual void advance(Instant at) = 0;
+    /// All events of this attach have been handed on. What follows is of another one, which knows nothing of this one's sockets
+    /// and threads: they have other numbers, and what happened in between was not seen.
+    virtual void detached() {}
 };
 
 }  // namespace timesink::event

@@ -125,6 +125,17 @@ void prefetch(const Entry& entry) {
     }
 }
 
+/// Facts are rare, but to be read twice they are not rare enough.
+bool is_detached(Bytes fact) {
+    constexpr std::string_view kName = "detached";
+    const std::string_view text(reinterpret_cast<const char*>(fact.data()), fact.size());
+    if (text.find(kName) == std::string_view::npos) {
+        return false;
+    }
+    const nlohmann::json body = read_fact(fact);
+    return !body.is_null() && fact_name(body) == kName;
+}
+
 }  // namespace
 
 struct Merge::State {
@@ -140,7 +151,8 @@ struct Merge::State {
     Instant horizon{};           ///< everything older has been handed on
     Instant newest{};            ///< of all records
 
-    void take(const ts_event_head& head, Bytes bytes);
+    /// Returns whether it is the last one of an attach.
+    bool take(const ts_event_head& head, Bytes bytes);
     void keep(const Arena::Place& place, Bytes record);
     void make(const Loss& loss, std::uint32_t sequence);
     void advance(Instant to);
@@ -148,9 +160,10 @@ struct Merge::State {
     void hand_on_ready();
     void hand_on_fact(Bytes record);
     void note_drops(const nlohmann::json& body);
+    void begin_anew();
 };
 
-void Merge::State::take(const ts_event_head& head, Bytes bytes) {
+bool Merge::State::take(const ts_event_head& head, Bytes bytes) {
     const Arena::Place place = arena.keep(bytes);
     const Bytes record{place.record, bytes.size()};
     const Validity validity = check(record);
@@ -165,12 +178,13 @@ void Merge::State::take(const ts_event_head& head, Bytes bytes) {
         if (validity == Validity::valid && instant_from_ns(head.time) - kLateness > horizon) {
             advance(instant_from_ns(head.time) - kLateness);
         }
-        return;
+        return false;
     }
     if (head.kind == TS_EVENT_LOSS) {
         losses.told(head.cpu, reinterpret_cast<const ts_loss*>(place.record)->count);
     }
     keep(place, record);
+    return head.kind == TS_EVENT_FACT && is_detached(record);
 }
 
 void Merge::State::keep(const Arena::Place& place, Bytes record) {
@@ -285,6 +299,12 @@ void Merge::State::finish() {
     advance(std::max(end, horizon));
 }
 
+void Merge::State::begin_anew() {
+    losses = {};
+    horizon = newest = Instant{};
+    consumer.detached();
+}
+
 Merge::Merge(Consumer& consumer) : state_(std::make_unique<State>(consumer)) {}
 Merge::~Merge() = default;
 
@@ -296,8 +316,12 @@ Status Merge::push(std::span<const std::byte> records) {
             return Error{"no whole record at byte " + std::to_string(size - records.size()) + " of a batch of " +
                          std::to_string(size)};
         }
-        state_->take(*head, records.first(head->size));
+        const bool ends_attach = state_->take(*head, records.first(head->size));
         records = records.subspan(head->size);
+        if (ends_attach) {
+            state_->finish();
+            state_->begin_anew();
+        }
     }
     return Done{};
 }

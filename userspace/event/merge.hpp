@@ -35,7 +35,8 @@ public:
     /// `records`: whole records, one after the other. A record whose size does not fit ends the batch with an Error (foreign or
     /// damaged bytes); what came before it stands.
     Status push(std::span<const std::byte> records);
-    /// Hands on everything that is left: the run is over.
+    /// Hands on everything that is left: the run is over. A fact `detached` does the same for what came before it, the fact
+    /// included, and is followed by Consumer::detached(): what comes then is of another attach, with sequences of its own.
     void finish();
     [[nodiscard]] const Statistics& statistics() const;
 

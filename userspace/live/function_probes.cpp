@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "live/kernel_errors.hpp"
 
@@ -31,6 +32,10 @@ void FunctionProbes::unwatch(std::uint32_t pid, ProbeGroup group) {
                       [](const auto& done) { return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
         leaving_.push_back(std::async(std::launch::async, [gone = std::move(links.mapped())]() mutable { gone.clear(); }));
     }
+}
+
+void FunctionProbes::unwatch_all() {
+    leaving_.push_back(std::async(std::launch::async, [gone = std::exchange(watched_, {})]() mutable { gone.clear(); }));
 }
 
 void FunctionProbes::clear() {

@@ -36,6 +36,8 @@ public:
                  ProbeGroup group);
     /// Returns before they are gone: the kernel waits for all CPUs at each of them, while records pile up.
     void unwatch(std::uint32_t pid, ProbeGroup group);
+    /// Of all processes; returns before they are gone, too.
+    void unwatch_all();
     /// Returns when all are gone.
     void clear();
 

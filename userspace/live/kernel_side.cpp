@@ -80,6 +80,49 @@ int tracepoint_arguments(const btf* types, const std::string& name) {
     return static_cast<int>(btf_vlen(type)) - 1;
 }
 
+/// Every entry of an array as it was made.
+int clear_array(const bpf_map* map, std::uint32_t cpus) {
+    const bool per_cpu = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY;
+    const std::size_t size = per_cpu ? (bpf_map__value_size(map) + std::size_t{7}) / 8 * 8 * cpus : bpf_map__value_size(map);
+    const std::vector<std::byte> zeros(size);
+    int status = 0;
+    for (std::uint32_t at = 0; at < bpf_map__max_entries(map) && status == 0; at++) {
+        status = bpf_map__update_elem(map, &at, sizeof(at), zeros.data(), zeros.size(), BPF_EXIST);
+    }
+    return -status;
+}
+
+int clear_hash(const bpf_map* map) {
+    std::vector<std::byte> key(bpf_map__key_size(map));
+    while (bpf_map__get_next_key(map, nullptr, key.data(), key.size()) == 0) {
+        // What an LRU map has thrown out meanwhile is gone as well.
+        if (const int status = bpf_map__delete_elem(map, key.data(), key.size(), 0); status != 0 && status != -ENOENT) {
+            return -status;
+        }
+    }
+    return 0;
+}
+
+/// errno. Constants and rings stay; threads have their storage taken away by an iterator.
+int empty(const bpf_map* map, std::uint32_t cpus) {
+    if (bpf_map__is_internal(map) || bpf_map__fd(map) < 0) {
+        return 0;
+    }
+    switch (bpf_map__type(map)) {
+        case BPF_MAP_TYPE_ARRAY:
+        case BPF_MAP_TYPE_PERCPU_ARRAY:
+            return clear_array(map, cpus);
+        case BPF_MAP_TYPE_HASH:
+        case BPF_MAP_TYPE_LRU_HASH:
+            return clear_hash(map);
+        case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+        case BPF_MAP_TYPE_TASK_STORAGE:
+            return 0;
+        default:
+            return ENOTSUP;
+    }
+}
+
 }  // namespace
 
 struct KernelSide::State {
@@ -101,6 +144,7 @@ struct KernelSide::State {
     Status attach_stage(Stage stage);
     Probe attach_probe(const ProbeRow& row, Stage stage);
     Result<std::vector<std::byte>> read_iterator(bpf_program* program);
+    Status unmark_threads();
     static int take(void* context, void* data, std::size_t size);
 };
 
@@ -417,7 +461,33 @@ void KernelSide::unfollow(std::uint32_t pid) {
 
 void KernelSide::detach() {
     state_->links.clear();
+    state_->functions.unwatch_all();
+}
+
+Status KernelSide::State::unmark_threads() {
+    skeleton->bss->ts_unmarking = 1;
+    const auto unmarked = read_iterator(skeleton->progs.mark_threads);
+    skeleton->bss->ts_unmarking = 0;
+    return unmarked ? Status(Done{}) : Status(unmarked.error());
+}
+
+Status KernelSide::restart() {
     state_->functions.clear();
+    if (auto status = drain(UINT64_MAX / 2, [](auto) {}); !status) {
+        return status;
+    }
+    if (auto status = state_->unmark_threads(); !status) {
+        return status;
+    }
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, state_->skeleton->obj) {
+        if (const int error = empty(map, state_->cpu_count); error != 0) {
+            return failure(std::string("map ") + bpf_map__name(map), error);
+        }
+    }
+    std::memset(state_->skeleton->bss, 0, sizeof(*state_->skeleton->bss));
+    state_->probes.clear();
+    return Done{};
 }
 
 /// Called by libbpf for each record of the ring at hand.

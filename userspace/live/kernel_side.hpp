@@ -79,7 +79,12 @@ public:
     Status resume_sqlite(std::uint32_t pid);
     /// The process has ended, or runs another program.
     void unfollow(std::uint32_t pid);
+    /// Nothing is told from now on that belongs together. Returns before the kernel has let go of the functions, which takes it
+    /// some tenths of a second each.
     void detach();
+    /// Behind detach(): waits until that is done. Then all is as after load(), without another look of the verifier's at the
+    /// programs: nothing is selected, marked or known, the rings are empty.
+    Status restart();
 
     /// Every record that the rings hold, up to those younger than `until_ns` by some margin; then returns even when more keep
     /// coming.

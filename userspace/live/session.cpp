@@ -14,6 +14,7 @@
 #include "live/followers.hpp"
 #include "live/kernel_side.hpp"
 #include "live/own_priority.hpp"
+#include "live/process_table.hpp"
 #include "live/run_time_meter.hpp"
 #include "timesink/abi/events.h"
 
@@ -49,10 +50,13 @@ struct Session::State {
     std::unique_ptr<KernelSide> kernel;
     std::optional<Followers> followers;  ///< uses the kernel side: goes before it
     std::optional<Command> command;
-    std::map<std::uint32_t, Target> targets;  ///< by pid of the initial namespace
+    bool released = false;                            ///< the command runs
+    std::map<std::uint32_t, std::uint64_t> began_at;  ///< ticks since boot, of processes that were selected by their pid
+    std::map<std::uint32_t, Target> targets;          ///< by pid of the initial namespace
     bool initial_namespace = false;
     RunTimeMeter meter;
-    OwnUse use_at_open;
+    OwnUse use_at_open;  ///< or when the attach before this one was over
+    OwnUse use_at_close;
     std::vector<std::byte> batch;
     std::uint32_t sequence = 0;
     std::uint64_t next_sample_ns = 0;
@@ -76,6 +80,8 @@ struct Session::State {
     void write_first_facts(const std::vector<SelectedProcess>& selected);
     Status drain();
     void write_last_facts();
+    Status begin(std::vector<SelectedProcess> selected);
+    Result<std::vector<SelectedProcess>> select_again();
 };
 
 void Session::State::append(std::span<const std::byte> record) {
@@ -338,7 +344,7 @@ void Session::State::write_last_facts() {
             write_fact({{"fact", "drops"}, {"cpu", cpu}, {"count", counters[cpu].lost}});
         }
     }
-    const OwnUse use = own_use();
+    const OwnUse use = use_at_close = own_use();
     Json fact{{"fact", "own_cost"},
               {"cpu_ns", use.cpu_ns - use_at_open.cpu_ns},
               {"rss_bytes", use.rss_bytes},
@@ -361,6 +367,26 @@ void Session::State::write_last_facts() {
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::~Session() = default;
 
+/// From the selection to the first record.
+Status Session::State::begin(std::vector<SelectedProcess> selected) {
+    followers.emplace(*kernel, [this](Json fact) { write_fact(std::move(fact)); });
+    initial_namespace = in_initial_pid_namespace();
+    write_first_facts(selected);
+    if (auto status = attach(selected); !status) {
+        return status;
+    }
+    if (command && !released) {
+        if (auto status = command->release(); !status) {
+            return status;
+        }
+        released = true;
+    }
+    meter.tick(*kernel, monotonic_now());
+    flush();
+    priority.emplace([side = kernel.get(), over = options.ends] { return over && over() ? OwnPriority::kUrgent : side->fill(); });
+    return Done{};
+}
+
 Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Sink sink) {
     auto state = std::make_unique<State>();
     state->options = options;
@@ -372,13 +398,17 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     if (!selected) {
         return selected.error();
     }
+    for (const auto pid : options.selection.pids) {
+        if (const auto stat = read_process_stat(pid)) {
+            state->began_at[pid] = stat->start_ticks;
+        }
+    }
     auto kernel = KernelSide::load({state->options.ring_bytes, state->options.head_bytes, state->options.tail_bytes,
                                     options.raw_tracepoints, options.leave_out});
     if (!kernel) {
         return kernel.error();
     }
     state->kernel = std::move(*kernel);
-    state->followers.emplace(*state->kernel, [raw = state.get()](Json fact) { raw->write_fact(std::move(fact)); });
     if (!options.selection.command.empty()) {
         auto command = Command::prepare(options.selection.command);
         if (!command) {
@@ -387,21 +417,58 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
         state->command.emplace(std::move(*command));
         selected->push_back({state->command->pid(), "command", options.selection.command.front()});
     }
-    state->initial_namespace = in_initial_pid_namespace();
-    state->write_first_facts(*selected);
-    if (auto status = state->attach(*selected); !status) {
+    if (auto status = state->begin(std::move(*selected)); !status) {
         return status.error();
     }
-    if (state->command) {
-        if (auto status = state->command->release(); !status) {
-            return status.error();
-        }
-    }
-    state->meter.tick(*state->kernel, monotonic_now());
-    state->flush();
-    state->priority.emplace([kernel = state->kernel.get(), ends = state->options.ends] {
-        return ends && ends() ? OwnPriority::kUrgent : kernel->fill();
+    return std::unique_ptr<Session>(new Session(std::move(state)));
+}
+
+/// What the selection names now. Of processes that were named by their pid only those that are still the same.
+Result<std::vector<SelectedProcess>> Session::State::select_again() {
+    Selection again = options.selection;
+    std::erase_if(again.pids, [this](std::uint32_t pid) {
+        const auto stat = read_process_stat(pid);
+        const auto known = began_at.find(pid);
+        return !stat || stat->state == 'Z' || known == began_at.end() || known->second != stat->start_ticks;
     });
+    const bool command_runs = command && !command->poll();
+    if (!command_runs) {
+        again.command.clear();
+    }
+    const bool names_nothing =
+        again.pids.empty() && again.ports.empty() && again.comms.empty() && again.cgroups.empty() && !command_runs;
+    if (names_nothing) {
+        return Error{"every target has exited", ECHILD};
+    }
+    auto selected = select_processes(again);
+    if (selected && command_runs) {
+        selected->push_back({command->pid(), "command", again.command.front()});
+    }
+    return selected;
+}
+
+Result<std::unique_ptr<Session>> Session::reopen(std::unique_ptr<Session>& closed) {
+    State& before = *closed->state_;
+    auto selected = before.select_again();
+    if (!selected) {
+        return selected.error();
+    }
+    auto state = std::make_unique<State>();
+    state->options = std::move(before.options);
+    state->sink = std::move(before.sink);
+    state->use_at_open = before.use_at_close;
+    state->began_at = std::move(before.began_at);
+    state->command = std::move(before.command);
+    state->released = before.released;
+    before.followers.reset();
+    state->kernel = std::move(before.kernel);
+    closed.reset();
+    if (auto status = state->kernel->restart(); !status) {
+        return status.error();
+    }
+    if (auto status = state->begin(std::move(*selected)); !status) {
+        return status.error();
+    }
     return std::unique_ptr<Session>(new Session(std::move(state)));
 }
 

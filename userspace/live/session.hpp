@@ -65,6 +65,11 @@ public:
     /// all probes are live and the sink has the facts up to `attached`. Error: the selection names nothing, no permission, no
     /// BTF, a probe that nothing works without; nothing stays attached then, and the command is not run.
     static Result<std::unique_ptr<Session>> open(const SessionOptions& options, Sink sink);
+    /// Attaches anew after close(), with the same options and sink, to what the selection names now: cheaper than open(), for the
+    /// programs are loaded already. Its own cost counts from that close() on; a command that was started is a target while it
+    /// runs. Takes `closed` unless the selection names nothing: ECHILD, the processes that it named by pid have ended, and so has
+    /// the command; else it may name something later, and be tried again. Other errors as open()'s, and nothing stays attached.
+    static Result<std::unique_ptr<Session>> reopen(std::unique_ptr<Session>& closed);
     /// Detaches without a word to the sink. A command that was started goes on by itself.
     ~Session();
     Session(const Session&) = delete;
@@ -73,7 +78,8 @@ public:
     /// Hands everything that the rings hold to the sink, then the facts that are due (`process` for new processes, `sample` and
     /// `host_sample` once a second), then the watermark.
     Status drain();
-    /// Detaches, drains for the last time and writes `drops`, `own_cost`, `detached`. Further calls do nothing.
+    /// Detaches, drains for the last time and writes `drops`, `own_cost`, `detached`: whatever comes to the sink after that is of
+    /// another attach. Further calls do nothing.
     Status close();
 
     [[nodiscard]] Duration drain_interval() const;

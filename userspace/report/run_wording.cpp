@@ -38,11 +38,19 @@ std::string process_text(const Model& model, const Safe& safe) {
     return text;
 }
 
+std::string length_text(const analyze::Run& run) {
+    const std::string cut_off = run.detached ? "" : " (cut off)";
+    if (run.attaches < 2) {
+        return run_length(run.length()) + cut_off;
+    }
+    return run_length(run.watched) + " of " + run_length(run.length()) + ", in " + grouped(run.attaches) + " windows" + cut_off;
+}
+
 /// How many, how often, how many failed.
 std::vector<std::string> rate_items(const Model& model, const analyze::Figures& figures) {
     std::vector<std::string> items = {noun(figures.ledger.units, unit_noun(model))};
-    if (figures.ledger.units > 0 && model.run.length() > Duration{}) {
-        const double seconds = static_cast<double>(model.run.length().count()) / 1e9;
+    if (figures.ledger.units > 0 && model.run.watched > Duration{}) {
+        const double seconds = static_cast<double>(model.run.watched.count()) / 1e9;
         items.push_back(three_digits(static_cast<double>(figures.ledger.units) / seconds) + " /s");
     }
     if (figures.ledger.units > 0) {
@@ -55,8 +63,7 @@ std::vector<std::string> rate_items(const Model& model, const analyze::Figures& 
 
 std::vector<std::string> header_items(const Model& model, const analyze::Figures& figures, const Safe& safe) {
     if (!model.services.empty()) {
-        std::vector<std::string> items = {noun(model.services.size(), "service"),
-                                          run_length(model.run.length()) + (model.run.detached ? "" : " (cut off)")};
+        std::vector<std::string> items = {noun(model.services.size(), "service"), length_text(model.run)};
         const std::vector<std::string> rest = rate_items(model, figures);
         items.insert(items.end(), rest.begin(), rest.end());
         return items;
@@ -72,7 +79,7 @@ std::vector<std::string> header_items(const Model& model, const analyze::Figures
         }
         items.push_back(ports + (model.run.ports.size() > 3 ? " +" + std::to_string(model.run.ports.size() - 3) : ""));
     }
-    items.push_back(run_length(model.run.length()) + (model.run.detached ? "" : " (cut off)"));
+    items.push_back(length_text(model.run));
     const std::vector<std::string> rest = rate_items(model, figures);
     items.insert(items.end(), rest.begin(), rest.end());
     return items;
@@ -254,6 +261,11 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
     if (const auto& background = coverage.evidence[static_cast<std::size_t>(Evidence::none)]; background.exchanges > 0) {
         items.push_back(noun(background.exchanges, "call") + " outside any request");
     }
+    if (model.run.attaches > 1) {
+        const auto windows = static_cast<Duration::rep>(model.run.attaches);
+        items.push_back("what happened between the windows, and requests that last longer than one (" +
+                        duration(model.run.watched / windows) + ")");
+    }
     if (!model.run.detached) {
         items.push_back("the end of the run");
     }
@@ -283,6 +295,7 @@ std::vector<std::string> own_cost_items(const Model& model) {
         std::string kernel = "kernel side " + duration(time / static_cast<Duration::rep>(runs)) + " a probe run";
         if (cost.bpf_measured && *cost.bpf_measured > Duration{}) {
             kernel += ", " + percent_short(share_of(time, *cost.bpf_measured)) + " of a CPU";
+            kernel += model.run.attaches > 1 ? " while attached" : "";
         }
         items.push_back(kernel);
     } else {

@@ -53,9 +53,9 @@ public:
     /// A connection that this thread uses had lost bytes: messages may be missing in what the thread works for.
     virtual void lost(ProcessId process, ThreadId thread) = 0;
 
-protected:
     /// A number that was given elsewhere; later ones are larger.
     void taken(UnitId id) { units_ = std::max(units_, number(id)); }
+    [[nodiscard]] UnitId last_unit() const { return UnitId{units_}; }
 
 private:
     std::uint64_t units_ = 0;
@@ -81,6 +81,9 @@ public:
     void attached(Instant at) { attached_ = at; }
     /// Exchanges are numbered as they begin, those that come by no connection among them.
     [[nodiscard]] ExchangeId next_exchange() { return ExchangeId{++exchanges_}; }
+    [[nodiscard]] ExchangeId last_exchange() const { return ExchangeId{exchanges_}; }
+    /// Numbers up to this one were given elsewhere. Before the first event.
+    void taken(ExchangeId id) { exchanges_ = number(id); }
     /// Ends everything that is open as unfinished.
     void finish();
 

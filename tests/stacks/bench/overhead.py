@@ -4,7 +4,8 @@ The server runs on one CPU; wrk, the database and timesink's own process on the 
 intervals of load: A (unattached), attach, B, B, detach, A. Each block gives two ratios B/A of neighbours, so that a drift
 of the machine cancels. Of the ratios the median and its bootstrap 95 % interval are printed, for the throughput and for the server's
 CPU time per request (from the scheduler's accounting). Tracers take turns, and each is left out once both of its intervals
-are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1."""
+are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1. `windows` is timesink attached for a share of the time
+(record --window --every): its intervals are whole periods."""
 
 import argparse
 import math
@@ -70,7 +71,7 @@ class Bench:
             if reason := ALL[name].unavailable():
                 progress(f"overhead: {name} is left out: {reason}")
                 continue
-            self.tracers[name] = Timesink(stack, self.other_cpus) if name == "timesink" else ALL[name](stack)
+            self.tracers[name] = ALL[name](stack, self.other_cpus) if issubclass(ALL[name], Timesink) else ALL[name](stack)
         self.ratios = {name: ([], []) for name in self.tracers}  # throughput, CPU per request
         self.agent_ns = self.agent_whole_ns = self.agent_requests = 0
         self.hits = None  # of user probes, per request
@@ -93,14 +94,15 @@ class Bench:
 
     def block(self, name):
         tracer = self.tracers[name]
-        first = self.interval()
+        seconds = math.ceil(self.options.seconds / tracer.period) * tracer.period
+        first = self.interval(seconds)
         tracer.attach(self.server.pid)
         agent_before = tracer.agent_cpu()
-        attached = (self.interval(), self.interval())
+        attached = (self.interval(seconds), self.interval(seconds))
         agent_after = tracer.agent_cpu()
         tracer.detach()
-        last = self.interval()
-        if agent_before is not None:
+        last = self.interval(seconds)
+        if agent_before is not None and name == "timesink":
             self.agent_ns += agent_after - agent_before
             self.agent_whole_ns += tracer.whole_cpu - agent_before
             self.agent_requests += attached[0][2] + attached[1][2]
@@ -144,20 +146,20 @@ class Bench:
                   f"{self.tracers['timesink'].lost} events lost in {self.agent_requests} requests"
                   f"{'' if self.hits is None else f'; {self.hits:.1f} hits of user probes a request'}", flush=True)
 
-    def verdict(self):
-        if not self.ratios.get("timesink", ([],))[0]:
-            return []
-        median = bootstrap(self.ratios["timesink"][0])[0]
+    def verdicts(self):
+        return [line for name in ("timesink", "windows") if self.ratios.get(name, ([],))[0] for line in [self.verdict(name)]]
+
+    def verdict(self, name):
+        median, who = bootstrap(self.ratios[name][0])[0], f"{self.service}, {self.tracers[name].name}"
         if not self.service.endswith("-null"):
             wanted = WANTED_TLS if self.service.endswith("-tls") else WANTED_STATEMENTS
-            return [f"{self.service}: {median:.3f}, wanted at least {wanted}: {'met' if median >= wanted else 'NOT met'}"]
+            return f"{who}: {median:.3f}, wanted at least {wanted}: {'met' if median >= wanted else 'NOT met'}"
         if not self.ratios.get("noop", ([],))[0]:
-            return [f"{self.service}: {median:.3f}; no floor to compare with"]
+            return f"{who}: {median:.3f}; no floor to compare with"
         floor = bootstrap(self.ratios["noop"][0])[0]
         # A floor that the noise puts above 1 has lost nothing.
         allowed = WANTED_FLOORS * max(0.0, 1 - floor)
-        return [f"{self.service}: loss {1 - median:.3f}, wanted at most {WANTED_FLOORS} × the floor's {1 - floor:.3f}: "
-                f"{'met' if 1 - median <= allowed else 'NOT met'}"]
+        return f"{who}: loss {1 - median:.3f}, wanted at most {WANTED_FLOORS} × the floor's {1 - floor:.3f}: {'met' if 1 - median <= allowed else 'NOT met'}"
 
 
 def main(arguments):
@@ -195,7 +197,7 @@ def main(arguments):
             bench.run(begin + math.ceil(share * number))
             bench.count_hits()
             bench.print_results()
-            verdicts += bench.verdict()
+            verdicts += bench.verdicts()
             bench.server.stop()
     for line in verdicts:
         print(line)

@@ -39,6 +39,7 @@ class Nothing:
     """The A/A control: what the machine's noise alone looks like."""
 
     name, note = "nothing (A/A)", ""
+    period = 1  # s; an interval of load has a whole number of them
 
     def __init__(self, stack):
         self.stack = stack
@@ -109,6 +110,7 @@ def ended_children_cpu():
 
 class Timesink(Nothing):
     name = "timesink"
+    options = ()
 
     def __init__(self, stack, cpus=None):
         super().__init__(stack)
@@ -117,7 +119,7 @@ class Timesink(Nothing):
     def attach(self, pid):
         self.runs += 1
         self.file = self.stack.directory / "overhead.tsr"
-        self.recording = recorder.Recording(self.stack, self.file, pid=pid, cpus=self.cpus)
+        self.recording = recorder.Recording(self.stack, self.file, pid=pid, options=self.options, cpus=self.cpus)
 
     def agent_cpu(self):
         return cpu_ticks([self.recording.process.pid])
@@ -131,6 +133,12 @@ class Timesink(Nothing):
         self.lost += recorder.report(self.file)["coverage"]["events"]["lost"]
         self.file.unlink()
         self.stack.processes.remove(self.recording.process)
+
+
+class Windows(Timesink):
+    """Attached for a share of the time."""
+
+    name, options, period = "timesink, 1 s of 10", ("--window", "1s", "--every", "10s"), 10
 
 
 class Tool(Nothing):
@@ -182,4 +190,4 @@ class Bpftrace(Tool):
         self.start(["bpftrace", "-e", self.script % pid], lambda log: "ready" in log)
 
 
-ALL = {"aa": Nothing, "timesink": Timesink, "noop": Floor, "strace": Strace, "perf": PerfTrace, "bpftrace": Bpftrace}
+ALL = {"aa": Nothing, "timesink": Timesink, "windows": Windows, "noop": Floor, "strace": Strace, "perf": PerfTrace, "bpftrace": Bpftrace}

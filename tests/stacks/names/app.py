@@ -39,7 +39,9 @@ def threads(port, provider, truth):
     def attempt(address, port, timeout, connects):
         begin = time.monotonic_ns()
         try:
-            return socket.create_connection((address, port), timeout=timeout)
+            made = socket.create_connection((address, port), timeout=timeout)
+            made.settimeout(None)
+            return made
         except OSError as wrong:
             connects.append({"to": address, "begin": begin, "end": time.monotonic_ns(), "error": type(wrong).__name__})
             return None

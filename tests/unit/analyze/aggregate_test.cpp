@@ -259,6 +259,46 @@ TEST(Aggregate, ACutOffRunLastsUntilItsLastEvent) {
     EXPECT_EQ(model.run.length(), ms(1500));
 }
 
+TEST(Aggregate, OfWindowsOnlyWhatWasWatchedCounts) {
+    using nlohmann::json;
+    Aggregate aggregate;
+    for (const std::int64_t begin : {1000, 11000, 21000}) {
+        test::tell(aggregate, at(ms(begin)), "attached", json::object());
+        const auto told = static_cast<std::uint64_t>(begin);
+        test::tell(aggregate, at(ms(begin)), "sample", {{"pid", 7}, {"cpu_ns", 1'000'000 * told}});
+        test::tell(aggregate, at(ms(begin)), "host_sample",
+                   {{"user_ns", told}, {"system_ns", 0}, {"idle_ns", 0}, {"iowait_ns", 0}, {"steal_ns", 100 * told}});
+        test::tell(aggregate, at(ms(begin)), "probe", {{"name", "gone"}, {"attached", false}});
+        test::tell(aggregate, at(ms(begin)), "runtime", {{"pid", 7}, {"runtime", "ruby"}, {"error", "unknown"}});
+        aggregate.account(simple(static_cast<std::uint64_t>(begin), "/", ms(400)));
+        aggregate.account(simple(static_cast<std::uint64_t>(begin) + 400, "/", ms(100)));
+        test::tell(aggregate, at(ms(begin + 800)), "sample", {{"pid", 7}, {"cpu_ns", 1'000'000 * (told + 50)}});
+        test::tell(aggregate, at(ms(begin + 800)), "host_sample",
+                   {{"user_ns", told + 3}, {"system_ns", 0}, {"idle_ns", 1}, {"iowait_ns", 0}, {"steal_ns", 100 * told}});
+        test::tell(
+            aggregate, at(ms(begin + 900)), "own_cost",
+            {{"cpu_ns", 10}, {"events", 5}, {"bpf_measured_ns", 100}, {"bpf", {{{"program", "a"}, {"runs", 2}, {"ns", 30}}}}});
+        test::tell(aggregate, at(ms(begin + 1000)), "detached", json::object());
+        aggregate.detached();
+    }
+    const Model model = aggregate.finish();
+    EXPECT_EQ(model.run.attaches, 3U);
+    EXPECT_TRUE(model.run.detached);
+    EXPECT_EQ(model.run.watched, ms(3000));
+    EXPECT_EQ(model.run.length(), ms(21000));
+    EXPECT_EQ(model.run.processes.at(0).cpu, ms(150));
+    EXPECT_NEAR(*model.run.host.busy, 0.75, 1e-9);
+    EXPECT_NEAR(*model.run.host.steal, 0, 1e-9);
+    EXPECT_NEAR(model.load.in_flight, 1, 1e-9);
+    EXPECT_EQ(model.coverage.missing_probes.size(), 1U);
+    EXPECT_EQ(model.coverage.runtime_gaps.at(0).processes, 1U);
+    EXPECT_EQ(model.own_cost.cpu, Duration(30));
+    EXPECT_EQ(model.own_cost.events, 15U);
+    EXPECT_EQ(model.own_cost.bpf_measured, Duration(300));
+    ASSERT_EQ(model.own_cost.programs.size(), 1U);
+    EXPECT_EQ(model.own_cost.programs[0].runs, 6U);
+}
+
 TEST(Aggregate, WorkersAreBusyFromTheReadUntilTheEnd) {
     Aggregate aggregate;
     for (int i = 0; i < 100; ++i) {

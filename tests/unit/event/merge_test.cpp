@@ -248,6 +248,29 @@ TEST(Merge, BytesThatAreNoRecordEndTheBatchWithAnErrorAndWhatCameBeforeStands) {
     }
 }
 
+TEST(Merge, WhatFollowsDetachedIsOfAnotherAttach) {
+    Stream first;
+    mark(first, 30 * kMs, 0, 1);
+    mark(first, 31 * kMs, 0, 2);
+    first.watermark(32 * kMs);
+    first.fact(32 * kMs, {{"fact", "drops"}, {"cpu", 0}, {"count", 0}});
+    first.fact(33 * kMs, {{"fact", "detached"}});
+    Stream second;  // with sequences from 0, and times far behind
+    mark(second, 9000 * kMs, 0, 3);
+    mark(second, 8999 * kMs, 1, 4);
+    records::Buffer bytes = first.bytes();
+    bytes.insert(bytes.end(), second.bytes().begin(), second.bytes().end());
+    Dump dump;
+    dump.with_advance = false;
+    Merge merge(dump);
+    ASSERT_TRUE(merge.push(bytes));
+    merge.finish();
+    EXPECT_THAT(dump.lines, ElementsAre(HasSubstr("socket=1"), HasSubstr("socket=2"), HasSubstr("drops"), HasSubstr("detached"),
+                                        "another attach", HasSubstr("socket=4"), HasSubstr("socket=3")));
+    EXPECT_EQ(merge.statistics().lost, 0u);
+    EXPECT_EQ(merge.statistics().out_of_order, 0u);
+}
+
 /// Several CPUs, calls that overlap, gaps and late records.
 Stream random_stream(unsigned seed) {
     std::mt19937 random(seed);
