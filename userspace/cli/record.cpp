@@ -45,7 +45,7 @@ Status check(const RecordOptions& options) {
             "record: nothing to attach to: give --pid, --port, --comm, "
             "--cgroup or -- CMD"};
     }
-    if (const Status windows = check_windows(options); !windows) {
+    if (Status windows = check_windows(options); !windows) {
         return windows;
     }
     std::size_t length = 0;

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "live/kernel_errors.hpp"
+#include "live/map_contents.hpp"
 #include "live/probe_table.hpp"
 #include "live/ring_gauge.hpp"
 #include "timesink.skel.h"
@@ -78,49 +79,6 @@ int tracepoint_arguments(const btf* types, const std::string& name) {
     type = btf__type_by_id(types, type->type);  // pointer
     type = btf__type_by_id(types, type->type);  // function
     return static_cast<int>(btf_vlen(type)) - 1;
-}
-
-/// Every entry of an array as it was made.
-int clear_array(const bpf_map* map, std::uint32_t cpus) {
-    const bool per_cpu = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY;
-    const std::size_t size = per_cpu ? (bpf_map__value_size(map) + std::size_t{7}) / 8 * 8 * cpus : bpf_map__value_size(map);
-    const std::vector<std::byte> zeros(size);
-    int status = 0;
-    for (std::uint32_t at = 0; at < bpf_map__max_entries(map) && status == 0; at++) {
-        status = bpf_map__update_elem(map, &at, sizeof(at), zeros.data(), zeros.size(), BPF_EXIST);
-    }
-    return -status;
-}
-
-int clear_hash(const bpf_map* map) {
-    std::vector<std::byte> key(bpf_map__key_size(map));
-    while (bpf_map__get_next_key(map, nullptr, key.data(), key.size()) == 0) {
-        // What an LRU map has thrown out meanwhile is gone as well.
-        if (const int status = bpf_map__delete_elem(map, key.data(), key.size(), 0); status != 0 && status != -ENOENT) {
-            return -status;
-        }
-    }
-    return 0;
-}
-
-/// errno. Constants and rings stay; threads have their storage taken away by an iterator.
-int empty(const bpf_map* map, std::uint32_t cpus) {
-    if (bpf_map__is_internal(map) || bpf_map__fd(map) < 0) {
-        return 0;
-    }
-    switch (bpf_map__type(map)) {
-        case BPF_MAP_TYPE_ARRAY:
-        case BPF_MAP_TYPE_PERCPU_ARRAY:
-            return clear_array(map, cpus);
-        case BPF_MAP_TYPE_HASH:
-        case BPF_MAP_TYPE_LRU_HASH:
-            return clear_hash(map);
-        case BPF_MAP_TYPE_ARRAY_OF_MAPS:
-        case BPF_MAP_TYPE_TASK_STORAGE:
-            return 0;
-        default:
-            return ENOTSUP;
-    }
 }
 
 }  // namespace
@@ -481,7 +439,7 @@ Status KernelSide::restart() {
     }
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, state_->skeleton->obj) {
-        if (const int error = empty(map, state_->cpu_count); error != 0) {
+        if (const int error = empty_map(map, state_->cpu_count); error != 0) {
             return failure(std::string("map ") + bpf_map__name(map), error);
         }
     }

@@ -80,7 +80,7 @@ struct Session::State {
     void write_first_facts(const std::vector<SelectedProcess>& selected);
     Status drain();
     void write_last_facts();
-    Status begin(std::vector<SelectedProcess> selected);
+    Status begin(const std::vector<SelectedProcess>& selected);
     Result<std::vector<SelectedProcess>> select_again();
 };
 
@@ -368,7 +368,7 @@ Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::~Session() = default;
 
 /// From the selection to the first record.
-Status Session::State::begin(std::vector<SelectedProcess> selected) {
+Status Session::State::begin(const std::vector<SelectedProcess>& selected) {
     followers.emplace(*kernel, [this](Json fact) { write_fact(std::move(fact)); });
     initial_namespace = in_initial_pid_namespace();
     write_first_facts(selected);
@@ -417,7 +417,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
         state->command.emplace(std::move(*command));
         selected->push_back({state->command->pid(), "command", options.selection.command.front()});
     }
-    if (auto status = state->begin(std::move(*selected)); !status) {
+    if (auto status = state->begin(*selected); !status) {
         return status.error();
     }
     return std::unique_ptr<Session>(new Session(std::move(state)));
@@ -466,7 +466,7 @@ Result<std::unique_ptr<Session>> Session::reopen(std::unique_ptr<Session>& close
     if (auto status = state->kernel->restart(); !status) {
         return status.error();
     }
-    if (auto status = state->begin(std::move(*selected)); !status) {
+    if (auto status = state->begin(*selected); !status) {
         return status.error();
     }
     return std::unique_ptr<Session>(new Session(std::move(state)));
