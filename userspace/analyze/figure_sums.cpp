@@ -63,7 +63,7 @@ void FigureSums::add_call(UnitId unit, const CallFacts& call) {
         ++figures_.statements;
     }
 
-    CallSums& sums = calls_.at(call.view);
+    CallSums& sums = calls_.at(call.view, exchange.fingerprint);
     CallLine& line = sums.line;
     if (line.count == 0) {
         line.fingerprint = exchange.fingerprint;

@@ -22,6 +22,7 @@ constexpr Duration kBeforeBegin = std::chrono::milliseconds(20);
 
 constexpr std::size_t kMostSpareUnits = 256;
 constexpr std::size_t kMostSpareUses = 64;
+constexpr std::size_t kMostSpareAnswered = 64;
 
 /// A new one, or one that was used before.
 template <typename Object>
@@ -249,10 +250,11 @@ void Attribution::release(Pending& pending) {
     if (pending.undecided || pending.with_helper || !pending.answered) {
         return;
     }
-    const std::unique_ptr<OwnedExchange> answered = std::move(pending.answered);
+    std::unique_ptr<OwnedExchange> answered = std::move(pending.answered);
     const Owner owner = weigh(pending, *answered);
     pending_.erase(answered->exchange.id);
     settle(std::move(*answered), owner);
+    give_back(std::move(answered), spare_answered_, kMostSpareAnswered);
 }
 
 void Attribution::carry_out() {
@@ -306,7 +308,8 @@ void Attribution::answered(request::Exchange&& exchange) {
     classify(owned, rules_);
     owned.exchange.callee = found->callee;
     if (found->undecided || found->with_helper) {
-        found->answered = std::make_unique<OwnedExchange>(std::move(owned));
+        found->answered = take(spare_answered_);
+        *found->answered = std::move(owned);
         return;
     }
     const Owner owner = weigh(*found, owned);

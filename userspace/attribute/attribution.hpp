@@ -144,6 +144,7 @@ private:
     // Free for the next: a few thousand units come and go between two watermarks.
     std::vector<std::unique_ptr<LiveUnit>> spare_units_;
     std::vector<std::unique_ptr<ThreadUse>> spare_uses_;
+    std::vector<std::unique_ptr<OwnedExchange>> spare_answered_;
     Account account_;                     // the one that is drawn; kept for its memory
     IdMap<ExchangeId, Pending> pending_;  // sent, not answered or not decided
     std::deque<Interval> losses_;

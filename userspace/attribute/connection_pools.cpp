@@ -25,12 +25,9 @@ void ConnectionPools::sent(const request::Exchange& exchange) {
 }
 
 ConnectionPools::Use* ConnectionPools::find(Connection& connection, ExchangeId exchange) {
-    for (std::size_t at = connection.uses.size(); at > 0; --at) {
-        if (Use& use = connection.uses[at - 1]; use.exchange <= exchange) {
-            return use.exchange == exchange ? &use : nullptr;
-        }
-    }
-    return nullptr;
+    const std::size_t upto = connection.uses.count_front([exchange](const Use& use) { return use.exchange <= exchange; });
+    Use* const use = upto == 0 ? nullptr : &connection.uses[upto - 1];
+    return use != nullptr && use->exchange == exchange ? use : nullptr;
 }
 
 void ConnectionPools::answered(const request::Exchange& exchange) {

@@ -6,11 +6,14 @@ namespace timesink::attribute {
 
 namespace {
 
-/// The wait for events that the thread came back from last; null: none, or too long ago for this to be its turn.
+/// The wait for events that the thread came back from last, if it has not read since its latest call; null: none, or too long
+/// ago for this to be its turn.
 const OffCpuSpan* latest_wait(const ThreadTimeline& timeline, Instant at) {
     constexpr int kPreemptions = 16;
+    const SocketCall* const call = timeline.latest_call(at);
+    const bool read = call != nullptr && call->operation == TS_OPERATION_READ && call->result >= 0;
     const OffCpuSpan* span = timeline.latest_off(at);
-    for (int back = 0; span != nullptr && back < kPreemptions; ++back) {
+    for (int back = 0; span != nullptr && back < kPreemptions && !(read && span->on <= call->entered); ++back) {
         if (span->blocked() && waits_in_epoll(span->syscall)) {
             return span;
         }

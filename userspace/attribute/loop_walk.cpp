@@ -154,8 +154,8 @@ void LoopWalk::step() {
 
 /// Charges [from, at) by what the thread did: executed, for which `running` is charged, or was off the CPU.
 void LoopWalk::charge_running(const ThreadTimeline& timeline, Instant from, Cause running) {
-    while (trail_.at > from && trail_.at > trail_.floor) {
-        const OffCpuSpan* span = timeline.latest_off(trail_.at);
+    const OffCpuSpan* span = timeline.latest_off(trail_.at);
+    for (; trail_.at > from && trail_.at > trail_.floor; span = timeline.off_before(*span)) {
         if (span == nullptr || span->on <= from) {
             break;
         }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/ring_search.hpp"
+
 namespace timesink::attribute {
 
 namespace {
@@ -84,17 +86,18 @@ void ThreadTimeline::use_before_call(ThreadUse& use) const {
 }
 
 const OffCpuSpan* ThreadTimeline::latest_off(Instant at) const {
-    const std::size_t before = off_.count_front([at](const OffCpuSpan& span) { return span.off < at; });
+    const std::size_t before = count_front_near(off_, found_off_, [at](const OffCpuSpan& span) { return span.off < at; });
     return before == 0 ? nullptr : &off_[before - 1];
 }
 
 const SocketCall* ThreadTimeline::call_around(const OffCpuSpan& span) const {
-    const std::size_t found = calls_.count_front([&](const SocketCall& call) { return call.exited < span.on; });
+    const std::size_t found =
+        count_front_near(calls_, found_call_, [&](const SocketCall& call) { return call.exited < span.on; });
     return found != calls_.size() && calls_[found].entered <= span.off ? &calls_[found] : nullptr;
 }
 
 const SocketCall* ThreadTimeline::next_call(Instant at) const {
-    const std::size_t found = calls_.count_front([at](const SocketCall& call) { return call.entered < at; });
+    const std::size_t found = count_front_near(calls_, found_call_, [at](const SocketCall& call) { return call.entered < at; });
     return found != calls_.size() ? &calls_[found] : nullptr;
 }
 
@@ -103,7 +106,7 @@ const SocketCall* ThreadTimeline::latest_call(Instant at) const {
 }
 
 ThreadTimeline::CallsBack ThreadTimeline::calls_before(Instant at) const {
-    return {calls_, calls_.count_front([at](const SocketCall& call) { return call.exited <= at; })};
+    return {calls_, count_front_near(calls_, found_call_, [at](const SocketCall& call) { return call.exited <= at; })};
 }
 
 const SocketCall* ThreadTimeline::latest_write(SocketId socket, Instant at) const {
@@ -128,7 +131,7 @@ ThreadTimeline::Absence ThreadTimeline::absence(Interval interval) const {
         return std::max(Duration{}, std::min(end, interval.end) - std::max(begin, interval.begin));
     };
     Absence absence;
-    std::size_t at = off_.count_front([&](const OffCpuSpan& span) { return span.on < interval.begin; });
+    std::size_t at = count_front_near(off_, found_off_, [&](const OffCpuSpan& span) { return span.on < interval.begin; });
     for (; at != off_.size() && off_[at].off < interval.end; ++at) {
         const OffCpuSpan& span = off_[at];
         absence.off += overlap(span.off, span.on);

@@ -114,6 +114,9 @@ private:
 
     Ring<OffCpuSpan> off_;
     Ring<SocketCall> calls_;
+    // Where the latest search ended: accounts are drawn long after, from one moment to the next.
+    mutable std::size_t found_off_ = 0;
+    mutable std::size_t found_call_ = 0;
     ThreadUse use_;
     request::CallTotals latest_;  ///< what the latest call added to its class; few ask, so it is taken off again for them
     ts_call_class latest_class_{};

@@ -56,6 +56,7 @@ void Walk::charge_synchronous(const Synchronous& call) {
 /// A thread that sends and then reads the reply, with no call on a socket between, waits for it whether it blocks or not: a write
 /// on loopback often loses its CPU to the very server that it wakes, and when the thread is back the reply is there.
 void Walk::find_synchronous() {
+    synchronous_.reserve(live_.exchanges.size());
     for (const OwnedExchange& owned : live_.exchanges) {
         const request::Exchange& exchange = owned.exchange;
         const ThreadTimeline* timeline = timelines_.find(exchange.sent_by);
@@ -342,15 +343,19 @@ void Walk::withhold_shared() {
             result.push_back({span, cause, exchange});
         }
     };
+    auto first = live_.shared.begin();  // pieces ascend: what is over by one is over by the next
     for (const Piece& piece : trail_.pieces) {
         Instant from = piece.span.begin;
-        for (const Interval& shared : live_.shared) {
-            if (!by_state(piece) || shared.end <= from || shared.begin >= piece.span.end) {
+        while (first != live_.shared.end() && first->end <= from) {
+            ++first;
+        }
+        for (auto shared = by_state(piece) ? first : live_.shared.end(); shared != live_.shared.end(); ++shared) {
+            if (shared->end <= from || shared->begin >= piece.span.end) {
                 continue;
             }
-            add({from, std::max(from, shared.begin)}, piece.cause, piece.exchange);
-            const Instant to = std::min(shared.end, piece.span.end);
-            add({std::max(from, shared.begin), to}, Cause::unattributed, {});
+            add({from, std::max(from, shared->begin)}, piece.cause, piece.exchange);
+            const Instant to = std::min(shared->end, piece.span.end);
+            add({std::max(from, shared->begin), to}, Cause::unattributed, {});
             from = to;
         }
         add({from, piece.span.end}, piece.cause, piece.exchange);

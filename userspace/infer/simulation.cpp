@@ -463,9 +463,13 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
 void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     constexpr double kContradiction = 1e-6;
     bool contradiction = false;
+    PoolId looked_at{};  // of many that wait, most wait for the same
+    bool is_idle = idle(looked_at);
     for (std::size_t i = 0; i < hypothesis.queue.size();) {
         const Hypothesis::Waiting& waiting = hypothesis.queue[i];
-        if (!idle(waiting.pool) || waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
+        is_idle = waiting.pool == looked_at ? is_idle : idle(waiting.pool);
+        looked_at = waiting.pool;
+        if (!is_idle || waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
             ++i;
             continue;
         }

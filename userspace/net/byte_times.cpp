@@ -9,6 +9,16 @@ bool is_full(std::size_t kept, Instant oldest, Instant now) {
     return kept >= ByteTimes::kKept || (kept >= ByteTimes::kKeptAnyhow && oldest < now - ByteTimes::kKeptFor);
 }
 
+/// How many at the front of what ascends end at `position` or before it. Mostly asked of the latest: then all but that one.
+template <typename Part>
+std::size_t ended_by(const Ring<Part>& parts, std::uint64_t position) {
+    const std::size_t size = parts.size();
+    if (size != 0 && position < parts.back().end && (size == 1 || parts[size - 2].end <= position)) {
+        return size - 1;
+    }
+    return parts.count_front([position](const Part& part) { return part.end <= position; });
+}
+
 }  // namespace
 
 void ByteTimes::moved(std::uint64_t begin, std::uint64_t end, Instant entered, Instant exited, ThreadId thread, ProcessId process,
@@ -65,7 +75,7 @@ void ByteTimes::settle_arrivals(std::uint64_t begin, std::uint64_t end, Instant 
 
 Moment ByteTimes::at(std::uint64_t position) const {
     Moment moment;
-    const std::size_t index = moves_.count_front([position](const Move& move) { return move.end <= position; });
+    const std::size_t index = ended_by(moves_, position);
     if (index == moves_.size() || moves_[index].begin > position) {
         return moment;
     }
@@ -78,7 +88,7 @@ Moment ByteTimes::at(std::uint64_t position) const {
     moment.thread = move.thread;
     moment.process = move.process;
     moment.context = move.context;
-    const std::size_t reach = reached_.count_front([position](const Reach& candidate) { return candidate.end <= position; });
+    const std::size_t reach = ended_by(reached_, position);
     // An arrival later than the read is another one: the right record was lost, or is older than what is kept.
     if (reach != reached_.size() && reached_[reach].at <= move.exited && (reach != 0 || !forgot_arrivals_)) {
         moment.arrival_known = true;

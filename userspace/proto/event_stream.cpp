@@ -13,16 +13,19 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 }  // namespace
 
 std::optional<EventStream::Kind> EventStream::kind_of(std::string_view content_type) {
-    constexpr std::array<std::string_view, 6> kLines = {"application/x-ndjson",   "application/ndjson",
-                                                        "application/jsonl",      "application/x-jsonlines",
-                                                        "application/json-lines", "application/stream+json"};
-    std::string type(content_type.substr(0, std::min(content_type.find_first_of("; \t"), kLongestName)));
-    std::transform(type.begin(), type.end(), type.begin(),
-                   [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-    if (type == "text/event-stream") {
+    static constexpr std::array<std::string_view, 6> kLines = {"application/x-ndjson",   "application/ndjson",
+                                                               "application/jsonl",      "application/x-jsonlines",
+                                                               "application/json-lines", "application/stream+json"};
+    const auto end =
+        std::find_if(content_type.begin(), content_type.end(), [](char c) { return c == ';' || c == ' ' || c == '\t'; });
+    const auto is = [&](std::string_view name) {
+        return std::equal(content_type.begin(), end, name.begin(), name.end(),
+                          [](char c, char lower) { return (c >= 'A' && c <= 'Z' ? c + 32 : c) == lower; });
+    };
+    if (is("text/event-stream")) {
         return Kind::server_sent;
     }
-    return std::find(kLines.begin(), kLines.end(), type) != kLines.end() ? std::optional(Kind::lines) : std::nullopt;
+    return std::any_of(kLines.begin(), kLines.end(), is) ? std::optional(Kind::lines) : std::nullopt;
 }
 
 void EventStream::take(std::string_view bytes, std::uint64_t position, Listener& listener) {

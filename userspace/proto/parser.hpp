@@ -80,6 +80,16 @@ struct End {
     bool complete = true;  ///< false: cut off by the end of the stream or by a gap
     Attributes attributes{};
     std::uint64_t frame = 0;  ///< where the frame begins that ends it; 0: not known, or the protocol has none
+
+    /// As End{.direction = …}, but its strings keep their memory.
+    void restart(Direction way) {
+        direction = way;
+        correlation = {};
+        end = bytes = body_bytes = rows = columns = frame = 0;
+        error.clear();
+        complete = true;
+        attributes.clear();
+    }
 };
 
 /// A piece of a message's content: an HTTP body without chunk headers, frame headers and padding. Content encodings are not

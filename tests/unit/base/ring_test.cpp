@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/ring_search.hpp"
+
 namespace timesink {
 namespace {
 
@@ -54,6 +56,23 @@ TEST(Ring, FindsBehindTheSeamOfItsMemory) {
     }
     for (int limit = 5; limit <= 13; ++limit) {
         EXPECT_EQ(ring.count_front([limit](int value) { return value < limit; }), static_cast<std::size_t>(limit - 5));
+    }
+}
+
+TEST(Ring, CountsTheSameWhereverTheLatestSearchEnded) {
+    for (std::size_t size = 0; size < 24; ++size) {
+        Ring<std::size_t> ring;
+        for (std::size_t i = 0; i < size; ++i) {
+            ring.push_back(i);
+        }
+        for (std::size_t limit = 0; limit <= size; ++limit) {
+            for (std::size_t latest = 0; latest < size + 3; ++latest) {
+                std::size_t near = latest;
+                EXPECT_EQ(count_front_near(ring, near, [limit](std::size_t value) { return value < limit; }), limit)
+                    << size << ' ' << latest;
+                EXPECT_EQ(near, limit);
+            }
+        }
     }
 }
 

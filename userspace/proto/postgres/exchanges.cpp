@@ -1,5 +1,6 @@
 #include "proto/postgres/exchanges.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace timesink::proto::postgres {
@@ -13,7 +14,7 @@ bool Exchanges::brings_ready(Asked asked) {
 bool Exchanges::turn_begins(bool response_lost, bool response_between, Sink& sink) {
     const bool takes_turns = heard_ && !interleaved_;
     if (heard_ && !queue_.empty()) {
-        of(queue_.front()).overlapped = true;
+        queue_.front().exchange->overlapped = true;
     }
     heard_ = false;
     // What a gap hid may have had no Sync, and so no ReadyForQuery that ends it.
@@ -31,57 +32,41 @@ Exchange& Exchanges::open(std::uint64_t begin, Sink& sink) {
         certain_ = false;
         give_up(response_seen_, sink);
     }
-    ++last_;
-    if (!spare_.empty()) {
-        spare_.back().key() = last_;
-        spare_.back().mapped().restart();
-        exchanges_.insert(std::move(spare_.back()));
-        spare_.pop_back();
+    if (spare_.empty()) {
+        spare_.push_back(std::make_unique<Exchange>());
     }
-    Exchange& exchange = exchanges_[last_];
-    exchange.request.correlation = Correlation{last_};
-    exchange.request.begin = begin;
-    exchange.response.direction = Direction::response;
-    exchange.response.correlation = Correlation{last_};
-    return exchange;
+    exchanges_.push_back(std::move(spare_.back()));
+    spare_.pop_back();
+    exchanges_.back()->restart(Correlation{++last_}, begin);
+    return *exchanges_.back();
 }
 
-void Exchanges::erase(Table::iterator at) {
+void Exchanges::erase(const Exchange& exchange) {
     constexpr std::size_t kMostSpare = 2;  // a connection that takes turns has one or two open
-    if (at == exchanges_.end()) {
-        return;
+    for (Exchange** named : {&group_, &unsynced_, &copying_}) {
+        *named = *named == &exchange ? nullptr : *named;
     }
+    const auto at = std::find_if(exchanges_.begin(), exchanges_.end(), [&](const auto& each) { return each.get() == &exchange; });
     if (spare_.size() < kMostSpare) {
-        spare_.push_back(exchanges_.extract(at));
-    } else {
-        exchanges_.erase(at);
+        spare_.push_back(std::move(*at));
     }
+    exchanges_.erase(at);
+}
+
+void Exchanges::clear() {
+    exchanges_.clear();
+    queue_ = {};
+    group_ = unsynced_ = copying_ = nullptr;
 }
 
 Exchange& Exchanges::open_group(std::uint64_t begin, Sink& sink) {
-    Exchange& exchange = open(begin, sink);
-    group_ = last_;
-    return exchange;
-}
-
-Exchange* Exchanges::current() {
-    const auto found = exchanges_.find(group_);
-    return group_ != 0 && found != exchanges_.end() ? &found->second : nullptr;
-}
-
-Exchange* Exchanges::unsynced() {
-    const auto found = exchanges_.find(unsynced_);
-    return unsynced_ != 0 && found != exchanges_.end() ? &found->second : nullptr;
-}
-
-Exchange* Exchanges::copying() {
-    const auto found = exchanges_.find(copying_);
-    return copying_ != 0 && found != exchanges_.end() ? &found->second : nullptr;
+    group_ = &open(begin, sink);
+    return *group_;
 }
 
 void Exchanges::ask(Exchange& exchange, Asked asked) {
     ++exchange.waiting;
-    queue_.push_back({asked, static_cast<std::uint64_t>(exchange.request.correlation), certain_});
+    queue_.push_back({asked, &exchange, certain_});
 }
 
 void Exchanges::announce(Exchange& exchange, Sink& sink) {
@@ -100,7 +85,7 @@ void Exchanges::announce(Exchange& exchange, Sink& sink) {
         head.housekeeping = exchange.statement->housekeeping;
     }
     if (exchange.copies_in) {
-        copying_ = static_cast<std::uint64_t>(head.correlation);
+        copying_ = &exchange;
     }
     sink.head(head);
 }
@@ -110,8 +95,8 @@ void Exchanges::end_request(Exchange& exchange, std::uint64_t end, bool complete
         return;
     }
     exchange.request_ended = true;
-    if (copying_ == static_cast<std::uint64_t>(exchange.request.correlation)) {
-        copying_ = 0;
+    if (copying_ == &exchange) {
+        copying_ = nullptr;
     }
     sink.end({.direction = Direction::request,
               .correlation = exchange.request.correlation,
@@ -122,8 +107,8 @@ void Exchanges::end_request(Exchange& exchange, std::uint64_t end, bool complete
 
 void Exchanges::seal(Exchange& exchange) {
     exchange.sealed = true;
-    group_ = 0;
-    unsynced_ = static_cast<std::uint64_t>(exchange.request.correlation);
+    group_ = nullptr;
+    unsynced_ = &exchange;
 }
 
 void Exchanges::seal_group(std::uint64_t end, bool complete, Sink& sink) {
@@ -140,9 +125,8 @@ void Exchanges::seal_group(std::uint64_t end, bool complete, Sink& sink) {
     }
     announce(*exchange, sink);
     end_request(*exchange, end, complete, sink);
-    const auto id = group_;
     seal(*exchange);
-    finish_if_over(id, response_seen_, sink);
+    finish_if_over(*exchange, response_seen_, sink);
 }
 
 void Exchanges::lose_requests(std::uint64_t position, Sink& sink) {
@@ -153,30 +137,23 @@ void Exchanges::lose_requests(std::uint64_t position, Sink& sink) {
         announce(*exchange, sink);
         end_request(*exchange, position, false, sink);
         ++exchange->waiting;
-        queue_.push_back({Asked::unseen, group_, queue_.empty() || queue_.back().answerable});
+        queue_.push_back({Asked::unseen, exchange, queue_.empty() || queue_.back().answerable});
         seal(*exchange);
     } else if (Exchange* last = unsynced(); last != nullptr && last->executed) {
         ++last->waiting;
-        queue_.push_back({Asked::unseen, unsynced_, queue_.back().answerable});
+        queue_.push_back({Asked::unseen, last, queue_.back().answerable});
     }
-    unsynced_ = 0;
+    unsynced_ = nullptr;
 }
 
 void Exchanges::confirm_sync() {
     // Behind an answer it is another call's Sync: the end of the call with the gap was hidden too.
-    if (!queue_.empty() && queue_.back().asked == Asked::unseen && !of(queue_.back()).responding) {
-        of(queue_.back()).sync_seen = true;
+    if (!queue_.empty() && queue_.back().asked == Asked::unseen && !queue_.back().exchange->responding) {
+        queue_.back().exchange->sync_seen = true;
     }
 }
 
-Exchange* Exchanges::answering() {
-    return !queue_.empty() && queue_.front().answerable ? &of(queue_.front()) : nullptr;
-}
-
-void Exchanges::respond(Exchange& exchange, std::uint64_t begin, Sink& sink) {
-    if (exchange.responding) {
-        return;
-    }
+void Exchanges::begin_response(Exchange& exchange, std::uint64_t begin, Sink& sink) {
     announce(exchange, sink);
     exchange.responding = true;
     sink.head({.direction = Direction::response, .correlation = exchange.request.correlation, .begin = begin});
@@ -187,18 +164,16 @@ void Exchanges::answered(std::uint64_t end, Sink& sink) {
 }
 
 void Exchanges::pop(std::uint64_t end, Sink& sink) {
-    const std::uint64_t id = queue_.front().exchange;
+    Exchange& exchange = *queue_.front().exchange;
     queue_.pop_front();
-    --exchanges_.at(id).waiting;
-    finish_if_over(id, end, sink);
+    --exchange.waiting;
+    finish_if_over(exchange, end, sink);
 }
 
-void Exchanges::finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink) {
-    const auto found = exchanges_.find(id);
-    if (found == exchanges_.end() || found->second.waiting > 0 || !found->second.sealed) {
+void Exchanges::finish_if_over(Exchange& exchange, std::uint64_t end, Sink& sink) {
+    if (exchange.waiting > 0 || !exchange.sealed) {
         return;
     }
-    Exchange& exchange = found->second;
     // Answered before its data was seen to end: that went unseen, and with it the Sync.
     exchange.cut =
         exchange.cut || (exchange.executed && exchange.copies_in && !exchange.request_ended && exchange.response.error.empty());
@@ -211,13 +186,12 @@ void Exchanges::finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink) 
         exchange.response.error = "aborted";
     }
     sink.end(exchange.response);
-    erase(found);
+    erase(exchange);
 }
 
 void Exchanges::fail(std::string sqlstate, std::uint64_t begin, std::uint64_t end, Sink& sink) {
     const Asked asked = queue_.front().asked;
-    const std::uint64_t id = queue_.front().exchange;
-    Exchange& exchange = exchanges_.at(id);
+    Exchange& exchange = *queue_.front().exchange;
     respond(exchange, begin, sink);
     exchange.response.error = std::move(sqlstate);
     if (asked == Asked::startup || asked == Asked::ssl) {
@@ -228,7 +202,7 @@ void Exchanges::fail(std::string sqlstate, std::uint64_t begin, std::uint64_t en
         return;
     }
     aborting_ = true;
-    while (!queue_.empty() && queue_.front().exchange == id && !brings_ready(queue_.front().asked)) {
+    while (!queue_.empty() && queue_.front().exchange == &exchange && !brings_ready(queue_.front().asked)) {
         pop(end, sink);
     }
 }
@@ -236,16 +210,17 @@ void Exchanges::fail(std::string sqlstate, std::uint64_t begin, std::uint64_t en
 void Exchanges::copy_in_begins() {
     // While it copies in, the server ignores Sync (CopyGetData in backend/commands/copyfromparse.c): libpq sends one along with
     // the Execute, and another after the data.
-    const std::uint64_t id = queue_.front().exchange;
-    for (auto item = queue_.begin() + 1; item != queue_.end() && item->asked == Asked::sync;) {
-        Exchange& owner = of(*item);
-        --owner.waiting;
-        item = queue_.erase(item);
-        if (owner.waiting == 0) {
-            owner.sealed = true;
-        }
+    const Item copying = queue_.front();
+    std::size_t syncs = 0;
+    for (; syncs + 1 < queue_.size() && queue_[syncs + 1].asked == Asked::sync; ++syncs) {
+        Exchange& owner = *queue_[syncs + 1].exchange;
+        owner.sealed = --owner.waiting == 0 || owner.sealed;
     }
-    unsynced_ = id;
+    queue_[syncs] = copying;
+    for (; syncs > 0; --syncs) {
+        queue_.pop_front();
+    }
+    unsynced_ = copying.exchange;
 }
 
 void Exchanges::ready(std::uint64_t begin, std::uint64_t end, std::string_view status, Sink& sink) {
@@ -256,7 +231,7 @@ void Exchanges::ready(std::uint64_t begin, std::uint64_t end, std::string_view s
     }
     const bool known = upto < queue_.size() && queue_[upto].answerable;  // else its Sync was not seen
     for (; upto > 0; --upto) {
-        Exchange& exchange = of(queue_.front());
+        Exchange& exchange = *queue_.front().exchange;
         exchange.aborted = exchange.aborted || (skipped && known);
         exchange.cut = exchange.cut || (!skipped && !exchange.answered_whole) || !known;
         respond(exchange, begin, sink);
@@ -265,7 +240,7 @@ void Exchanges::ready(std::uint64_t begin, std::uint64_t end, std::string_view s
     if (!known) {
         return;
     }
-    Exchange& exchange = of(queue_.front());
+    Exchange& exchange = *queue_.front().exchange;
     respond(exchange, begin, sink);
     if (!status.empty()) {
         exchange.response.attributes.emplace_back("postgresql.transaction", status.substr(0, 1));
@@ -295,46 +270,38 @@ void Exchanges::lose_order(std::uint64_t position, Sink& sink) {
 }
 
 void Exchanges::finish_requests(std::uint64_t position, Sink& sink) {
-    for (auto& [id, exchange] : exchanges_) {
-        end_request(exchange, position, false, sink);
+    for (const auto& exchange : exchanges_) {
+        end_request(*exchange, position, false, sink);
     }
 }
 
 void Exchanges::finish_responses(std::uint64_t position, Sink& sink) {
-    for (auto& [id, exchange] : exchanges_) {
-        if (exchange.responding) {
-            End end = exchange.response;
-            end.end = position;
-            end.complete = false;
-            sink.end(end);
+    for (const auto& exchange : exchanges_) {
+        if (exchange->responding) {
+            exchange->response.end = position;
+            exchange->response.complete = false;
+            sink.end(exchange->response);
         }
     }
-    exchanges_.clear();
-    queue_.clear();
-    group_ = unsynced_ = copying_ = 0;
+    clear();
 }
 
 void Exchanges::give_up(std::uint64_t position, Sink& sink) {
-    queue_.clear();
     aborting_ = false;
-    auto all = std::move(exchanges_);
-    exchanges_.clear();
-    for (auto& [id, exchange] : all) {
-        if (!exchange.announced) {
+    for (const auto& exchange : exchanges_) {
+        if (!exchange->announced) {
             continue;
         }
-        end_request(exchange, request_seen_, false, sink);
-        End end = std::move(exchange.response);
+        end_request(*exchange, request_seen_, false, sink);
+        End& end = exchange->response;
         end.end = position;
         end.complete = false;
-        if (!exchange.responding) {
+        if (!exchange->responding) {
             end.error = "lost";
         }
         sink.end(end);
     }
-    group_ = 0;
-    unsynced_ = 0;
-    copying_ = 0;
+    clear();
 }
 
 }  // namespace timesink::proto::postgres

@@ -2,13 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/ring.hpp"
 #include "proto/parser.hpp"
 #include "proto/postgres/statements.hpp"
 
@@ -30,10 +29,8 @@ enum class Asked : std::uint8_t {
     unseen,  ///< one or more that a gap has hidden, up to and with their Sync
 };
 
-/// One statement with the messages that serve it: what net/ and the report see as one exchange.
-struct Exchange {
-    Head request;
-    std::shared_ptr<const Statement> statement;  ///< of the messages so far; null: none named yet
+/// How far an exchange has come.
+struct Progress {
     bool parses = false;
     bool binds = false;
     bool closes = false;
@@ -47,6 +44,7 @@ struct Exchange {
     bool copies_in = false;           ///< the client sends data until CopyDone or CopyFail
     bool overlapped = false;          ///< a later one began after response bytes, and this one was not answered yet
     bool responding = false;          ///< the response's Head was given
+    bool in_rows = false;             ///< the latest message of the response was a row: more of them need no thought
     bool cut = false;                 ///< part of its response went unseen
     bool aborted = false;             ///< part of it was skipped by the server, after an error of another
     std::size_t waiting = 0;          ///< of its messages, not answered
@@ -55,14 +53,22 @@ struct Exchange {
     std::uint64_t parse_answers = 0;  ///< of `unseen`, where nothing says which message an answer is for
     std::uint64_t bind_answers = 0;
     std::uint64_t completions = 0;
+};
+
+/// One statement with the messages that serve it: what net/ and the report see as one exchange.
+struct Exchange : Progress {
+    Head request;
+    std::shared_ptr<const Statement> statement;  ///< of the messages so far; null: none named yet
     End response;
 
-    /// As a new one, but its request's strings keep their memory.
-    void restart() {
-        Head kept = std::move(request);
-        kept.restart(Direction::request, 0);
-        *this = Exchange{};
-        request = std::move(kept);
+    /// As a new one, but its strings keep their memory.
+    void restart(Correlation correlation, std::uint64_t begin) {
+        static_cast<Progress&>(*this) = {};
+        request.restart(Direction::request, begin);
+        request.correlation = correlation;
+        statement.reset();
+        response.restart(Direction::response);
+        response.correlation = correlation;
     }
 };
 
@@ -93,19 +99,19 @@ public:
     Exchange& open(std::uint64_t begin, Sink& sink);
     /// The same, for Parse, Bind, Describe and Close, to which more will be added.
     Exchange& open_group(std::uint64_t begin, Sink& sink);
-    [[nodiscard]] Exchange* current();  ///< null: none has been begun since the last Execute, Sync, …
+    [[nodiscard]] Exchange* current() { return group_; }  ///< null: none has been begun since the last Execute, Sync, …
     /// The last one, while its Sync has not been seen and it is not over. Null otherwise.
-    [[nodiscard]] Exchange* unsynced();
+    [[nodiscard]] Exchange* unsynced() { return unsynced_; }
     void ask(Exchange& exchange, Asked asked);
     void announce(Exchange& exchange, Sink& sink);
     void end_request(Exchange& exchange, std::uint64_t end, bool complete, Sink& sink);
     /// Ends the group without an Execute.
     void seal_group(std::uint64_t end, bool complete, Sink& sink);
     void seal(Exchange& exchange);
-    void synced() { unsynced_ = 0; }
-    Exchange* copying();
+    void synced() { unsynced_ = nullptr; }
+    Exchange* copying() { return copying_; }
     /// Of one that is not answered.
-    void forget(const Exchange& exchange) { erase(exchanges_.find(static_cast<std::uint64_t>(exchange.request.correlation))); }
+    void forget(const Exchange& exchange) { erase(exchange); }
     /// The Sync behind what a gap has hidden was seen.
     void confirm_sync();
     void lose_requests(std::uint64_t position, Sink& sink);
@@ -113,9 +119,15 @@ public:
     // The server's side.
     void hear() { heard_ = true; }
     /// Null: the server speaks of nobody that is known.
-    [[nodiscard]] Exchange* answering();
+    [[nodiscard]] Exchange* answering() {
+        return !queue_.empty() && queue_.front().answerable ? queue_.front().exchange : nullptr;
+    }
     [[nodiscard]] Asked front() const { return queue_.front().asked; }
-    void respond(Exchange& exchange, std::uint64_t begin, Sink& sink);
+    void respond(Exchange& exchange, std::uint64_t begin, Sink& sink) {
+        if (!exchange.responding) {
+            begin_response(exchange, begin, sink);
+        }
+    }
     /// The front message has been answered.
     void answered(std::uint64_t end, Sink& sink);
     void fail(std::string sqlstate, std::uint64_t begin, std::uint64_t end, Sink& sink);
@@ -133,25 +145,25 @@ public:
 private:
     struct Item {
         Asked asked;
-        std::uint64_t exchange;
+        Exchange* exchange;  ///< stays while it has items: they are what it waits for
         bool answerable;
     };
-    Exchange& of(const Item& item) { return exchanges_.at(item.exchange); }
+    void begin_response(Exchange& exchange, std::uint64_t begin, Sink& sink);
     void give_up(std::uint64_t position, Sink& sink);
     void pop(std::uint64_t end, Sink& sink);
-    void finish_if_over(std::uint64_t id, std::uint64_t end, Sink& sink);
+    void finish_if_over(Exchange& exchange, std::uint64_t end, Sink& sink);
     static bool brings_ready(Asked asked);
 
-    using Table = std::map<std::uint64_t, Exchange>;
-    void erase(Table::iterator at);
+    void erase(const Exchange& exchange);
+    void clear();
 
-    Table exchanges_;                      ///< by number, which is their correlation
-    std::vector<Table::node_type> spare_;  ///< exchanges come and go one by one; these keep their memory
-    std::deque<Item> queue_;
-    std::uint64_t last_ = 0;
-    std::uint64_t group_ = 0;
-    std::uint64_t unsynced_ = 0;
-    std::uint64_t copying_ = 0;
+    std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< in the order in which they began; mostly one or two
+    std::vector<std::unique_ptr<Exchange>> spare_;      ///< exchanges come and go one by one; these keep their memory
+    Ring<Item> queue_;
+    std::uint64_t last_ = 0;  ///< number of the latest, which is its correlation
+    Exchange* group_ = nullptr;
+    Exchange* unsynced_ = nullptr;
+    Exchange* copying_ = nullptr;
     std::uint64_t request_seen_ = 0;
     std::uint64_t response_seen_ = 0;
     bool certain_ = true;

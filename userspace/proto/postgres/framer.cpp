@@ -110,6 +110,26 @@ bool plausible(Direction direction, char type, std::uint32_t length) {
     return plausible(find(direction, type), length);
 }
 
+std::optional<Message> Framer::whole(std::span<const std::byte> bytes, std::uint64_t position) const {
+    constexpr std::size_t kHeader = 5;
+    const std::string_view text = as_text(bytes);
+    if (text.size() < kHeader) {
+        return std::nullopt;
+    }
+    const Kind* kind = find(direction_, text.front());
+    const std::uint32_t length = big_endian_32(text.substr(1));
+    if (!plausible(kind, length) || length >= text.size()) {
+        return std::nullopt;
+    }
+    const std::size_t payload = length - (kHeader - 1);
+    const std::size_t kept = std::min<std::size_t>(payload, kind->kept);
+    return Message{.type = text.front(),
+                   .begin = position,
+                   .end = position + 1 + length,
+                   .payload = text.substr(kHeader, kept),
+                   .cut = kept < payload};
+}
+
 std::size_t Framer::take(std::span<const std::byte> bytes, std::uint64_t position) {
     const std::string_view text = as_text(bytes);
     std::size_t taken = 0;

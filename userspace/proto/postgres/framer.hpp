@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ struct Message {
     char type = 0;
     std::uint64_t begin = 0;   ///< stream position of the type byte
     std::uint64_t end = 0;     ///< after its last byte
-    std::string_view payload;  ///< what was kept of it; valid until the framer goes on
+    std::string_view payload;  ///< what the parser reads of it; valid until the framer goes on, or its bytes
     bool cut = false;          ///< payload is only the first part
     [[nodiscard]] std::uint64_t bytes() const { return end - begin; }
 };
@@ -40,6 +41,9 @@ class Framer {
 public:
     explicit Framer(Direction direction) : direction_(direction) {}
 
+    /// between() only: a message of which all bytes are there, uncopied: nearly every one. Null: it is not whole, not plausible,
+    /// or opens a connection; then take() goes on.
+    [[nodiscard]] std::optional<Message> whole(std::span<const std::byte> bytes, std::uint64_t position) const;
     /// Takes bytes of at most one message; returns how many.
     std::size_t take(std::span<const std::byte> bytes, std::uint64_t position);
     /// `bytes` were not captured. Returns how many of them belong to the message in progress; fewer: its end and more is gone.

@@ -53,12 +53,22 @@ std::size_t Postgres::step(Stream& stream, std::span<const std::byte> bytes, std
         answer_encryption(as_text(bytes).front(), position, sink)) {
         return 1;
     }
+    if (stream.framer.between()) {
+        if (const std::optional<Message> message = stream.framer.whole(bytes, position)) {
+            if (sink.redacts()) {
+                keep(*message, stream.direction, sink);
+            }
+            take(*message, stream.direction, sink);
+            return message->bytes();
+        }
+    }
     const std::size_t taken = stream.framer.take(bytes, position);
     if (sink.redacts() && stream.framer.opens()) {
         keep(stream.framer.message(), stream.direction, sink);
     }
     if (stream.framer.complete()) {
-        message_done(stream, sink);
+        take(stream.framer.message(), stream.direction, sink);
+        stream.framer.next();
     } else if (stream.framer.invalid() && !understood_) {
         not_mine_ = rejected_ = true;
     } else if (stream.framer.invalid()) {
@@ -67,12 +77,10 @@ std::size_t Postgres::step(Stream& stream, std::span<const std::byte> bytes, std
     return taken;
 }
 
-void Postgres::message_done(Stream& stream, Sink& sink) {
+void Postgres::take(const Message& message, Direction direction, Sink& sink) {
     understood_ = true;
-    const Message message = stream.framer.message();
-    exchanges_.saw(stream.direction, message.end);
-    stream.direction == Direction::request ? from_client(message, sink) : from_server(message, sink);
-    stream.framer.next();
+    exchanges_.saw(direction, message.end);
+    direction == Direction::request ? from_client(message, sink) : from_server(message, sink);
 }
 
 /// A request for TLS or GSS encryption is answered by one byte. False: none is awaited, or it is an error message.
@@ -195,7 +203,8 @@ void Postgres::gap(Direction direction, std::uint64_t begin, std::uint64_t end, 
             keep(stream.framer.message(), stream.direction, sink);
         }
         if (stream.framer.complete()) {
-            message_done(stream, sink);
+            take(stream.framer.message(), stream.direction, sink);
+            stream.framer.next();
         }
     }
     if (known < end - begin && !stream.lost) {

@@ -40,7 +40,7 @@ private:
     std::size_t search(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position, Sink& sink);
     void search_at_call_end(Stream& stream, std::uint64_t position, Sink& sink);
     bool answer_encryption(char answer, std::uint64_t position, Sink& sink);
-    void message_done(Stream& stream, Sink& sink);
+    void take(const Message& message, Direction direction, Sink& sink);
     void lose(Stream& stream, std::uint64_t position, Sink& sink);
 
     void from_client(const Message& message, Sink& sink);
@@ -57,6 +57,7 @@ private:
     void one_way(const Message& message, std::string operation, Sink& sink);
 
     void from_server(const Message& message, Sink& sink);
+    static void count_row(Exchange& exchange, const Message& row);
     void statement_answer(Exchange& exchange, const Message& message, Sink& sink);
     bool short_answer(const Message& message, Sink& sink);
     void nobodys_answer(const Message& message, Sink& sink);

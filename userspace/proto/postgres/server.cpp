@@ -7,14 +7,17 @@
 namespace timesink::proto::postgres {
 
 void Postgres::from_server(const Message& message, Sink& sink) {
-    constexpr std::string_view kAtAnyTime = "NAS";  // NoticeResponse, NotificationResponse, ParameterStatus
-    if (kAtAnyTime.find(message.type) != std::string_view::npos) {
-        return;
+    if (message.type == 'N' || message.type == 'A' || message.type == 'S') {
+        return;  // NoticeResponse, NotificationResponse, ParameterStatus: at any time
     }
     Exchange* exchange = exchanges_.answering();
     if (exchange == nullptr || nobodys_open_) {
         return nobodys_answer(message, sink);
     }
+    if (exchange->in_rows && message.type == 'D') {
+        return count_row(*exchange, message);
+    }
+    exchange->in_rows = false;
     if (message.type == 'Z') {
         exchanges_.ready(message.begin, message.end, message.payload, sink);
         return;
@@ -89,13 +92,18 @@ std::uint64_t columns_of(const Message& row) {
 
 }  // namespace
 
+void Postgres::count_row(Exchange& exchange, const Message& row) {
+    exchange.response.columns = columns_of(row);
+    exchange.response.body_bytes += row.bytes();
+}
+
 void Postgres::statement_answer(Exchange& exchange, const Message& message, Sink& sink) {
     exchanges_.respond(exchange, message.begin, sink);
     const Asked asked = exchanges_.front();
     switch (message.type) {
         case 'D':
-            exchange.response.columns = columns_of(message);
-            exchange.response.body_bytes += message.bytes();
+            exchange.in_rows = true;
+            count_row(exchange, message);
             break;
         case 'd':
             exchange.response.body_bytes += message.bytes() - 5;
