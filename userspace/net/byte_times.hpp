@@ -43,6 +43,8 @@ public:
     /// It is not known any more what those that are not settled were of.
     void forget_arrivals() { unsettled_ = {}; }
 
+    /// Up to where bytes are known to be in the kernel; 0: of none.
+    [[nodiscard]] std::uint64_t reached() const { return reached_.empty() ? 0 : reached_.back().end; }
     /// Of the byte at `position` (a message's last byte is at end - 1).
     [[nodiscard]] Moment at(std::uint64_t position) const;
 

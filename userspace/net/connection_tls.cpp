@@ -51,6 +51,9 @@ void Connection::begin_clear() {
     }
     cipher_expected_ = {stream(true).expected, stream(false).expected};
     tls_ = std::make_unique<TlsLayer>(stream(true).expected, std::move(stream(true).times), tls_suite_);
+    if (hello_seen_ && summary_.role == Role::client) {
+        tls_->asks_first();
+    }
     streams_ = {};
     early_.clear();
     early_bytes_ = early_calls_ = 0;

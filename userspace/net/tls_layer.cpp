@@ -107,7 +107,12 @@ std::vector<TlsLayer::Sent> TlsLayer::written(const event::Call& call, std::uint
     last_call_.process = call.process;
     last_call_.context = call.context;
     unexplained = static_cast<std::uint64_t>(call.result);
-    return send(unexplained);
+    std::vector<Sent> sent = send(unexplained);
+    if (unasked_ && !sent.empty()) {
+        decrypted_ = std::max(decrypted_, read_times_.reached());
+        unasked_ = false;
+    }
+    return sent;
 }
 
 std::vector<TlsLayer::Sent> TlsLayer::missed(std::uint64_t length) {

@@ -123,6 +123,28 @@ TEST_F(TlsLayerTest, WhatIsDecryptedHasTheTimesOfTheLastByteThatItNeeded) {
     EXPECT_EQ(moment.entered, us(31));
 }
 
+TEST_F(TlsLayerTest, WhatHadArrivedBeforeTheFirstRequestIsNoAnswerThoughReadWithIt) {
+    for (const bool asks_first : {false, true}) {
+        TlsLayer layer{0, {}, kAes128};
+        if (asks_first) {
+            layer.asks_first();
+        }
+        layer.read_times().arrived(500, us(10));  // tickets
+        layer.given(plain(80));
+        std::uint64_t rest = 0;
+        EXPECT_EQ(layer.written(call(20, 0, 80 + kOver), rest).size(), 1U);
+        layer.read_times().arrived(500 + 100 + kOver, us(50));
+        layer.read(call(60, 0, 500 + 100 + kOver));
+        EXPECT_EQ(layer.decrypted(100).arrived, us(asks_first ? 50 : 10));
+        // Only the first one's: what comes before later ones may be an answer that nobody has read yet.
+        layer.read_times().arrived(800, us(70));
+        layer.given(plain(80));
+        EXPECT_EQ(layer.written(call(80, 0, 80 + kOver), rest).size(), 1U);
+        layer.read(call(90, 622, 178));
+        EXPECT_EQ(layer.decrypted(20).arrived, us(70));
+    }
+}
+
 TEST_F(TlsLayerTest, SeveralRecordsOfOneReadHaveTheirOwnArrivals) {
     layer_.read_times().arrived(16384 + kOver, us(10));
     layer_.read_times().arrived(2 * (16384 + kOver), us(20));
