@@ -164,9 +164,13 @@ TEST_P(Threads, WakerAndItsCallAreNamed) {
         if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
             return 1;
         }
-        std::thread reader([&] { read_all(ends[1], 1); });
-        usleep(20'000);
-        const bool written = write(ends[0], "x", 1) == 1;
+        constexpr std::size_t kTimes = 10;  // on a busy machine it may not wait yet when it is written to
+        std::thread reader([&] { read_all(ends[1], kTimes); });
+        bool written = true;
+        for (std::size_t i = 0; i < kTimes; ++i) {
+            usleep(20'000);
+            written = write(ends[0], "x", 1) == 1 && written;
+        }
         reader.join();
         return written ? 0 : 2;
     });

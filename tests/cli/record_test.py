@@ -89,8 +89,8 @@ class Record(unittest.TestCase):
         stop = threading.Event()
 
         def keep_loading():
-            while not stop.is_set():
-                self.load()
+            while not stop.wait(0.005):
+                self.load(5)
         loading = threading.Thread(target=keep_loading)
         loading.start()
         time.sleep(4)  # a window may begin late, or a period pass, on a busy machine

@@ -37,6 +37,7 @@ void TlsLayer::read(const event::Call& call) {
 }
 
 Moment TlsLayer::decrypted(std::uint64_t length) {
+    unasked_ = false;
     decrypted_ = std::min(decrypted_ + cipher_length(length), read_end_);
     return decrypted_ > 0 ? read_times_.at(decrypted_ - 1) : Moment{};
 }
@@ -110,7 +111,6 @@ std::vector<TlsLayer::Sent> TlsLayer::written(const event::Call& call, std::uint
     std::vector<Sent> sent = send(unexplained);
     if (unasked_ && !sent.empty()) {
         decrypted_ = std::max(decrypted_, read_times_.reached());
-        unasked_ = false;
     }
     return sent;
 }

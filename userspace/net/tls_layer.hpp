@@ -20,8 +20,9 @@ public:
     /// `read_position`, `write_position`: of the ciphertext that comes next.
     TlsLayer(std::uint64_t read_position, ByteTimes read_times, std::uint16_t suite);
 
-    /// All that is sent is seen from the first byte on, and the other end says nothing before it is asked: what has arrived by
-    /// then is the library's own (RFC 8446, 4.6.1: tickets), however late it is read, and be it at once with the answer.
+    /// All that is sent is seen from the first byte on, and the other end says nothing before all of the first request is sent:
+    /// what has arrived by then is the library's own (RFC 8446, 4.6.1: tickets), however late it is read, and be it at once with
+    /// the answer. Tickets that come behind that are still taken for the answer's begin if they are read with it.
     void asks_first() { unasked_ = true; }
 
     /// A call moved ciphertext; the bytes that were read lie before those that later plaintext reads get.
@@ -81,7 +82,7 @@ private:
     std::uint64_t overhead_;
     std::uint64_t read_end_;   // of the ciphertext that was read
     std::uint64_t decrypted_;  // ciphertext position up to which it is taken to be decrypted
-    bool unasked_ = false;     // asks_first(), and it has not yet
+    bool unasked_ = false;     // asks_first(), and nothing was given since
     ByteTimes read_times_;
     std::deque<Given> given_;
     Sent last_call_;  // as a pattern for what it sent

@@ -129,10 +129,13 @@ TEST_F(TlsLayerTest, WhatHadArrivedBeforeTheFirstRequestIsNoAnswerThoughReadWith
         if (asks_first) {
             layer.asks_first();
         }
-        layer.read_times().arrived(500, us(10));  // tickets
-        layer.given(plain(80));
+        layer.read_times().arrived(250, us(10));  // tickets
         std::uint64_t rest = 0;
+        layer.given(plain(80));
         EXPECT_EQ(layer.written(call(20, 0, 80 + kOver), rest).size(), 1U);
+        layer.read_times().arrived(500, us(22));
+        layer.given(plain(80, 0x9000));  // the request's body
+        EXPECT_EQ(layer.written(call(25, 0, 80 + kOver), rest).size(), 1U);
         layer.read_times().arrived(500 + 100 + kOver, us(50));
         layer.read(call(60, 0, 500 + 100 + kOver));
         EXPECT_EQ(layer.decrypted(100).arrived, us(asks_first ? 50 : 10));
