@@ -210,6 +210,20 @@ std::string nothing_found(const analyze::Figures& figures) {
                            : "Nothing stands out in what is known: " + percent_short(unknown) + " of the time is unattributed.";
 }
 
+namespace {
+
+void add_unwatched(std::vector<std::string>& items, const analyze::Run& run) {
+    if (run.attaches > 1) {
+        const Duration window = run.watched / static_cast<Duration::rep>(run.attaches);
+        items.push_back("what happened between the windows, and requests that last longer than one (" + duration(window) + ")");
+    }
+    if (!run.detached) {
+        items.emplace_back("the end of the run");
+    }
+}
+
+}  // namespace
+
 std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
     const analyze::Coverage& coverage = model.coverage;
     std::vector<std::string> items;
@@ -261,14 +275,7 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
     if (const auto& background = coverage.evidence[static_cast<std::size_t>(Evidence::none)]; background.exchanges > 0) {
         items.push_back(noun(background.exchanges, "call") + " outside any request");
     }
-    if (model.run.attaches > 1) {
-        const auto windows = static_cast<Duration::rep>(model.run.attaches);
-        items.push_back("what happened between the windows, and requests that last longer than one (" +
-                        duration(model.run.watched / windows) + ")");
-    }
-    if (!model.run.detached) {
-        items.push_back("the end of the run");
-    }
+    add_unwatched(items, model.run);
     if (items.empty()) {
         items.emplace_back("nothing that is known of");
     }
