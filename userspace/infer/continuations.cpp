@@ -14,7 +14,6 @@ constexpr double kWrongResponse = 1e-9;
 constexpr double kNotWaitedFor = 0.02;
 /// It could have written at once, and did not.
 constexpr double kPutOff = 0.3;
-constexpr double kLeast = 1e-9;
 
 }  // namespace
 
@@ -101,7 +100,7 @@ void Simulation::connect_options(const Hypothesis& hypothesis) {
         if (slot == kNobody || hypothesis.tokens[slot].state != Token::State::running) {
             continue;
         }
-        double asks = kLeast;
+        double asks = kLeastProbability;
         for (std::size_t index = 0; index < pools_.size(); ++index) {
             const auto id = static_cast<PoolId>(index);
             const bool needed = !pools_[index].pipelined && !idle(id);
@@ -130,13 +129,14 @@ void Simulation::continuation_options(Hypothesis& hypothesis, Slot slot, const S
         return;
     }
     if (token.outstanding > 0) {
-        options_.push_back(
-            {.slot = slot, .probability = std::max(kLeast, model_.probability(token.history, Step::join)), .step = Step::join});
+        options_.push_back({.slot = slot,
+                            .probability = std::max(kLeastProbability, model_.probability(token.history, Step::join)),
+                            .step = Step::join});
     }
     nothing_written_options(hypothesis, slot, segment);
     const double alone = token.outstanding > 0 ? 0.1 : 1;
     options_.push_back({.slot = slot,
-                        .probability = std::max(kLeast, alone * model_.probability(token.history, Step::sleep)),
+                        .probability = std::max(kLeastProbability, alone * model_.probability(token.history, Step::sleep)),
                         .step = Step::sleep});
 }
 

@@ -10,7 +10,6 @@ namespace {
 
 /// Against that order.
 constexpr double kOutOfTurn = 1e-4;
-constexpr double kLeast = 1e-9;
 
 }  // namespace
 
@@ -34,7 +33,7 @@ void Simulation::in_order_of_asking(const Hypothesis& hypothesis, std::size_t fi
     double more = 0;
     if (writing.issued != Step::respond) {
         const double begun = model_.begins(writing.history, model_.shapes(writing.issued));
-        more = 1 - std::min(1.0, model_.probability(writing.history, writing.issued) / std::max(begun, kLeast));
+        more = 1 - std::min(1.0, model_.probability(writing.history, writing.issued) / std::max(begun, kLeastProbability));
     }
     for (std::size_t i = first; i < options_.size(); ++i) {
         Option& option = options_[i];

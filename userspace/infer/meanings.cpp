@@ -7,11 +7,7 @@
 
 namespace timesink::infer {
 
-namespace {
-
-constexpr double kLeast = 1e-9;
-
-}  // namespace
+namespace {}  // namespace
 
 /// P(the next statement has this shape | what it wrote in this segment).
 double Simulation::extends(const Token& token, Shape shape) {
@@ -24,7 +20,7 @@ double Simulation::extends(const Token& token, Shape shape) {
     }
     prefix_.push_back(shape);
     const double after = model_.begins(token.history, prefix_);
-    return std::clamp(after / std::max(before, kLeast), kLeast, 1.0);
+    return std::clamp(after / std::max(before, kLeastProbability), kLeastProbability, 1.0);
 }
 
 /// What a statement is, if this token sent it. One that has only a name is what the name was taken for before; where it is new,

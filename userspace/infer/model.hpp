@@ -14,6 +14,9 @@
 
 namespace timesink::infer {
 
+/// What has never been seen may happen all the same; and what is divided by is not 0.
+inline constexpr double kLeastProbability = 1e-9;
+
 /// What a unit did next, as far as it is seen: a list of statements issued at once, or one of the others.
 enum class Step : std::uint32_t {
     respond = 0,

@@ -15,7 +15,6 @@ constexpr double kUnexplained = 1e-7;
 constexpr double kUnseen = 0.3;
 /// Against the order of the pool.
 constexpr double kOutOfTurn = 1e-4;
-constexpr double kLeast = 1e-9;
 /// That a statement is that of a token which may be elsewhere.
 constexpr double kOfDoubted = 0.5;
 
@@ -86,7 +85,8 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
         if (waiting.shape != Shape{}) {
             expected = act.nameless || waiting.shape == act.shape ? 1 : kOutOfTurn;
         } else {
-            expected = std::min(1.0, begins(hypothesis, token, act) / std::max(model_.issues(token.history, act.pool), kLeast));
+            expected = std::min(
+                1.0, begins(hypothesis, token, act) / std::max(model_.issues(token.history, act.pool), kLeastProbability));
         }
         // Whoever woke before the longest waiter began to wait, waits longer.
         const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), waiting.position, given_back);
@@ -173,7 +173,7 @@ bool Simulation::continuing_options(Hypothesis& hypothesis, const Segment& segme
                             .probability = factor * passed_over * (i < acted ? kOutOfTurn : 1) * at_once *
                                            extends(token, meant(hypothesis, token, act))});
         if (i >= acted && token.issued == Step::respond) {
-            passed_over *= std::max(kLeast, 1 - issues_now(token, act.pool));
+            passed_over *= std::max(kLeastProbability, 1 - issues_now(token, act.pool));
         }
     }
     return any;

@@ -4,12 +4,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "live/tries.hpp"
+
 namespace timesink::live {
 
 namespace {
-
-constexpr std::uint64_t kPause = 200'000'000;
-constexpr int kTriesMost = 25;  // a program is loaded within some milliseconds
 
 /// Whoever makes goroutines that send does so within seconds, and what they send before their making is told is nobody's.
 constexpr std::uint64_t kTrial = 10'000'000'000;
@@ -57,7 +56,7 @@ void GoFollower::judge(std::uint32_t pid, Process& process, std::uint64_t now) {
 void GoFollower::search(std::uint32_t pid, Process& process, std::uint64_t now) {
     process.go = find_go(process.local_pid);
     const GoProcess& go = process.go;
-    if (go.state == runtime::GoState::starting && process.tries < kTriesMost) {
+    if (go.state == runtime::GoState::starting && process.tries < kTriesInHaste) {
         return;
     }
     process.stage = Stage::over;

@@ -5,14 +5,13 @@
 #include <string_view>
 #include <utility>
 
+#include "live/tries.hpp"
+
 namespace timesink::live {
 
 namespace {
 
-constexpr std::uint64_t kPause = 200'000'000;
-constexpr std::uint64_t kLongPause = 2'000'000'000;
 constexpr std::string_view kStepPrograms = "on_sqlite_step";
-constexpr int kTriesInHaste = 25;  // a service loads its libraries within some seconds
 
 }  // namespace
 

@@ -9,13 +9,11 @@
 
 #include "live/elf_image.hpp"
 #include "live/mappings.hpp"
+#include "live/tries.hpp"
 
 namespace timesink::live {
 
 namespace {
-
-constexpr std::uint64_t kPause = 200'000'000;
-constexpr int kTriesMost = 25;  // a program is loaded within some milliseconds
 
 struct Watched {
     std::string_view symbol;
@@ -87,7 +85,7 @@ void NodeFollower::look(std::uint64_t now) {
 /// True: nothing is left to be done.
 bool NodeFollower::watch(std::uint32_t pid, const Process& process) {
     const Functions functions = functions_of(process.local_pid);
-    if (!functions.front() && process.tries < kTriesMost) {
+    if (!functions.front() && process.tries < kTriesInHaste) {
         return false;
     }
     Json fact{{"fact", "runtime"}, {"pid", pid}, {"runtime", "node"}, {"phases", Json::array()}};

@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "live/tries.hpp"
+
 namespace timesink::live {
 
 namespace {
 
-constexpr std::uint64_t kPause = 200'000'000;
-constexpr std::uint64_t kLongPause = 2'000'000'000;
-constexpr int kTriesInHaste = 25;    // a service imports its modules within some seconds
 constexpr int kTriesWithoutOne = 5;  // to find an interpreter in a process that maps none: servers load it when they start
 
 }  // namespace

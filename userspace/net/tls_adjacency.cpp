@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/tls/record.hpp"
+
 namespace timesink::net {
 
 namespace {
 
 constexpr std::size_t kMost = 4096;  // threads, and connections that never prove anything
 constexpr int kTimesWanted = 2;
-constexpr std::uint64_t kRecord = 16384;
 constexpr std::uint64_t kHeader = 5;
 /// What a record has beside its plaintext: TLS 1.3; 1.2 with GCM; 1.2 with ChaCha20. What CBC adds is not one number.
 constexpr std::array<std::uint64_t, 3> kOverheads = {22, 29, 21};
@@ -22,11 +23,11 @@ bool fits(const event::Call& call, std::uint64_t plain) {
     if (byte(0) != 23 || byte(1) != 3 || byte(2) != 3) {
         return false;
     }
-    const std::uint64_t records = (plain + kRecord - 1) / kRecord;
+    const std::uint64_t records = (plain + proto::tls::kMostPlain - 1) / proto::tls::kMostPlain;
     const std::uint64_t first = (byte(3) << 8 | byte(4)) + kHeader;
     return std::any_of(kOverheads.begin(), kOverheads.end(), [&](std::uint64_t overhead) {
         // A socket of which the library is the owner is written to record by record.
-        const std::uint64_t one = std::min(plain, kRecord) + overhead;
+        const std::uint64_t one = std::min<std::uint64_t>(plain, proto::tls::kMostPlain) + overhead;
         const auto length = static_cast<std::uint64_t>(call.result);
         return first == one && (length == plain + records * overhead || length == one);
     });

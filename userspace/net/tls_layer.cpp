@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/tls/record.hpp"
+
 namespace timesink::net {
 
 namespace {
 
-constexpr std::uint64_t kRecord = 16384;
 constexpr std::size_t kMostGiven = 4096;
 
 /// Header, nonce, type and tag of a record; too few rather than too many, for what is overestimated never seems to be sent.
@@ -24,7 +25,7 @@ TlsLayer::TlsLayer(std::uint64_t read_position, ByteTimes read_times, std::uint1
     : overhead_(overhead_of(suite)), read_end_(read_position), decrypted_(read_position), read_times_(std::move(read_times)) {}
 
 std::uint64_t TlsLayer::cipher_length(std::uint64_t plain) const {
-    return plain + (plain + kRecord - 1) / kRecord * overhead_;
+    return plain + (plain + proto::tls::kMostPlain - 1) / proto::tls::kMostPlain * overhead_;
 }
 
 void TlsLayer::read(const event::Call& call) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto {
 
 namespace {
@@ -20,7 +22,7 @@ std::optional<EventStream::Kind> EventStream::kind_of(std::string_view content_t
         std::find_if(content_type.begin(), content_type.end(), [](char c) { return c == ';' || c == ' ' || c == '\t'; });
     const auto is = [&](std::string_view name) {
         return std::equal(content_type.begin(), end, name.begin(), name.end(),
-                          [](char c, char lower) { return (c >= 'A' && c <= 'Z' ? c + 32 : c) == lower; });
+                          [](char c, char lower_case) { return to_lower(c) == lower_case; });
     };
     if (is("text/event-stream")) {
         return Kind::server_sent;

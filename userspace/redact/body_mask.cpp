@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "genai/api.hpp"
 #include "genai/inflate.hpp"
 #include "proto/lines.hpp"
@@ -17,9 +18,7 @@ namespace {
 std::string lower_value(const proto::Attributes& attributes, std::string_view name) {
     const auto found =
         std::find_if(attributes.begin(), attributes.end(), [name](const auto& attribute) { return attribute.first == name; });
-    std::string value = found == attributes.end() ? std::string() : found->second;
-    std::transform(value.begin(), value.end(), value.begin(),
-                   [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+    std::string value = found == attributes.end() ? std::string() : lower(found->second);
     return value == "identity" ? std::string() : value;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "redact/masks.hpp"
 
 namespace timesink::redact {
@@ -66,9 +67,6 @@ bool is_name(std::string_view text) {
     return text.find_first_not_of(kCharacters) == std::string_view::npos;
 }
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -127,7 +125,7 @@ void JsonMask::byte(char c, std::uint64_t position, const Put& put) {
             }
             break;
         case State::word:
-            if (!word_.empty() && c >= 'a' && c <= 'z') {
+            if (!word_.empty() && is_lower(c)) {
                 put(position, shown_ ? c : word_.front());
                 word_.erase(0, 1);
                 return;

@@ -3,21 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.hpp"
 #include "proto/http1/fields.hpp"
 #include "request/route.hpp"
 
 namespace timesink::redact {
 namespace {
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-bool is_lower(char c) {
-    return c >= 'a' && c <= 'z';
-}
-bool is_upper(char c) {
-    return c >= 'A' && c <= 'Z';
-}
 
 std::string_view kind_of_letter(char c) {
     // Two sets, as hexadecimal numbers are told by theirs; without the letters that ULIDs leave out.
@@ -215,9 +206,7 @@ bool is_scheme(std::string_view word) {
                                                            "aws",
                                                            "aws4-hmac-sha256",
                                                            "aws4-ecdsa-p256-sha256"};
-    std::string lower(word);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return is_upper(c) ? static_cast<char>(c + 32) : c; });
-    return std::find(kSchemes.begin(), kSchemes.end(), lower) != kSchemes.end();
+    return std::find(kSchemes.begin(), kSchemes.end(), lower(word)) != kSchemes.end();
 }
 
 /// Behind a scheme, of "Credential=KEY/20261121/us-east-1/s3/aws4_request, …" what says for which API it was signed.

@@ -36,7 +36,7 @@ std::string because(infer::Reason reason) {
     return "nothing that is known explains who sent it";
 }
 
-std::string percent(double share) {
+std::string percent_exactly(double share) {
     char text[32];
     std::snprintf(text, sizeof(text), "%.2f %%", 100 * share);
     return text;
@@ -89,7 +89,7 @@ std::string Explanation::line(const attribute::OwnedExchange& owned) const {
                        std::string(attribute::name(owned.evidence));
     const bool weighed = grounds.likely != UnitId{};
     if (weighed || owned.evidence == attribute::Evidence::inferred) {
-        text += ", margin " + percent(owned.margin);
+        text += ", margin " + percent_exactly(owned.margin);
     }
     text += ": " + (weighed ? because(grounds.reason) : because(owned.evidence));
     if (weighed && grounds.cause != ExchangeId{}) {
@@ -98,7 +98,7 @@ std::string Explanation::line(const attribute::OwnedExchange& owned) const {
     text += '\n';
     if (grounds.runner_up != UnitId{}) {
         text += "      next likeliest: unit " + std::to_string(number(grounds.runner_up)) + ", " +
-                percent(grounds.runner_up_margin) + '\n';
+                percent_exactly(grounds.runner_up_margin) + '\n';
     }
     return text;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analyze/call_name.hpp"
+#include "base/ascii.hpp"
 #include "report/account_tree.hpp"
 #include "report/background_section.hpp"
 #include "report/numbers.hpp"
@@ -325,8 +326,7 @@ private:
         // Only what no shell could read as anything else is offered for copying.
         const auto plain = [](std::string_view text) {
             return std::all_of(text.begin(), text.end(), [](char c) {
-                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("/._-{}+ ").find(c) != std::string_view::npos;
+                return is_letter(c) || is_digit(c) || std::string_view("/._-{}+ ").find(c) != std::string_view::npos;
             });
         };
         if (!plain(options_.recording) || options_.recording.find(' ') != std::string::npos) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "genai/inflate.hpp"
 #include "proto/lines.hpp"
 
@@ -17,9 +18,7 @@ std::string_view value_of(const proto::Attributes& attributes, std::string_view 
 }
 
 std::string encoding_of(const proto::Attributes& attributes, std::string_view name) {
-    std::string encoding(value_of(attributes, name));
-    std::transform(encoding.begin(), encoding.end(), encoding.begin(),
-                   [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+    std::string encoding = lower(value_of(attributes, name));
     return encoding == "identity" ? std::string() : encoding;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.hpp"
 #include "request/sql_lexer.hpp"
 
 namespace timesink::request {
@@ -36,20 +37,12 @@ std::string_view trim(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
 }
 
-int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /// What is not a whole %XX stays as it is.
 std::string percent_decoded(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const int high = text[i] == '%' && i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
-        const int low = high >= 0 ? digit_of(text[i + 2]) : -1;
+        const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+        const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
         if (low >= 0) {
             out.push_back(static_cast<char>(high * 16 + low));
             i += 2;
@@ -88,7 +81,7 @@ std::string trace_of(std::string_view traceparent) {
     }
     std::string trace(traceparent.substr(kVersion + 1, kTrace));
     for (char& c : trace) {
-        if (digit_of(c) < 0) {
+        if (hex_digit(c) < 0) {
             return {};
         }
         c = static_cast<char>(c >= 'A' && c <= 'F' ? c | 0x20 : c);

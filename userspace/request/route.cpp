@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/ascii.hpp"
+
 namespace timesink::request {
 namespace {
 
@@ -11,17 +13,8 @@ namespace {
 constexpr std::size_t kMostSegments = 24;
 constexpr std::size_t kLongestSegment = 128;
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 bool is_hex(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-bool is_lower(char c) {
-    return c >= 'a' && c <= 'z';
-}
-bool is_upper(char c) {
-    return c >= 'A' && c <= 'Z';
+    return hex_digit(c) >= 0;
 }
 template <typename Is>
 bool all(std::string_view text, Is is) {

@@ -2,17 +2,16 @@
 
 #include <algorithm>
 
+#include "base/ascii.hpp"
+
 namespace timesink::request {
 namespace {
 
 bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 bool is_word_begin(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+    return is_letter(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 bool is_word(char c) {
     return is_word_begin(c) || is_digit(c) || c == '$';

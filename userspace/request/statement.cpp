@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.hpp"
 #include "request/route.hpp"
 #include "request/sql_lexer.hpp"
 
@@ -32,13 +33,6 @@ constexpr std::string_view kKeywords[] = {
     "UNION",     "UNIQUE",   "UNLISTEN",   "UPDATE",       "USING",   "VACUUM",  "VALUES",      "VIEW",    "WHEN",
     "WHERE",     "WINDOW",   "WITH",
 };
-
-std::string upper(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    return out;
-}
 
 bool is_keyword(const std::string& word) {
     static const std::vector<std::string_view> sorted = [] {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/ascii.hpp"
 #include "rules/rules.hpp"
 
 namespace timesink::rules {
@@ -40,13 +41,6 @@ bool covers(std::string_view pattern, std::string_view text, bool segments) {
 }
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
 
 bool any(const std::vector<std::string>& patterns, std::string_view text, bool segments) {
     return std::any_of(patterns.begin(), patterns.end(),

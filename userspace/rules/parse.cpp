@@ -7,8 +7,13 @@
 // toml++'s own switches: errors are values here, as everywhere, and nothing is written.
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
+// What it asserts does not always hold: for "[[=" its parser has an error behind an assertion that there is no such thing (3.3.0;
+// mended in tomlplusplus #301). Debug builds would abort there; without them, some compilers would take it for true.
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_cast<void>(0)
 #include <toml++/toml.h>
 
+#include "base/ascii.hpp"
 #include "rules/rules.hpp"
 
 namespace timesink::rules {
@@ -18,13 +23,6 @@ constexpr std::size_t kMostListed = 64;
 constexpr std::size_t kLongestText = 256;
 constexpr std::size_t kLongestLine = 40;
 constexpr std::string_view kKeys = "bucket, line, protocol, host, port, method, route, type, size, direction";
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
 
 /// What users wrote goes into one line of an error: cut, and without control characters.
 std::string quoted(std::string_view text) {

@@ -8,7 +8,7 @@ namespace timesink::runtime {
 
 namespace {
 
-constexpr std::size_t kInstructionsLooked = 16;
+constexpr std::size_t kSetterInstructions = 16;
 constexpr ZydisRegister kSession = ZYDIS_REGISTER_RDI;
 constexpr ZydisRegister kClient = ZYDIS_REGISTER_RSI;  // gnutls_datum_t: the pointer is its first member
 
@@ -19,7 +19,7 @@ std::optional<std::uint16_t> gnutls_random_place(std::span<const std::byte> code
     ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     ZydisRegister holder = ZYDIS_REGISTER_NONE;
     std::uint16_t offset = 0;
-    for (std::size_t i = 0; i < kInstructionsLooked; ++i) {
+    for (std::size_t i = 0; i < kSetterInstructions; ++i) {
         ZydisDecodedInstruction decoded;
         std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands{};
         if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &decoded, operands.data()))) {

@@ -9,7 +9,7 @@ namespace timesink::runtime {
 
 namespace {
 
-constexpr std::size_t kInstructionsLooked = 24;  // a prologue is over by then
+constexpr std::size_t kPrologueInstructions = 24;  // a prologue is over by then
 
 constexpr std::array kSystemVArguments{ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX,
                                        ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_R8,  ZYDIS_REGISTER_R9};
@@ -101,7 +101,7 @@ private:
 std::optional<std::size_t> cheap_place(std::span<const std::byte> bytes, Convention convention, bool returns) {
     const Code code(bytes);
     std::size_t offset = 0;
-    for (std::size_t i = 0; i < kInstructionsLooked; ++i) {
+    for (std::size_t i = 0; i < kPrologueInstructions; ++i) {
         const auto found = code.at(offset);
         if (!found) {
             return std::nullopt;
@@ -122,7 +122,7 @@ std::optional<Callee> first_callee(std::span<const std::byte> bytes) {
     const Code code(bytes);
     Callee callee{.offset = 0, .same_arguments = true};
     std::size_t offset = 0;
-    for (std::size_t i = 0; i < kInstructionsLooked; ++i) {
+    for (std::size_t i = 0; i < kPrologueInstructions; ++i) {
         const auto found = code.at(offset);
         if (found && found->is(ZYDIS_CATEGORY_CALL) && found->jumps_to_constant()) {
             callee.offset = found->target(offset);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/ascii.hpp"
+
 namespace timesink::s3 {
 
 std::string_view element(std::string_view document, std::string_view name) {
@@ -19,8 +21,7 @@ std::string_view element(std::string_view document, std::string_view name) {
     }
     const std::string_view text = rest.substr(0, end);
     const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               std::string_view("._-~=+/%:").find(c) != std::string_view::npos;
+        return is_letter(c) || is_digit(c) || std::string_view("._-~=+/%:").find(c) != std::string_view::npos;
     });
     return plain ? text : std::string_view();
 }

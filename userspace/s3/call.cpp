@@ -3,23 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.hpp"
 #include "s3/query.hpp"
 
 namespace timesink::s3 {
 namespace {
 
 constexpr std::size_t kLongestBucket = 255;  // S3's names of before 2018 in us-east-1; today 63
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
 
 /// Of the APIs that are signed as S3 is, those that speak S3.
 bool is_s3(std::string_view service) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "proto/reader.hpp"
 
 namespace timesink::proto::dns {
@@ -43,12 +44,7 @@ constexpr std::array<std::string_view, 16> kCodes = {"",         "FORMERR", "SER
 
 /// Of the names of hosts and services. Others are allowed on the wire, but nobody has such hosts.
 bool is_of_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '/' ||
-           c == '*';
-}
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '/' || c == '*';
 }
 
 /// The name that is asked for: labels up to the root, no pointers, as there is nothing yet that they could point to.
@@ -74,7 +70,7 @@ Extent read_name(Reader& reader, std::string& name) {
             return Extent::begun;
         }
         name += name.empty() ? "" : ".";
-        std::transform(label.begin(), label.end(), std::back_inserter(name), lower);
+        std::transform(label.begin(), label.end(), std::back_inserter(name), to_lower);
     }
 }
 

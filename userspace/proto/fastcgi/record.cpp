@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "base/ascii.hpp"
 #include "proto/reader.hpp"
 
 namespace timesink::proto::fastcgi {
@@ -32,9 +33,7 @@ std::string field_of(std::string_view variable) {
         return {};
     }
     std::string name(variable.substr(kHttp.size()));
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-        return c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    });
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c == '_' ? '-' : to_lower(c); });
     return name;
 }
 
@@ -128,8 +127,7 @@ Answered read_answer(std::string_view content, const Told& told) {
             const std::string_view code = line.substr(0, std::min(line.size(), line.find_first_not_of(' ', kStatus.size()) + 3));
             told(code, Kept::structure);
             const std::string_view digits = code.substr(code.size() - std::min<std::size_t>(3, code.size()));
-            const bool is_number =
-                digits.size() == 3 && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+            const bool is_number = digits.size() == 3 && std::all_of(digits.begin(), digits.end(), is_digit);
             answered.status = is_number ? (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0') : 0;
         } else if (!whole) {
             told(line, Kept::field);

@@ -2,19 +2,13 @@
 
 #include <algorithm>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::http1 {
 namespace {
 
 constexpr std::size_t kLongestChunkLine = 4096;  // the size with its extensions; longer ones are an attack
 constexpr std::uint64_t kLongestTrailer = std::uint64_t{256} * 1024;
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.hpp"
 #include "proto/lines.hpp"
 
 namespace timesink::proto::http1 {
@@ -35,19 +36,9 @@ constexpr std::uint32_t bit_of(std::size_t size) {
     return size < 32 ? std::uint32_t{1} << size : 0;
 }
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 bool is(std::string_view text, std::string_view lower_case) {
     return text.size() == lower_case.size() &&
-           std::equal(text.begin(), text.end(), lower_case.begin(), [](char a, char b) { return lower(a) == b; });
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
-    return out;
+           std::equal(text.begin(), text.end(), lower_case.begin(), [](char a, char b) { return to_lower(a) == b; });
 }
 
 /// Of "AWS4-HMAC-SHA256 Credential=KEY/20261121/us-east-1/s3/aws4_request, …" the "s3": for which of Amazon's APIs it was signed.
@@ -67,7 +58,7 @@ std::string_view signed_service(std::string_view value) {
     }
     const std::string_view service = value.substr(before + 1, last - before - 1);
     const bool is_name = !service.empty() && service.size() <= 32 && std::all_of(service.begin(), service.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+        return is_lower(c) || is_digit(c) || c == '-';
     });
     return is_name ? service : std::string_view();
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::http1 {
 namespace {
 
@@ -12,10 +14,7 @@ constexpr std::size_t kLongestMethod = 24;
 constexpr std::string_view kVersion = "HTTP/1.";
 
 bool is_method_character(char c) {
-    return (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
-}
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
+    return is_upper(c) || c == '-' || c == '_';
 }
 bool is_target_character(char c) {
     const auto byte = static_cast<unsigned char>(c);

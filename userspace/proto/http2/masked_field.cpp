@@ -6,6 +6,8 @@
 #include <numeric>
 #include <optional>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::http2 {
 namespace {
 
@@ -96,9 +98,7 @@ std::optional<std::string> spread(std::string_view before, bool digit) {
 
 /// Both digits, or both letters.
 bool are_alike(char a, char b) {
-    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    return a == b || (letter(a) && letter(b)) || (digit(a) && digit(b));
+    return a == b || (is_letter(a) && is_letter(b)) || (is_digit(a) && is_digit(b));
 }
 
 /// Runs of letters or digits that a mask has changed are spread anew. None: not possible.

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kKept = 24 + 250;  // extras and key
 constexpr std::uint8_t kStatistics = 0x10;
 
-struct Asked {
+struct AskedBinary {
     std::uint8_t opcode = 0;
     std::uint32_t opaque = 0;
 };
@@ -37,7 +37,7 @@ private:
 
     Frames request_{Direction::request, kBinaryHeader};
     Frames response_{Direction::response, kBinaryHeader};
-    Answers<Asked> answers_;
+    Answers<AskedBinary> answers_;
     std::optional<End> asking_;
     bool over_ = false;  ///< the packet in progress ends its answer
     bool understood_ = false;
@@ -93,7 +93,7 @@ void Binary::request(const Frame& frame, Sink& sink) {
 
 void Binary::answer(const Frame& frame, Sink& sink) {
     const BinaryHeader header = binary_header(frame.header, false);
-    const Asked* const asked = answers_.asked();
+    const AskedBinary* const asked = answers_.asked();
     over_ = false;
     if (is_quiet(header.opcode)) {
         return;

@@ -71,12 +71,12 @@ bool is_key(std::string_view key) {
     return !key.empty() && key.size() <= kLongestKey && is_printable(key);
 }
 
+}  // namespace
+
 bool is_number(std::string_view text) {
     std::uint64_t number = 0;
     return parse_decimal(text.substr(text.starts_with('-') ? 1 : 0), number);
 }
-
-}  // namespace
 
 std::optional<Command> command_of(std::string_view line) {
     const Words words(line);

@@ -24,6 +24,9 @@ struct Command {
     bool housekeeping = false;
     Answer answer = Answer::line;
 };
+/// Decimal, with or without a sign.
+bool is_number(std::string_view text);
+
 /// Of a line without its end; none: no command.
 std::optional<Command> command_of(std::string_view line);
 /// Whether a command may begin so.

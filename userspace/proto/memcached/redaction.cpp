@@ -21,11 +21,6 @@ std::vector<std::string_view> words_of(std::string_view line) {
     return words;
 }
 
-bool is_number(std::string_view text) {
-    std::uint64_t number = 0;
-    return parse_decimal(text.substr(text.starts_with('-') ? 1 : 0), number);
-}
-
 bool is_answer_word(std::string_view word) {
     return word.size() <= 16 && word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == std::string_view::npos;
 }

@@ -45,7 +45,7 @@ struct Stream {
     }
 };
 
-struct Asked {
+struct AskedLine {
     Answer answer{};
 };
 
@@ -68,7 +68,7 @@ private:
 
     Stream request_;
     Stream response_;
-    Answers<Asked> answers_;
+    Answers<AskedLine> answers_;
     Correlation asking_{};  ///< whose data is coming
     bool asking_open_ = false;
     std::uint64_t data_ = 0;
@@ -179,7 +179,7 @@ void Text::request_over(std::uint64_t end, bool complete, Sink& sink) {
 bool Text::answer_line(std::uint64_t end, Sink& sink) {
     const std::string_view line = response_.line.text();
     keep_line(response_.line, Direction::response, end, answer_parts(line), sink);
-    Asked* const asked = answers_.asked();
+    AskedLine* const asked = answers_.asked();
     if (asked == nullptr) {
         if (!understood_ && !is_telling_answer(line)) {
             return false;
@@ -227,7 +227,7 @@ bool Text::answer_line(std::uint64_t end, Sink& sink) {
 void Text::data_done(std::uint64_t end, bool asks, Sink& sink) {
     if (asks) {
         request_over(end, true, sink);
-    } else if (const Asked* const asked = answers_.asked();
+    } else if (const AskedLine* const asked = answers_.asked();
                asked != nullptr && answers_.open() && asked->answer == Answer::meta) {
         answers_.over(end, true, sink);
     }
@@ -250,7 +250,7 @@ void Text::lose(Stream& stream, std::uint64_t position, bool asks, Sink& sink) {
         request_over(position, false, sink);
         answers_.lose_requests();
     } else {
-        const Asked* const asked = answers_.asked();
+        const AskedLine* const asked = answers_.asked();
         const bool values = asked != nullptr && asked->answer == Answer::values && answers_.open();
         answers_.end().rows = 0;  // some may be hidden
         answers_.lose_answers(position, values, sink);

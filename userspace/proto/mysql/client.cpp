@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "proto/mysql/parser.hpp"
 #include "proto/postgres/statements.hpp"
 
@@ -11,10 +12,7 @@ namespace {
 bool is_housekeeping(std::string_view sql) {
     constexpr std::string_view kDrivers[] = {"SET NAMES", "SET AUTOCOMMIT", "SET CHARACTER SET", "SET SESSION TRANSACTION",
                                              "SET SQL_MODE"};
-    std::string begin(sql.substr(0, 32));
-    for (char& c : begin) {
-        c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-    }
+    const std::string begin = upper(sql.substr(0, 32));
     for (const std::string_view text : kDrivers) {
         if (begin.starts_with(text)) {
             return true;

@@ -1,5 +1,6 @@
 #include <string_view>
 
+#include "base/ascii.hpp"
 #include "proto/lines.hpp"
 #include "proto/mysql/mysql.hpp"
 #include "proto/mysql/packet.hpp"
@@ -33,7 +34,7 @@ bool is_statement(std::string_view text) {
         return false;
     }
     const char c = text[letter];
-    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '-' || c == '#';
+    const bool word = is_letter(c) || c == '/' || c == '-' || c == '#';
     const std::string_view begin = text.substr(letter, 24);
     return word && is_printable(begin.substr(0, begin.find_first_of("\t\r\n")));
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::postgres {
 namespace {
 
@@ -11,10 +13,7 @@ bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-char upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    return is_letter(c) || is_digit(c) || c == '_';
 }
 
 std::size_t skip_comment(std::string_view sql, std::size_t at) {
@@ -58,7 +57,7 @@ public:
             }
             const char c = sql_[at_++];
             if (!is_space(c)) {
-                last_ = folded = upper(c);
+                last_ = folded = to_upper(c);
                 return true;
             }
             if (last_ != ' ') {
@@ -127,7 +126,7 @@ std::string_view first_word(std::string_view sql) {
 
 std::string leading_keyword(std::string_view sql) {
     std::string keyword(first_word(sql));
-    std::transform(keyword.begin(), keyword.end(), keyword.begin(), upper);
+    std::transform(keyword.begin(), keyword.end(), keyword.begin(), to_upper);
     return keyword;
 }
 
@@ -158,7 +157,7 @@ bool is_housekeeping(std::string_view sql) {
 bool is_copy_from_client(std::string_view sql) {
     constexpr std::string_view kFrom = " FROM STDIN";
     const std::string_view word = first_word(sql);
-    if (!std::equal(word.begin(), word.end(), kCopy.begin(), kCopy.end(), [](char a, char b) { return upper(a) == b; })) {
+    if (!std::equal(word.begin(), word.end(), kCopy.begin(), kCopy.end(), [](char a, char b) { return to_upper(a) == b; })) {
         return false;
     }
     std::string folded;

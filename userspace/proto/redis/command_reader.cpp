@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::redis {
 namespace {
 
@@ -11,8 +13,7 @@ constexpr std::size_t kLongestName = 64;
 bool is_name(std::string_view text) {
     // Modules have dots ("JSON.GET"), EVALSHA_RO an underscore; some clients send what the user typed.
     return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-               c == '|';
+        return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-' || c == '|';
     });
 }
 

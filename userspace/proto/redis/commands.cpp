@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::redis {
 namespace {
 
@@ -271,13 +273,6 @@ const Known* find(std::string_view name) {
 }
 
 }  // namespace
-
-std::string upper(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-    return out;
-}
 
 bool is_remarkable(std::string_view name) {
     return find(name) != nullptr;

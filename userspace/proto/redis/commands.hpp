@@ -22,9 +22,6 @@ struct CommandKind {
     bool script = false;        ///< argument 1 is a script, its SHA-1 or a function's name
 };
 
-/// ASCII only.
-std::string upper(std::string_view text);
-
 CommandKind kind_of(std::string_view name);
 /// Whether kind_of has something to say of it.
 bool is_remarkable(std::string_view name);

@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.hpp"
 #include "proto/lines.hpp"
 #include "proto/redis/command_reader.hpp"
 #include "proto/redis/redis.hpp"

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.hpp"
 #include "proto/lines.hpp"
 #include "proto/redis/command_reader.hpp"
 #include "proto/redis/redaction.hpp"

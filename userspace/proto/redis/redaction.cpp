@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.hpp"
+
 namespace timesink::proto::redis {
 namespace {
 
 constexpr char kMask = 'x';
 constexpr std::size_t kKept = CommandReader::kLongestKey;
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 /// What names a push, as ReplyReader and its parser look for it.
 bool names_push(std::string_view text) {
