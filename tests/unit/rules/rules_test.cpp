@@ -25,7 +25,7 @@ const Wrong kWrong[] = {
      "[[ru\xef\xbb\xba"
      "le]]\n",
      "r.toml:1:5: only ASCII outside of comments"},
-    {"a key that is none", "[[=", "r.toml:1:3: Error while parsing table header: expected bare key"},
+    {"a key that is none", "[[=", "r.toml:1:3: Error while parsing key: expected bare key"},
     {"an unknown key", "[[rule]]\nbucket = \"db\"\n  bukcet = \"db\"\nhost = \"*\"\n",
      "r.toml:3:3: unknown key 'bukcet'; known are bucket, line,"},
     {"an unknown table", "[[rules]]\nbucket = \"db\"\n", "r.toml:1:3: unknown key 'rules'; a file has [[rule]] tables only"},
