@@ -80,11 +80,19 @@ private:
                gain / units >= kLeastGainPerUnit;
     }
 
+    [[nodiscard]] Finding of_run(FindingKind kind) const {
+        Finding finding;
+        finding.kind = kind;
+        finding.unit = model_.unit_kind();
+        return finding;
+    }
+
     static Finding about(FindingKind kind, const RouteLine& route) {
         Finding finding;
         finding.kind = kind;
         finding.method = route.method;
         finding.route = route.route;
+        finding.unit = route.kind;
         if (!route.figures.slowest.empty()) {
             finding.example = route.figures.slowest.front()->account.unit.id;
         }
@@ -252,8 +260,7 @@ private:
                 call.duration.mean() < kSlowCall || !worth(serving, model_.total) || is_repeated(call)) {
                 continue;
             }
-            Finding finding;
-            finding.kind = FindingKind::slow_call;
+            Finding finding = of_run(FindingKind::slow_call);
             describe(finding, call, model_.total);
             if (const RouteLine* route = route_with_most_of(call)) {
                 finding.method = route->method;
@@ -311,6 +318,7 @@ private:
                 continue;
             }
             Finding finding = about(wait.kind, *route);
+            finding.unit = model_.unit_kind();
             finding.sureness = wait.sureness;
             finding.gain = gain;
             const Resources& resources = model_.total.resources;
@@ -328,8 +336,7 @@ private:
             ratio(gain, model_.total.ledger.wall) < kWaitShare || !worth(gain, model_.total)) {
             return;
         }
-        Finding finding;
-        finding.kind = FindingKind::workers_saturated;
+        Finding finding = of_run(FindingKind::workers_saturated);
         // Units in flight beyond the workers are what waits; without them the backlog has another reason as well.
         finding.sureness = model_.load.in_flight > static_cast<double>(model_.load.workers) ? Sureness::sure : Sureness::likely;
         finding.level = model_.load.in_flight;
@@ -344,8 +351,7 @@ private:
         if (ratio(gain, model_.total.ledger.wall) < kWaitShare || !worth(gain, model_.total)) {
             return;
         }
-        Finding finding;
-        finding.kind = FindingKind::cpu_saturated;
+        Finding finding = of_run(FindingKind::cpu_saturated);
         finding.capacity = static_cast<double>(host.cpus.value_or(0));
         finding.level = host.runnable.value_or(0);
         const bool crowded = host.cpus && host.runnable && *host.runnable > static_cast<double>(*host.cpus);
@@ -360,8 +366,7 @@ private:
         if (stolen < kStealShare) {
             return;
         }
-        Finding finding;
-        finding.kind = FindingKind::host_steal;
+        Finding finding = of_run(FindingKind::host_steal);
         finding.level = stolen;
         found_.push_back(std::move(finding));
     }
@@ -381,8 +386,7 @@ private:
             here < 2 * ratio(failed, model_.total.ledger.units)) {
             return;
         }
-        Finding finding;
-        finding.kind = FindingKind::error_burst;
+        Finding finding = of_run(FindingKind::error_burst);
         finding.count = peak->failed;
         finding.of = failed;
         finding.at = series.step * (peak - series.points.begin());
@@ -399,8 +403,7 @@ private:
         if (count < kFewestRetransmits || ratio(count, messages) < kRetransmitsPerExchange) {
             return;
         }
-        Finding finding;
-        finding.kind = FindingKind::retransmits;
+        Finding finding = of_run(FindingKind::retransmits);
         finding.count = count;
         finding.of = messages;
         found_.push_back(std::move(finding));

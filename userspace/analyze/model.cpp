@@ -117,4 +117,18 @@ void ObjectSums::add(const ObjectSums& other) {
     on_path += other.on_path;
 }
 
+std::optional<request::UnitKind> Model::unit_kind() const {
+    std::optional<request::UnitKind> kind;
+    for (const RouteLine& route : routes) {
+        if (route.other || (kind && *kind == route.kind)) {
+            continue;
+        }
+        if (kind) {
+            return std::nullopt;
+        }
+        kind = route.kind;
+    }
+    return kind.value_or(request::UnitKind::request);
+}
+
 }  // namespace timesink::analyze

@@ -214,8 +214,9 @@ struct Finding {
     std::optional<Duration> gain;  ///< over all units of the view; empty: cannot be estimated
     std::string method;            ///< the route that shows it best; empty with route: of the whole run
     std::string route;
-    std::string subject;  ///< the call, where it is about one
-    double per_unit = 0;  ///< calls a unit
+    std::string subject;                                                 ///< the call, where it is about one
+    std::optional<request::UnitKind> unit = request::UnitKind::request;  ///< what its numbers are of; empty: several kinds
+    double per_unit = 0;                                                 ///< calls a unit
     double level = 0;     ///< in flight, runnable threads, share of failures or calls (0…1)
     double capacity = 0;  ///< workers, CPUs
     std::uint64_t count = 0;
@@ -387,6 +388,9 @@ struct Model {
     OwnCost own_cost;
     Exemplars sample;                        ///< drawn at random (seeded) from all units, in order of their ids
     std::shared_ptr<const Exemplar> wanted;  ///< the unit asked for in Options::keep_unit, if it was seen
+
+    /// Of all routes; empty: of several kinds. Requests where there is none.
+    [[nodiscard]] std::optional<request::UnitKind> unit_kind() const;
 };
 
 }  // namespace timesink::analyze

@@ -59,14 +59,12 @@ std::string noun(std::uint64_t count, std::string_view singular) {
     return grouped(count) + " " + std::string(singular) + (count == 1 ? "" : "s");
 }
 
+std::string unit_noun(std::optional<request::UnitKind> kind) {
+    return !kind ? "unit" : *kind == request::UnitKind::job ? "job" : "request";
+}
+
 std::string unit_noun(const analyze::Model& model) {
-    bool requests = false;
-    bool jobs = false;
-    for (const analyze::RouteLine& route : model.routes) {
-        requests = requests || (!route.other && route.kind == request::UnitKind::request);
-        jobs = jobs || (!route.other && route.kind == request::UnitKind::job);
-    }
-    return jobs ? (requests ? "unit" : "job") : "request";
+    return unit_noun(model.unit_kind());
 }
 
 std::string route_title(const analyze::RouteLine& line, std::uint64_t folded, const Safe& safe) {
@@ -100,10 +98,11 @@ std::string generation(const analyze::Finding& finding) {
 
 /// What saturates the machine, for the findings that are about the run as a whole.
 std::string sentence_of_run(const analyze::Finding& finding) {
+    const std::string units = unit_noun(finding.unit) + "s";
     switch (finding.kind) {
         case FindingKind::workers_saturated:
-            return fixed(finding.capacity, 0) + " workers, " + three_digits(finding.level, 1) +
-                   " requests in flight: requests wait for a worker";
+            return fixed(finding.capacity, 0) + " workers, " + three_digits(finding.level, 1) + " " + units +
+                   " in flight: " + units + " wait for a worker";
         case FindingKind::cpu_saturated: {
             std::string text = finding.capacity > 0 ? fixed(finding.capacity, 0) + " CPUs" : std::string();
             if (finding.level > 0) {
@@ -124,17 +123,18 @@ std::string sentence_of_run(const analyze::Finding& finding) {
 
 std::string sentence_of_wait(const analyze::Finding& finding, const std::string& route) {
     const std::string where = route.empty() ? std::string() : ", most in " + route;
+    const std::string unit = unit_noun(finding.unit);
     switch (finding.kind) {
         case FindingKind::connection_queue:
             return "statements wait behind others on their connection" + where;
         case FindingKind::pool_wait:
-            return "requests wait for a connection of the pool" + where;
+            return unit + "s wait for a connection of the pool" + where;
         case FindingKind::loop_busy:
-            return "the event loop is busy with other requests" + where;
+            return "the event loop is busy with other " + unit + "s" + where;
         case FindingKind::lock_wait:
             return "threads wait for locks (or the GIL)" + where;
         case FindingKind::disk_wait:
-            return (finding.per_unit >= 0.1 ? "waits for the disk, " + times(finding.per_unit) + " fsync a request"
+            return (finding.per_unit >= 0.1 ? "waits for the disk, " + times(finding.per_unit) + " fsync a " + unit
                                             : "waits for the disk") +
                    where;
         default:
@@ -147,11 +147,12 @@ std::string sentence_of_wait(const analyze::Finding& finding, const std::string&
 std::string sentence(const analyze::Finding& finding, const Safe& safe, std::size_t most) {
     const std::string route = route_of(finding, safe, most);
     const std::string call = cut(safe(finding.subject), most);
+    const std::string a_unit = " a " + unit_noun(finding.unit);
     switch (finding.kind) {
         case FindingKind::repeated_call:
-            return route + " sends the same call " + times(finding.per_unit) + " a request, one after the other: " + call;
+            return route + " sends the same call " + times(finding.per_unit) + a_unit + ", one after the other: " + call;
         case FindingKind::slow_call:
-            return call + " takes " + duration(finding.each) + ", " + times(finding.per_unit) + " a request" +
+            return call + " takes " + duration(finding.each) + ", " + times(finding.per_unit) + a_unit +
                    (route.empty() ? "" : ", most in " + route) + generation(finding);
         case FindingKind::rate_limited:
             return route + ": " + grouped(finding.count) + " of " + grouped(finding.of) +
@@ -161,7 +162,7 @@ std::string sentence(const analyze::Finding& finding, const Safe& safe, std::siz
                    " what they take, with " + three_digits(finding.capacity, 1) +
                    " in hand at a time: a higher concurrency or more workers";
         case FindingKind::connection_per_call:
-            return route + " opens " + times(finding.per_unit) + " a request a new connection to " + call;
+            return route + " opens " + times(finding.per_unit) + a_unit + " a new connection to " + call;
         case FindingKind::calls_in_sequence:
             return route + " makes " + three_digits(finding.per_unit, 1) +
                    " provider calls one after the other: could they overlap?";

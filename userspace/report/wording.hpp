@@ -31,6 +31,8 @@ std::string gain_text(const analyze::Finding& finding, const analyze::Ledger& of
 std::string noun(std::uint64_t count, std::string_view singular);  ///< "1 request", "12,418 requests"
 /// "request", "job", or "unit" where there are both.
 std::string unit_noun(const analyze::Model& model);
+/// Empty: several kinds.
+std::string unit_noun(std::optional<request::UnitKind> kind);
 
 std::vector<std::string> header_items(const analyze::Model& model, const analyze::Figures& figures, const Safe& safe);
 /// Calls of which it is not known whose they are, where they are many: they are in no bucket, which would look as if there were

@@ -72,6 +72,24 @@ TEST(Findings, TheSameStatementAgainAndAgain) {
     EXPECT_TRUE(run_of(kFewestUnits - 1, story).findings.empty()) << "too few units to tell";
 }
 
+TEST(Findings, SayOfWhatTheirNumbersAre) {
+    using request::UnitKind;
+    const auto run = [](auto kind_of) {
+        return run_of(60, [kind_of](AccountBuilder& unit, std::uint64_t i) {
+            unit.unit().kind = kind_of(i);
+            unit.unit().method = unit.unit().kind == UnitKind::job ? "" : "GET";
+            unit.statement("SELECT x", ms(20)).spend(Cause::cpu, us(20));
+        });
+    };
+    const auto unit_of = [](const Model& model) {
+        const auto found = of_kind(model, FindingKind::slow_call);
+        return found.size() == 1 ? found[0]->unit : std::optional(UnitKind::background);
+    };
+    EXPECT_EQ(unit_of(run([](std::uint64_t) { return UnitKind::request; })), UnitKind::request);
+    EXPECT_EQ(unit_of(run([](std::uint64_t) { return UnitKind::job; })), UnitKind::job);
+    EXPECT_EQ(unit_of(run([](std::uint64_t i) { return i % 2 == 0 ? UnitKind::job : UnitKind::request; })), std::nullopt);
+}
+
 TEST(Findings, OwnersThatAreInferredMakeItLikelyOnly) {
     const Model model = run_of(30, [](AccountBuilder& unit, std::uint64_t) {
         for (int i = 0; i < 10; ++i) {

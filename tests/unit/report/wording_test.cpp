@@ -21,5 +21,20 @@ TEST(Wording, WhereMuchIsNotKnownNothingStandsOutInWhatIs) {
               "Nothing stands out in what is known: 97 % of the time is unattributed.");
 }
 
+TEST(Wording, AFindingCountsByWhatItIsAbout) {
+    analyze::Finding finding;
+    finding.kind = analyze::FindingKind::repeated_call;
+    finding.route = "mail:send";
+    finding.subject = "SELECT x";
+    finding.per_unit = 10;
+    const Safe safe = [](std::string_view text) { return std::string(text); };
+    EXPECT_EQ(sentence(finding, safe, 60), "mail:send sends the same call 10 × a request, one after the other: SELECT x");
+    finding.unit = request::UnitKind::job;
+    EXPECT_EQ(sentence(finding, safe, 60), "mail:send sends the same call 10 × a job, one after the other: SELECT x");
+    finding.kind = analyze::FindingKind::pool_wait;
+    finding.unit = std::nullopt;
+    EXPECT_EQ(sentence(finding, safe, 60), "units wait for a connection of the pool, most in mail:send");
+}
+
 }  // namespace
 }  // namespace timesink::report
