@@ -187,6 +187,7 @@ void Aggregate::connection(const net::ConnectionSummary& summary) {
     coverage_.bytes_not_captured += summary.bytes_not_captured;
     coverage_.bytes_lost += summary.bytes_lost;
     coverage_.lost_sync += summary.lost_sync;
+    coverage_.arrivals_missed += summary.arrivals_missed;
     coverage_.retransmits += summary.retransmits;
     if (summary.local.address != summary.remote.address) {
         coverage_.retransmits_to_others += summary.retransmits;

@@ -207,6 +207,21 @@ void Connection::connect(const event::Call& call) {
     }
 }
 
+/// The kernel may pass over a probe without a word: some hosts run no program of BPF on top of some of their own threads, in
+/// whose time bytes happen to arrive. Of an answer it is known then that it was there when it was read. A request may have waited
+/// long before that: it stays unknown.
+void Connection::tell_arrivals(const event::Call& call, ByteTimes& times, bool lost) {
+    if (!arrivals_have_positions_) {
+        settle_arrivals(call, times, datagrams_, lost);
+        return;
+    }
+    const std::uint64_t end = call.stream_begin + static_cast<std::uint64_t>(call.result);
+    if (summary_.role == Role::client && times.reached() != 0 && times.reached() < end) {
+        times.arrived(end, call.exited);
+        ++summary_.arrivals_missed;
+    }
+}
+
 void Connection::transfer(const event::Call& call) {
     const bool read = call.operation == TS_OPERATION_READ;
     if ((call.flags & TS_CALL_PEEK) != 0) {
@@ -239,8 +254,8 @@ void Connection::transfer(const event::Call& call) {
     Stream& way = stream(read);
     (read ? summary_.bytes_read : summary_.bytes_written) += length;
     way.times.moved(begin, end, call.entered, call.exited, call.thread, call.process, call.context);
-    if (read && !arrivals_have_positions_) {
-        settle_arrivals(call, way.times, datagrams_, begin > way.expected);
+    if (read) {
+        tell_arrivals(call, way.times, begin > way.expected);
     }
     if (way.expected == kPositionUnknown) {
         way.expected = way.held_from = begin;

@@ -133,6 +133,8 @@ private:
     void connect(const event::Call& call);
     void transfer(const event::Call& call);
     void transfer_ciphertext(const event::Call& call);
+    /// Of bytes that `call` read, and of which it is in `times` who read them: when they arrived, where arrivals do not say.
+    void tell_arrivals(const event::Call& call, ByteTimes& times, bool lost);
     void begin_clear();
     void wait_for_handshake(const event::Plaintext& plain);
     void send_what_waited(const event::Call& call);

@@ -159,9 +159,7 @@ void Connection::transfer_ciphertext(const event::Call& call) {
     expected = call.stream_begin + length;
     if (read) {
         tls_->read(call);
-        if (!arrivals_have_positions_) {
-            tls_->read_times().settle_arrivals(call.stream_begin, expected, call.exited, false);
-        }
+        tell_arrivals(call, tls_->read_times(), false);
         return;
     }
     std::uint64_t unexplained = 0;

@@ -30,7 +30,8 @@ struct ConnectionSummary {
     std::uint64_t bytes_not_captured = 0;  ///< of both directions: beyond the captured head and tail of their calls
     std::uint64_t bytes_lost = 0;          ///< of both directions: their event was lost
     std::uint64_t messages = 0;
-    std::uint64_t lost_sync = 0;  ///< times a parser had to search for the next message
+    std::uint64_t lost_sync = 0;        ///< times a parser had to search for the next message
+    std::uint64_t arrivals_missed = 0;  ///< reads of an answer whose arrival nobody told: taken for when they were over
     std::uint64_t retransmits = 0;
     Instant first_seen{};
     Instant last_seen{};

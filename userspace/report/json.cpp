@@ -255,7 +255,8 @@ void write_coverage(JsonWriter& json, const Model& model) {
     json.key("connections").open('{').member("seen", coverage.connections);
     json.member("older_than_attach", coverage.connections_older).member("bytes_moved", coverage.bytes_moved);
     json.member("bytes_not_captured", coverage.bytes_not_captured).member("bytes_lost", coverage.bytes_lost);
-    json.member("lost_sync", coverage.lost_sync).member("retransmits", coverage.retransmits).close('}');
+    json.member("lost_sync", coverage.lost_sync).member("arrivals_missed", coverage.arrivals_missed);
+    json.member("retransmits", coverage.retransmits).close('}');
     json.key("not_decoded").open('[');
     for (const analyze::OpaquePeer& peer : coverage.opaque) {
         json.open('{').member("peer", peer.peer).member("incoming", peer.incoming).member("connections", peer.connections);

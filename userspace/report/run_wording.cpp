@@ -222,6 +222,20 @@ void add_unwatched(std::vector<std::string>& items, const analyze::Run& run) {
     }
 }
 
+/// Of what was on connections.
+void add_gaps(std::vector<std::string>& items, const analyze::Coverage& coverage) {
+    if (coverage.lost_sync > 0) {
+        items.push_back("payload beyond what was captured: a parser searched for the next message " +
+                        grouped(coverage.lost_sync) + " ×");
+    }
+    if (coverage.arrivals_missed > 0) {
+        items.push_back("when " + noun(coverage.arrivals_missed, "piece") + " of answers arrived: taken for when they were read");
+    }
+    if (coverage.bytes_lost > 0) {
+        items.push_back(bytes(static_cast<double>(coverage.bytes_lost)) + " in lost events");
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
@@ -265,13 +279,7 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
         share >= 0.05) {
         items.push_back("what " + percent_short(share) + " of the time went into (unattributed)");
     }
-    if (coverage.lost_sync > 0) {
-        items.push_back("payload beyond what was captured: a parser searched for the next message " +
-                        grouped(coverage.lost_sync) + " ×");
-    }
-    if (coverage.bytes_lost > 0) {
-        items.push_back(bytes(static_cast<double>(coverage.bytes_lost)) + " in lost events");
-    }
+    add_gaps(items, coverage);
     if (const auto& background = coverage.evidence[static_cast<std::size_t>(Evidence::none)]; background.exchanges > 0) {
         items.push_back(noun(background.exchanges, "call") + " outside any request");
     }

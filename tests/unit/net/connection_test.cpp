@@ -106,6 +106,26 @@ TEST_F(ConnectionTest, AClientsResponseMayComeInParts) {
     EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "! 200 10/11/12", "!. 30/31/32"));
 }
 
+TEST_F(ConnectionTest, WhatOfAnAnswerNobodyToldToHaveArrivedHadArrivedWhenItWasRead) {
+    Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
+    transfer(connection, TS_OPERATION_WRITE, 0, kGet, 1, 2);
+    arrive(connection, 20, 10);
+    transfer(connection, TS_OPERATION_READ, 0, kOk.substr(0, 20), 11, 12);
+    transfer(connection, TS_OPERATION_READ, 20, kOk.substr(20), 13, 52);  // it waits for 39 of them
+    EXPECT_THAT(diary_.lines, ElementsAre("? GET 1/1/2", "?. 1/1/2", "! 200 10/11/12", "!. 52/13/52"));
+    EXPECT_TRUE(connection.moment(proto::Direction::response, kOk.size() - 1).arrival_known);
+    EXPECT_EQ(connection.summary().arrivals_missed, 1U);
+}
+
+TEST_F(ConnectionTest, WhatOfARequestNobodyToldToHaveArrivedMayHaveWaitedForLong) {
+    Connection connection(socket(1, TS_SOCKET_PASSIVE), false, diary_);
+    arrive(connection, 5, 10);
+    transfer(connection, TS_OPERATION_READ, 0, kGet, 20, 21);
+    EXPECT_TRUE(connection.moment(proto::Direction::request, 0).arrival_known);
+    EXPECT_FALSE(connection.moment(proto::Direction::request, kGet.size() - 1).arrival_known);
+    EXPECT_EQ(connection.summary().arrivals_missed, 0U);
+}
+
 TEST_F(ConnectionTest, AResponseThatIsReadAfterItsServerResetTheConnectionIsWhole) {
     Connection connection(socket(0, TS_SOCKET_CONNECT), false, diary_);
     transfer(connection, TS_OPERATION_WRITE, 0, kGet, 1, 2);
