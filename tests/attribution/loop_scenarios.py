@@ -110,10 +110,10 @@ def long_responses():
 
 def small_ring():
     """Lost events leave units out; of those that are shown none has another's exchange."""
-    for ring in ("64K", "32K", "16K"):  # the agent of a machine with nothing else to do is fast enough for a small one
-        verdicts = run("uvloop", "--clients", "16", "--requests", "600", "--options", f"--ring-size {ring}")
+    for clients in (16, 64, 64, 64):  # the agent of a machine with nothing else to do drains a small ring in time, mostly
+        verdicts = run("uvloop", "--clients", str(clients), "--requests", "600", "--options", "--ring-size 64K")
         expect_right("uvloop", verdicts, least=95)
-        if verdicts[16]["left out"]:
+        if verdicts[clients]["left out"]:
             return
     raise AssertionError("nothing was left out: the test tests nothing")
 
