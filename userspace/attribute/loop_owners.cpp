@@ -49,10 +49,14 @@ bool may_wait(const request::Exchange& exchange) {
 
 void LoopOwners::on(const event::Call& call) {
     Loop** const found = by_thread_.find(call.thread);
-    if (found == nullptr || (*found)->kind == Kind::one_by_one) {
+    if (found == nullptr) {
         return;
     }
     Loop& loop = **found;
+    loop.connects = loop.connects || call.operation == TS_OPERATION_CONNECT;
+    if (loop.kind == Kind::one_by_one) {
+        return;
+    }
     const bool boundary = waited(call, loop.polls);
     loop.polls = 0;
     const bool reads =
@@ -77,6 +81,8 @@ void LoopOwners::on(const event::Call& call) {
 }
 
 /// Blocked in a wait for events. A second one without a call in between: a turn of which nothing else is seen.
+/// A thread that serves one by one may wait in epoll, too, for what its only unit asked for (psycopg, which waits for one socket
+/// so): it is a loop when nothing is on its way to its unit, or when it has none.
 void LoopOwners::on(const event::OffCpu& off) {
     Loop** const found = by_thread_.find(off.thread);
     if (found == nullptr || off.woken <= off.off) {
@@ -87,8 +93,15 @@ void LoopOwners::on(const event::OffCpu& off) {
         blocked(loop, off);
         return;
     }
-    is_loop(loop, off.off);
-    loop.waits_for_many = true;
+    if (loop.kind != Kind::loop && waits_for_its_only_unit(loop)) {
+        ++loop.polls_blocked;
+    } else {
+        is_loop(loop, off.off);
+        loop.waits_for_many = true;
+    }
+    if (loop.kind == Kind::one_by_one) {
+        return;
+    }
     if (loop.waited_until != Instant{}) {
         end_turn(loop, loop.waited_until);
         close_segment(loop, true, off.off);
@@ -210,6 +223,7 @@ void LoopOwners::ended(const request::Unit& unit) {
     Loop& loop = **found;
     runs_on_.erase(unit.id);
     std::erase(loop.active, unit.id);
+    loop.connects = false;
     if (loop.kind == Kind::one_by_one) {
         return;
     }
@@ -243,11 +257,12 @@ bool LoopOwners::sent(const request::Exchange& exchange, const Owner& owner) {
     if (owner.evidence == Evidence::ambiguous) {
         is_loop(loop, exchange.sent);
     }
+    sent_on_[exchange.id] = &loop;
+    ++loop.in_flight;
+    loop.connects = false;
     if (loop.kind == Kind::one_by_one) {
         return false;
     }
-    sent_on_[exchange.id] = &loop;
-    ++loop.in_flight;
     infer::Act act;
     act.exchange = exchange.id;
     act.connection = exchange.socket;

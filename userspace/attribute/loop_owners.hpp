@@ -27,10 +27,12 @@ namespace timesink::attribute {
 ///   a thread is | once it                                                                     | its turns are
 ///   ------------+-----------------------------------------------------------------------------+----------------------------
 ///   unknown     | begins its first unit                                                       | held, kMostHeld at most
-///   a loop      | was blocked in epoll, has two units in flight, tells its phases, or sends   | given to a simulation, and
-///               | what its thread does not tell; for good                                     | before them those held
+///   a loop      | was blocked in epoll without a unit that waits for an answer, has two units | given to a simulation, and
+///               | in flight, tells its phases, or sends what its thread does not tell; for    | before them those held
+///               | good                                                                        |
 ///   one by one  | was blocked kMostReads times in a read for what its only unit had asked for | not cut: it has an owner for
-///               | (or, when there is no more room, kMostPolls in poll), and nothing of those  | all that it sends
+///               | (or, when there is no more room, kMostPolls in poll or epoll), and nothing  | all that it sends
+///               | of those                                                                    |
 ///
 /// An exchange waits for its verdict until its unit has responded and a little longer; horizon() says how far accounts may be
 /// drawn. Bounded: kMostWaiting exchanges a thread, none longer than kLongestWait.
@@ -41,7 +43,7 @@ public:
     static constexpr Duration kLongestWait = std::chrono::seconds(20);
     static constexpr std::size_t kMostHeld = 256;
     static constexpr std::uint32_t kMostReads = 8;
-    static constexpr std::uint32_t kMostPolls = 64;
+    static constexpr std::uint32_t kMostPolls = 8;
 
     struct Decision {
         ExchangeId exchange{};
@@ -118,10 +120,11 @@ private:
         std::map<infer::PoolId, Manner> manners;
         RunQueue queue;
         Strangers strangers;
-        bool waits_for_many = false;   // was seen blocked in epoll: a loop, however few it has in flight
+        bool waits_for_many = false;   // was seen blocked in epoll, not for its only unit: a loop, however few are in flight
         std::vector<UnitId> active;    // in the order of their begins
         UnitId newest{};               // of those that have begun
         std::size_t in_flight = 0;     // exchanges
+        bool connects = false;         // its unit does, or did, and has asked nothing since
         std::vector<Waiting> waiting;  // in order of sending; decided ones have no exchange
         Instant latest{};              // exit of the latest call
         Instant went_to_wait{};        // since then; zero: not seen to
@@ -137,6 +140,7 @@ private:
     void simulate(Loop& loop, std::span<const UnitId> active, bool at_rest);
     void hold(Loop& loop, Held&& turn);
     void is_loop(Loop& loop, Instant at);
+    static bool waits_for_its_only_unit(const Loop& loop);
     static void blocked(Loop& loop, const event::OffCpu& off);
     static void serves_one_by_one(Loop& loop);
     void conclude(Loop& loop);

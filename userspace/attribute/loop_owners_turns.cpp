@@ -84,8 +84,12 @@ void LoopOwners::hold(Loop& loop, Held&& turn) {
     }
 }
 
+bool LoopOwners::waits_for_its_only_unit(const Loop& loop) {
+    return loop.active.size() == 1 && (loop.in_flight > 0 || loop.connects);
+}
+
 void LoopOwners::blocked(Loop& loop, const event::OffCpu& off) {
-    if (loop.kind != Kind::unknown || loop.in_flight == 0 || loop.active.size() != 1) {
+    if (loop.kind != Kind::unknown || !waits_for_its_only_unit(loop)) {
         return;
     }
     const WaitKind kind = wait_kind(off.syscall);

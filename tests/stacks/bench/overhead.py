@@ -5,7 +5,10 @@ intervals of load: A (unattached), attach, B, B, detach, A. Each block gives two
 of the machine cancels. Of the ratios the median and its bootstrap 95 % interval are printed, for the throughput and for the server's
 CPU time per request (from the scheduler's accounting). Tracers take turns, and each is left out once both of its intervals
 are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1. `windows` is timesink attached for a share of the time
-(record --window --every): its intervals are whole periods."""
+(record --window --every): its intervals are whole periods.
+
+A pair counts only if the hypervisor took no more than --stolen of the CPUs' time from either interval: what it takes comes in bursts, and a throughput
+in a burst is that of the machine's neighbours. It is judged before the ratio is known, and what was thrown away is counted."""
 
 import argparse
 import math
@@ -15,10 +18,11 @@ import re
 import subprocess
 import sys
 import time
+import typing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from bench.pairs import bootstrap, sure  # noqa: E402
+from bench.pairs import bootstrap, stolen_ticks, sure  # noqa: E402
 from bench.tracers import ALL, Timesink, hits_of_user_probes  # noqa: E402
 from go_loop import stack as go_loop  # noqa: E402
 from testbed.certificates import certify  # noqa: E402
@@ -60,6 +64,13 @@ def start_server(stack, kind, postgres, cpu, provider):
     return process.wait_for_port(port), port
 
 
+class Interval(typing.NamedTuple):
+    rate: float  # requests per second
+    cpu: float  # of the server, ns per request
+    requests: int
+    stolen: float  # share of all CPUs' time that the hypervisor took
+
+
 class Bench:
     def __init__(self, options, stack, service, postgres, cpus, provider):
         self.options, self.service = options, service
@@ -73,24 +84,27 @@ class Bench:
                 continue
             self.tracers[name] = ALL[name](stack, self.other_cpus) if issubclass(ALL[name], Timesink) else ALL[name](stack)
         self.ratios = {name: ([], []) for name in self.tracers}  # throughput, CPU per request
+        self.thrown_away = dict.fromkeys(self.tracers, 0)  # pairs, for what was stolen from them
         self.agent_ns = self.agent_whole_ns = self.agent_requests = 0
         self.hits = None  # of user probes, per request
         self.interval(2)
 
     def interval(self, seconds=None):
-        """One interval of load: (requests per second, server CPU ns per request, requests)."""
+        """One interval of load."""
         seconds = seconds or self.options.seconds
+        stolen_before, ticks_before = stolen_ticks()
         before = cpu_ticks([self.server.pid])
         ran = subprocess.run(["taskset", "-c", ",".join(map(str, sorted(self.other_cpus))), "wrk", "-t", "1", "-c", str(self.options.connections),
                               "-d", f"{seconds}s", f"http://127.0.0.1:{self.port}{self.path}"], capture_output=True, text=True,
                              stdin=subprocess.DEVNULL)
         used = cpu_ticks([self.server.pid]) - before
+        stolen, ticks = stolen_ticks()
         counted, rate = re.search(r"(\d+) requests in", ran.stdout), re.search(r"Requests/sec:\s+([\d.]+)", ran.stdout)
         if not counted or not rate or int(counted[1]) == 0:
             raise StackError(f"wrk measured nothing:\n{ran.stdout}{ran.stderr}\n{self.server.tail()}")
         if "Non-2xx" in ran.stdout:
             raise StackError(f"{self.service} answers with errors:\n{ran.stdout}")
-        return float(rate[1]), used / int(counted[1]), int(counted[1])
+        return Interval(float(rate[1]), used / int(counted[1]), int(counted[1]), (stolen - stolen_before) / (ticks - ticks_before))
 
     def block(self, name):
         tracer = self.tracers[name]
@@ -105,10 +119,13 @@ class Bench:
         if agent_before is not None and name == "timesink":
             self.agent_ns += agent_after - agent_before
             self.agent_whole_ns += tracer.whole_cpu - agent_before
-            self.agent_requests += attached[0][2] + attached[1][2]
+            self.agent_requests += attached[0].requests + attached[1].requests
         for bare, loaded in ((first, attached[0]), (last, attached[1])):
-            for kind in (0, 1):
-                self.ratios[name][kind].append(loaded[kind] / bare[kind])
+            if max(bare.stolen, loaded.stolen) > self.options.stolen:
+                self.thrown_away[name] += 1
+                continue
+            self.ratios[name][0].append(loaded.rate / bare.rate)
+            self.ratios[name][1].append(loaded.cpu / bare.cpu)
 
     def run(self, deadline):
         waiting = list(self.tracers)
@@ -129,17 +146,22 @@ class Bench:
             return
         tracer.attach(self.server.pid)
         with hits_of_user_probes() as hits:
-            requests = self.interval()[2]
+            requests = self.interval().requests
             self.hits = hits() / requests
         tracer.detach()
 
     def print_results(self):
         for name, tracer in self.tracers.items():
             columns = []
+            pairs, thrown_away = len(self.ratios[name][0]), self.thrown_away[name]
+            if not pairs:
+                print(f"{self.service:<16}{tracer.name:<20}{0:>6}   nothing measured: {thrown_away} pairs were stolen from", flush=True)
+                continue
             for ratios in self.ratios[name]:
                 median, low, high = bootstrap(ratios)
                 columns.append(f"{median:6.3f}  [{low:.3f}, {high:.3f}]{'' if sure(ratios, self.options.half_width) else ' wide'}")
-            print(f"{self.service:<16}{tracer.name:<20}{len(self.ratios[name][0]):>6}   {columns[0]:<30}{columns[1]:<30}", flush=True)
+            print(f"{self.service:<16}{tracer.name:<20}{pairs:>6}   {columns[0]:<30}{columns[1]:<30}"
+                  f"{f'{thrown_away} pairs thrown away' if thrown_away else ''}", flush=True)
         if "timesink" in self.tracers and self.agent_requests:
             beside, whole = (spent / 1e6 / (self.agent_requests / 1000) for spent in (self.agent_ns, self.agent_whole_ns))
             print(f"{'':<16}timesink: agent {beside:.1f} ms of CPU per 1,000 requests beside the load, {whole:.1f} with what it did after it; "
@@ -169,6 +191,7 @@ def main(arguments):
     parser.add_argument("--seconds", type=int, default=2, help="length of one interval")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--half-width", type=float, default=0.02, help="stop when the 95 %% interval of the median is ± this share")
+    parser.add_argument("--stolen", type=float, default=0.02, help="pairs from which the hypervisor took more than this share of the CPUs' time do not count")
     parser.add_argument("--max-minutes", type=float, default=40, help="in all; shared evenly by the services")
     options = parser.parse_args(arguments)
     options.services, options.tracers = options.services.split(","), options.tracers.split(",")

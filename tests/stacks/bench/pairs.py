@@ -1,5 +1,6 @@
 """Statistics of the overhead benchmark: ratios of neighbouring intervals, their median, and how sure it is."""
 
+import pathlib
 import random
 import statistics
 
@@ -22,3 +23,9 @@ def sure(ratios, half_width, fewest=6):
     """Whether the interval of the median is within ± half_width (a share) and there are enough pairs for a bootstrap to mean anything."""
     median, low, high = bootstrap(ratios)
     return len(ratios) >= fewest and (high - low) / 2 <= half_width * median
+
+
+def stolen_ticks():
+    """(what the hypervisor took from the CPUs so far, all of their time so far), in clock ticks (proc_stat(5))."""
+    user, nice, system, idle, iowait, irq, softirq, steal = map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    return steal, user + nice + system + idle + iowait + irq + softirq + steal

@@ -320,6 +320,28 @@ TEST_F(LoopOwnersTest, AThreadThatPollsForWhatItAskedIsTakenAsALoopForAWhileOnly
     EXPECT_EQ(owners_.simulations(), 1U) << "but for epoll";
 }
 
+TEST_F(LoopOwnersTest, AThreadThatWaitsInEpollForWhatItsOnlyUnitAskedIsNoLoop) {
+    for (std::uint64_t id = 1; id <= 100; ++id) {
+        one_by_one(id, static_cast<std::int64_t>(id) * 1000, 281);
+    }
+    EXPECT_EQ(owners_.simulations(), 0U);
+    request(101, 101000);
+    call(TS_OPERATION_CONNECT, 101010, 9, false);
+    blocked(101090);
+    EXPECT_EQ(owners_.simulations(), 0U) << "nor for a connection of its own";
+    EXPECT_FALSE(send(2101, 9, 101100, {UnitId{101}, Evidence::thread, 1}));
+    reply(2101, 9, 101200);
+    blocked(101300);
+    EXPECT_EQ(owners_.simulations(), 1U) << "but for something else";
+}
+
+TEST_F(LoopOwnersTest, AThreadThatWaitsInEpollForItsNextUnitIsALoop) {
+    one_by_one(1, 1000, 281);
+    EXPECT_EQ(owners_.simulations(), 0U);
+    blocked(2000);
+    EXPECT_EQ(owners_.simulations(), 1U);
+}
+
 TEST_F(LoopOwnersTest, AThreadOfWhichNothingTellsIsALoopWhenThereIsNoRoomForMore) {
     for (std::uint64_t id = 1; id <= LoopOwners::kMostHeld; ++id) {
         alone(id, static_cast<std::int64_t>(id) * 1000);

@@ -13,6 +13,8 @@ constexpr std::uint32_t kLargeLimit = 0x3fff'ffff;  // MaxAllocSize: the server 
 constexpr std::uint32_t kSmallLimit = 10'000;       // PQ_SMALL_MESSAGE_LIMIT (libpq-be): what a server takes of the short kinds
 constexpr std::uint32_t kOpeningLimit = 10'000;     // MAX_STARTUP_PACKET_LENGTH
 
+constexpr std::size_t kHeader = 5;  // type and length; of all messages but those that open a connection
+
 // Written as protocol tables are read, type first; the padding of 40 rows is not worth another order.
 struct Kind {  // NOLINT(clang-analyzer-optin.performance.Padding)
     char type;
@@ -111,7 +113,6 @@ bool plausible(Direction direction, char type, std::uint32_t length) {
 }
 
 std::optional<Message> Framer::whole(std::span<const std::byte> bytes, std::uint64_t position) const {
-    constexpr std::size_t kHeader = 5;
     const std::string_view text = as_text(bytes);
     if (text.size() < kHeader) {
         return std::nullopt;
@@ -128,6 +129,21 @@ std::optional<Message> Framer::whole(std::span<const std::byte> bytes, std::uint
                    .end = position + 1 + length,
                    .payload = text.substr(kHeader, kept),
                    .cut = kept < payload};
+}
+
+Framer::Run Framer::run_of(char type, std::span<const std::byte> bytes) const {
+    const std::string_view text = as_text(bytes);
+    const Kind* kind = find(direction_, type);
+    Run run;
+    while (text.size() - run.bytes >= kHeader && text[run.bytes] == type) {
+        const std::uint32_t length = big_endian_32(text.substr(run.bytes + 1));
+        if (!plausible(kind, length) || length >= text.size() - run.bytes) {
+            break;
+        }
+        run.last = run.bytes;
+        run.bytes += 1 + std::size_t{length};
+    }
+    return run;
 }
 
 std::size_t Framer::take(std::span<const std::byte> bytes, std::uint64_t position) {

@@ -44,6 +44,12 @@ public:
     /// between() only: a message of which all bytes are there, uncopied: nearly every one. Null: it is not whole, not plausible,
     /// or opens a connection; then take() goes on.
     [[nodiscard]] std::optional<Message> whole(std::span<const std::byte> bytes, std::uint64_t position) const;
+    /// between() only: of as many whole messages of this type as begin there: their bytes, and those ahead of the last one.
+    struct Run {
+        std::size_t bytes = 0;
+        std::size_t last = 0;
+    };
+    [[nodiscard]] Run run_of(char type, std::span<const std::byte> bytes) const;
     /// Takes bytes of at most one message; returns how many.
     std::size_t take(std::span<const std::byte> bytes, std::uint64_t position);
     /// `bytes` were not captured. Returns how many of them belong to the message in progress; fewer: its end and more is gone.

@@ -59,7 +59,8 @@ std::size_t Postgres::step(Stream& stream, std::span<const std::byte> bytes, std
                 keep(*message, stream.direction, sink);
             }
             take(*message, stream.direction, sink);
-            return message->bytes();
+            const std::size_t taken = message->bytes();
+            return sink.redacts() ? taken : taken + take_rows(stream, bytes.subspan(taken), position + taken);
         }
     }
     const std::size_t taken = stream.framer.take(bytes, position);
@@ -81,6 +82,20 @@ void Postgres::take(const Message& message, Direction direction, Sink& sink) {
     understood_ = true;
     exchanges_.saw(direction, message.end);
     direction == Direction::request ? from_client(message, sink) : from_server(message, sink);
+}
+
+/// The rows of a result are most of what a server sends, and one is counted as the other: as many as are there in whole.
+std::size_t Postgres::take_rows(const Stream& stream, std::span<const std::byte> bytes, std::uint64_t position) {
+    Exchange* exchange = stream.direction == Direction::response && !nobodys_open_ ? exchanges_.answering() : nullptr;
+    if (exchange == nullptr || !exchange->in_rows) {
+        return 0;
+    }
+    const Framer::Run rows = stream.framer.run_of('D', bytes);
+    if (const std::optional<Message> last = stream.framer.whole(bytes.subspan(rows.last, rows.bytes - rows.last), position)) {
+        exchange->response.body_bytes += rows.last;
+        count_row(*exchange, *last);
+    }
+    return rows.bytes;
 }
 
 /// A request for TLS or GSS encryption is answered by one byte. False: none is awaited, or it is an error message.

@@ -37,6 +37,7 @@ public:
 
 private:
     std::size_t step(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position, Sink& sink);
+    std::size_t take_rows(const Stream& stream, std::span<const std::byte> bytes, std::uint64_t position);
     std::size_t search(Stream& stream, std::span<const std::byte> bytes, std::uint64_t position, Sink& sink);
     void search_at_call_end(Stream& stream, std::uint64_t position, Sink& sink);
     bool answer_encryption(char answer, std::uint64_t position, Sink& sink);
