@@ -1,11 +1,11 @@
 #include "capture/format.hpp"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 namespace timesink::capture {
 
 std::uint32_t crc_of(std::span<const std::byte> bytes) {
-    return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+    return libdeflate_crc32(0, bytes.data(), bytes.size());
 }
 
 std::optional<SectionKind> section_of_fact(std::string_view fact) {
