@@ -1,8 +1,8 @@
 """scripts/bench overhead: what being attached costs a server, beside what other tools cost it.
 
-The server runs on one CPU; wrk, the database and timesink's own process on the others. Within the life of one server process, blocks of four
-intervals of load: A (unattached), attach, B, B, detach, A. Each block gives two ratios B/A of neighbours, so that a drift
-of the machine cancels. Of the ratios the median and its bootstrap 95 % interval are printed, for the throughput and for the server's
+The server runs on one CPU; wrk, the database and timesink's own process on the others. Under a load that goes on, blocks of four short
+intervals: A (unattached), attach, B, B, detach, A. Each block gives two ratios B/A of neighbours, so that a drift
+of the machine cancels: the shorter they are, the more of it does. Of the ratios the median and its bootstrap 95 % interval are printed, for the throughput and for the server's
 CPU time per request (from the scheduler's accounting). Tracers take turns, and each is left out once both of its intervals
 are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1. `windows` is timesink attached for a share of the time
 (record --window --every): its intervals are whole periods.
@@ -14,14 +14,13 @@ import argparse
 import math
 import os
 import pathlib
-import re
-import subprocess
 import sys
 import time
 import typing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from bench.load import Load  # noqa: E402
 from bench.pairs import bootstrap, stolen_ticks, sure  # noqa: E402
 from bench.tracers import ALL, Timesink, hits_of_user_probes  # noqa: E402
 from go_loop import stack as go_loop  # noqa: E402
@@ -36,6 +35,8 @@ SERVICES = {"fastapi": ("fastapi", "/three/7"), "uvicorn": ("uvicorn", "/three/7
             "uvicorn-null": ("uvicorn", "/health"), "node-null": ("node", "/health")}
 WANTED_STATEMENTS = 0.97
 WANTED_TLS = 0.95  # issue 6
+VERDICT_HALF_WIDTH = 0.05  # of the interval: beyond, it is no evidence
+STOLEN_REST = 2  # s: some hypervisors take more of those who use much
 WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
 
 
@@ -87,35 +88,40 @@ class Bench:
         self.thrown_away = dict.fromkeys(self.tracers, 0)  # pairs, for what was stolen from them
         self.agent_ns = self.agent_whole_ns = self.agent_requests = 0
         self.hits = None  # of user probes, per request
-        self.interval(2)
+        self.load = Load(stack, self.other_cpus, options.connections, f"http://127.0.0.1:{self.port}{self.path}")
+        time.sleep(2)
+        self.load.rests()
 
-    def interval(self, seconds=None):
-        """One interval of load."""
-        seconds = seconds or self.options.seconds
+    def interval(self, seconds):
+        """One interval of the load."""
         stolen_before, ticks_before = stolen_ticks()
-        before = cpu_ticks([self.server.pid])
-        ran = subprocess.run(["taskset", "-c", ",".join(map(str, sorted(self.other_cpus))), "wrk", "-t", "1", "-c", str(self.options.connections),
-                              "-d", f"{seconds}s", f"http://127.0.0.1:{self.port}{self.path}"], capture_output=True, text=True,
-                             stdin=subprocess.DEVNULL)
-        used = cpu_ticks([self.server.pid]) - before
+        used_before, begin = cpu_ticks([self.server.pid]), time.monotonic()
+        time.sleep(seconds)
+        used, end = cpu_ticks([self.server.pid]) - used_before, time.monotonic()
         stolen, ticks = stolen_ticks()
-        counted, rate = re.search(r"(\d+) requests in", ran.stdout), re.search(r"Requests/sec:\s+([\d.]+)", ran.stdout)
-        if not counted or not rate or int(counted[1]) == 0:
-            raise StackError(f"wrk measured nothing:\n{ran.stdout}{ran.stderr}\n{self.server.tail()}")
-        if "Non-2xx" in ran.stdout:
-            raise StackError(f"{self.service} answers with errors:\n{ran.stdout}")
-        return Interval(float(rate[1]), used / int(counted[1]), int(counted[1]), (stolen - stolen_before) / (ticks - ticks_before))
+        requests, covered = self.load.requests(begin, end)
+        share = (stolen - stolen_before) / (ticks - ticks_before)
+        if requests == 0 and share <= self.options.stolen:
+            raise StackError(f"{self.service} answered nothing for {seconds} s")
+        rate = requests / covered
+        return Interval(rate, used / (end - begin) / rate if requests else math.nan, requests, share)
 
     def block(self, name):
         tracer = self.tracers[name]
         seconds = math.ceil(self.options.seconds / tracer.period) * tracer.period
+        self.load.goes_on()
         first = self.interval(seconds)
+        self.load.rests()
         tracer.attach(self.server.pid)
+        self.load.goes_on()
         agent_before = tracer.agent_cpu()
         attached = (self.interval(seconds), self.interval(seconds))
         agent_after = tracer.agent_cpu()
+        self.load.rests()
         tracer.detach()
+        self.load.goes_on()
         last = self.interval(seconds)
+        self.load.rests()
         if agent_before is not None and name == "timesink":
             self.agent_ns += agent_after - agent_before
             self.agent_whole_ns += tracer.whole_cpu - agent_before
@@ -126,6 +132,8 @@ class Bench:
                 continue
             self.ratios[name][0].append(loaded.rate / bare.rate)
             self.ratios[name][1].append(loaded.cpu / bare.cpu)
+        if max(interval.stolen for interval in (first, *attached, last)) > self.options.stolen:
+            time.sleep(STOLEN_REST)
 
     def run(self, deadline):
         waiting = list(self.tracers)
@@ -146,8 +154,12 @@ class Bench:
             return
         tracer.attach(self.server.pid)
         with hits_of_user_probes() as hits:
-            requests = self.interval().requests
-            self.hits = hits() / requests
+            self.load.goes_on()
+            begin, before = time.monotonic(), hits()
+            time.sleep(2)
+            hit, end = hits() - before, time.monotonic()
+            requests, covered = self.load.requests(begin, end)
+            self.hits = hit / (requests / covered * (end - begin))
         tracer.detach()
 
     def print_results(self):
@@ -172,11 +184,13 @@ class Bench:
         return [line for name in ("timesink", "windows") if self.ratios.get(name, ([],))[0] for line in [self.verdict(name)]]
 
     def verdict(self, name):
-        median, who = bootstrap(self.ratios[name][0])[0], f"{self.service}, {self.tracers[name].name}"
+        (median, low, high), who = bootstrap(self.ratios[name][0]), f"{self.service}, {self.tracers[name].name}"
+        if not sure(self.ratios[name][0], VERDICT_HALF_WIDTH):
+            return f"{who}: {median:.3f} [{low:.3f}, {high:.3f}]: too uncertain for a verdict"
         if not self.service.endswith("-null"):
             wanted = WANTED_TLS if self.service.endswith("-tls") else WANTED_STATEMENTS
             return f"{who}: {median:.3f}, wanted at least {wanted}: {'met' if median >= wanted else 'NOT met'}"
-        if not self.ratios.get("noop", ([],))[0]:
+        if not sure(self.ratios.get("noop", ([],))[0], VERDICT_HALF_WIDTH):
             return f"{who}: {median:.3f}; no floor to compare with"
         floor = bootstrap(self.ratios["noop"][0])[0]
         # A floor that the noise puts above 1 has lost nothing.
@@ -188,7 +202,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--services", default=",".join(SERVICES))
     parser.add_argument("--tracers", default=",".join(ALL))
-    parser.add_argument("--seconds", type=int, default=2, help="length of one interval")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of one interval")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--half-width", type=float, default=0.02, help="stop when the 95 %% interval of the median is ± this share")
     parser.add_argument("--stolen", type=float, default=0.02, help="pairs from which the hypervisor took more than this share of the CPUs' time do not count")
@@ -221,6 +235,7 @@ def main(arguments):
             bench.count_hits()
             bench.print_results()
             verdicts += bench.verdicts()
+            bench.load.stop()
             bench.server.stop()
     for line in verdicts:
         print(line)

@@ -138,7 +138,7 @@ class Timesink(Nothing):
 class Windows(Timesink):
     """Attached for a share of the time."""
 
-    name, options, period = "timesink, 1 s of 10", ("--window", "1s", "--every", "10s"), 10
+    name, options, period = "timesink, 0.2 s of 2", ("--window", "200ms", "--every", "2s"), 2
 
 
 class Tool(Nothing):
