@@ -81,6 +81,20 @@ int tracepoint_arguments(const btf* types, const std::string& name) {
     return static_cast<int>(btf_vlen(type)) - 1;
 }
 
+/// What a probe at a function of a process is does not hold for its other threads before Linux 6.10 (commit 46ba0e49b642), and
+/// some have that mended and some not: known to be so where there is what came later (6.13).
+bool has_probe_links(const btf* types) {
+    const auto id = btf__find_by_name_kind(types, "bpf_attach_type", BTF_KIND_ENUM);
+    if (id < 0) {
+        return false;
+    }
+    const btf_type* type = btf__type_by_id(types, static_cast<std::uint32_t>(id));
+    const std::span all(btf_enum(type), btf_vlen(type));
+    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
+        return std::string_view(btf__name_by_offset(types, each.name_off)) == "BPF_TRACE_UPROBE_SESSION";
+    });
+}
+
 }  // namespace
 
 struct KernelSide::State {
@@ -112,11 +126,16 @@ int KernelSide::State::prepare(const btf* types) {
     if (!skeleton) {
         return errno;
     }
+    const bool probe_links = has_probe_links(types);
+    functions.attach_by(probe_links ? ProbeManner::links : ProbeManner::perf_events);
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
         const std::string_view section = bpf_program__section_name(program);
         const auto slash = section.find('/');
         if (section == "uprobe" || section == "uretprobe") {
+            if (probe_links) {
+                bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(kTraceUprobeMulti));
+            }
             bpf_program__set_autoload(program, std::string_view(bpf_program__name(program)).ends_with("_raw") == raw);
             continue;
         }

@@ -80,7 +80,7 @@ public:
     /// The process has ended, or runs another program.
     void unfollow(std::uint32_t pid);
     /// Nothing is told from now on that belongs together. Returns before the kernel has let go of the functions, which takes it
-    /// some tenths of a second each.
+    /// some tenths of a second (for each of them, before Linux 6.13).
     void detach();
     /// Behind detach(): waits until that is done. Then all is as after load(), without another look of the verifier's at the
     /// programs: nothing is selected, marked or known, the rings are empty.
