@@ -81,8 +81,8 @@ int tracepoint_arguments(const btf* types, const std::string& name) {
     return static_cast<int>(btf_vlen(type)) - 1;
 }
 
-/// What a probe at a function of a process is does not hold for its other threads before Linux 6.10 (commit 46ba0e49b642), and
-/// some have that mended and some not: known to be so where there is what came later (6.13).
+/// Whether programs at functions can be attached by links that count for all threads of a process. They do from Linux 6.10 on
+/// (commit 46ba0e49b642), which nothing in the kernel's types tells; what came with 6.13 does.
 bool has_probe_links(const btf* types) {
     const auto id = btf__find_by_name_kind(types, "bpf_attach_type", BTF_KIND_ENUM);
     if (id < 0) {
