@@ -129,6 +129,9 @@ void Records::take(std::span<const std::byte> bytes) {
             case TS_EVENT_LOSS:
                 losses.push_back(as<ts_loss>(record, malformed));
                 break;
+            case TS_EVENT_ENGINE_CALL:
+                engine_calls.push_back(as<ts_engine_call>(record, malformed));
+                break;
             case TS_EVENT_FACT: {
                 const auto fact = as<ts_fact>(record, malformed);
                 facts.push_back(nlohmann::json::parse(
@@ -137,6 +140,7 @@ void Records::take(std::span<const std::byte> bytes) {
             }
             case TS_EVENT_WATERMARK:
             case TS_EVENT_RETRANSMIT:
+            case TS_EVENT_ENGINE_NAME:
                 break;
             default:
                 malformed++;

@@ -55,6 +55,7 @@ struct Records {
     std::vector<ts_socket_state> states;
     std::vector<ts_task> tasks;
     std::vector<ts_loss> losses;
+    std::vector<ts_engine_call> engine_calls;
     std::vector<nlohmann::json> facts;
     std::map<std::uint16_t, std::vector<std::uint32_t>> sequences;  ///< by cpu
     std::size_t malformed = 0;

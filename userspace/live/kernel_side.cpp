@@ -126,7 +126,7 @@ int KernelSide::State::prepare(const btf* types) {
     if (!skeleton) {
         return errno;
     }
-    const bool probe_links = has_probe_links(types);
+    const bool probe_links = !raw && has_probe_links(types);  // a kernel without tp_btf would not have them either
     functions.attach_by(probe_links ? ProbeManner::links : ProbeManner::perf_events);
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
