@@ -100,9 +100,9 @@ def judge_windows(file, export):
     units = [line for line in export if line["type"] == "unit"]
     begins = sorted(unit["start_ns"] for unit in units)
     pauses = sum(later - earlier > REST_NS / 2 for earlier, later in zip(begins, begins[1:]))
-    print(f"  {run['attaches']} windows, {run['watched_ns'] / 1e9:.1f} s of {run['length_ns'] / 1e9:.1f} s, {len(units)} requests with {pauses} pauses between them")
+    print(f"  {len(run['windows'])} windows, {run['watched_ns'] / 1e9:.1f} s of {run['length_ns'] / 1e9:.1f} s, {len(units)} requests with {pauses} pauses between them")
     numbered = all(len({line["id"] for line in export if line["type"] == kind}) == sum(line["type"] == kind for line in export) for kind in ("unit", "exchange"))
-    return run["attaches"] > 2 and pauses > 1 and run["watched_ns"] < run["length_ns"] / 2 and numbered
+    return len(run["windows"]) > 2 and pauses > 1 and run["watched_ns"] < run["length_ns"] / 2 and numbered
 
 
 def score_one(stack, name, condition, options):

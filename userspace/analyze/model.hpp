@@ -267,6 +267,13 @@ struct Host {
     std::optional<double> runnable;  ///< threads, mean of the samples
 };
 
+/// Time in which timesink was attached.
+struct Window {
+    Instant began{};
+    Instant ended{};
+    [[nodiscard]] Duration length() const { return ended - began; }
+};
+
 struct Run {
     std::string version;    ///< of the timesink that recorded it
     std::string target_by;  ///< "pid", "port", "comm", "cgroup", "command"; empty: not told
@@ -277,11 +284,17 @@ struct Run {
     Instant began{};                   ///< attached; the first event where that is not told
     Instant ended{};                   ///< detached; the last event where that is not told
     bool detached = false;             ///< false: the recording was cut off
-    std::uint64_t attaches = 0;        ///< windows that were recorded; 0: not told
-    Duration watched{};                ///< their lengths together; of one, all of length()
+    std::vector<Window> windows;       ///< in order of time, without overlap; one where the recording tells of no attach
     std::optional<std::int64_t> realtime_offset_ns;
     Host host;
     [[nodiscard]] Duration length() const { return ended - began; }
+    [[nodiscard]] Duration watched() const {
+        Duration together{};
+        for (const Window& window : windows) {
+            together += window.length();
+        }
+        return together;
+    }
 };
 
 /// How busy the server was. Workers are the threads that served one unit at a time; unknown (0) for event loops.

@@ -140,16 +140,14 @@ void RunFacts::on(const event::Fact& fact) {
 
 void RunFacts::on_attached(Instant at) {
     timeline_.start(at);
-    attached_ = attached_.value_or(at);
-    attached_last_ = at;
     detached_.reset();
-    ++run_.attaches;
+    run_.windows.push_back({.began = at, .ended = at});
 }
 
 /// What happens until the next attach is nobody's.
 void RunFacts::on_detached(Instant at) {
-    if (run_.attaches > 0 && !detached_) {
-        run_.watched += std::max(Duration{}, at - attached_last_);
+    if (!run_.windows.empty() && !detached_) {
+        run_.windows.back().ended = std::max(at, run_.windows.back().began);
     }
     detached_ = at;
     last_host_sample_.reset();
@@ -345,13 +343,14 @@ void RunFacts::finish(Model& model) {
     for (const auto& [units, port] : ports) {
         model.run.ports.push_back(port);
     }
-    model.run.began = attached_.value_or(first_seen_.value_or(Instant{}));
+    std::vector<Window>& windows = model.run.windows;
+    model.run.began = windows.empty() ? first_seen_.value_or(Instant{}) : windows.front().began;
     model.run.ended = std::max(detached_.value_or(last_seen_), model.run.began);
     model.run.detached = detached_.has_value();
-    if (model.run.attaches == 0) {
-        model.run.watched = model.run.length();
+    if (windows.empty()) {
+        windows.push_back({.began = model.run.began, .ended = model.run.ended});
     } else if (!detached_) {
-        model.run.watched += std::max(Duration{}, model.run.ended - attached_last_);
+        windows.back().ended = std::max(model.run.ended, windows.back().began);
     }
     model.coverage.lost = std::max(model.coverage.lost, dropped_);
     model.coverage.missing_probes = missing_probes_;

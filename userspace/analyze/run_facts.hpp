@@ -71,9 +71,7 @@ private:
     double runnable_sum_ = 0;
     std::uint64_t runnable_samples_ = 0;
     std::uint64_t dropped_ = 0;
-    std::optional<Instant> attached_;  // first
     std::optional<Instant> detached_;  // last; empty while attached
-    Instant attached_last_{};
     std::optional<Instant> first_seen_;
     Instant last_seen_{};
 };

@@ -138,7 +138,11 @@ void write_run(JsonWriter& json, const Model& model) {
     json.key("run").open('{').member_or_null("timesink", run.version);
     json.key("target").open('{').member_or_null("by", run.target_by).member_or_null("value", run.target_value).close('}');
     json.member("began_ns", run.began).member("ended_ns", run.ended).member("length_ns", run.length());
-    json.member("watched_ns", run.watched).member("attaches", run.attaches);
+    json.member("watched_ns", run.watched()).key("windows").open('[');
+    for (const analyze::Window& window : run.windows) {
+        json.open('{').member("began_ns", window.began).member("ended_ns", window.ended).close('}');
+    }
+    json.close(']');
     json.member("complete", run.detached).key("realtime_offset_ns");
     run.realtime_offset_ns ? json.number(*run.realtime_offset_ns) : json.null();
     json.key("ports").open('[');

@@ -113,7 +113,7 @@ void findings(std::string& out, const Model& model, const Figures& figures, cons
 }
 
 void routes(std::string& out, const Model& model) {
-    const double seconds = static_cast<double>(model.run.watched.count()) / 1e9;
+    const double seconds = static_cast<double>(model.run.watched().count()) / 1e9;
     out += "## Routes\n\n";
     head(out,
          {"route", unit_noun(model) + "s", "/s", "mean", "p95", "p99", "errors", "db", "provider", "transfer", "overhead",

@@ -40,17 +40,18 @@ std::string process_text(const Model& model, const Safe& safe) {
 
 std::string length_text(const analyze::Run& run) {
     const std::string cut_off = run.detached ? "" : " (cut off)";
-    if (run.attaches < 2) {
+    if (run.windows.size() < 2) {
         return run_length(run.length()) + cut_off;
     }
-    return run_length(run.watched) + " of " + run_length(run.length()) + ", in " + grouped(run.attaches) + " windows" + cut_off;
+    return run_length(run.watched()) + " of " + run_length(run.length()) + ", in " + grouped(run.windows.size()) + " windows" +
+           cut_off;
 }
 
 /// How many, how often, how many failed.
 std::vector<std::string> rate_items(const Model& model, const analyze::Figures& figures) {
     std::vector<std::string> items = {noun(figures.ledger.units, unit_noun(model))};
-    if (figures.ledger.units > 0 && model.run.watched > Duration{}) {
-        const double seconds = static_cast<double>(model.run.watched.count()) / 1e9;
+    if (figures.ledger.units > 0 && model.run.watched() > Duration{}) {
+        const double seconds = static_cast<double>(model.run.watched().count()) / 1e9;
         items.push_back(three_digits(static_cast<double>(figures.ledger.units) / seconds) + " /s");
     }
     if (figures.ledger.units > 0) {
@@ -213,8 +214,8 @@ std::string nothing_found(const analyze::Figures& figures) {
 namespace {
 
 void add_unwatched(std::vector<std::string>& items, const analyze::Run& run) {
-    if (run.attaches > 1) {
-        const Duration window = run.watched / static_cast<Duration::rep>(run.attaches);
+    if (run.windows.size() > 1) {
+        const Duration window = run.watched() / static_cast<Duration::rep>(run.windows.size());
         items.push_back("what happened between the windows, and requests that last longer than one (" + duration(window) + ")");
     }
     if (!run.detached) {
@@ -310,7 +311,7 @@ std::vector<std::string> own_cost_items(const Model& model) {
         std::string kernel = "kernel side " + duration(time / static_cast<Duration::rep>(runs)) + " a probe run";
         if (cost.bpf_measured && *cost.bpf_measured > Duration{}) {
             kernel += ", " + percent_short(share_of(time, *cost.bpf_measured)) + " of a CPU";
-            kernel += model.run.attaches > 1 ? " while attached" : "";
+            kernel += model.run.windows.size() > 1 ? " while attached" : "";
         }
         items.push_back(kernel);
     } else {

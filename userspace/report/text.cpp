@@ -223,7 +223,7 @@ private:
             largest = std::max(largest, static_cast<double>(row.figures->latency.mean().count()));
         }
         const TimeScale scale = TimeScale::of(largest);
-        const double seconds = static_cast<double>(model_.run.watched.count()) / 1e9;
+        const double seconds = static_cast<double>(model_.run.watched().count()) / 1e9;
         Table table(0, 16);
         const auto column = [&](auto cell) {
             std::vector<std::string> cells;

@@ -1,6 +1,6 @@
-"""A load that goes on: wrk, of whose responses it is known when they came (bins.lua), so that neighbouring intervals can be short."""
+"""A load that goes on: wrk, of whose responses it is known when they came (bins.lua), so that neighbouring stretches can be short."""
 
-import math
+import bisect
 import pathlib
 import signal
 import time
@@ -10,34 +10,42 @@ from testbed.processes import StackError
 HERE = pathlib.Path(__file__).resolve().parent
 BINS_PER_SECOND = 100
 FOREVER = "100000s"
-SETTLES = 0.1  # s, behind a rest
 
 
 class Load:
     def __init__(self, stack, cpus, connections, url):
         self.stack = stack
         self.wrk = stack.start("wrk", ["wrk", "-t", "1", "-c", connections, "-d", FOREVER, "-s", HERE / "bins.lua", url], stop_signal=2, cpus=cpus)
-        self.read, self.responses = 0, {}
+        self.read = 0
+        self.forget()
 
-    def requests(self, begin, end):
-        """Of an interval that is over (time.monotonic(), which is the clock of the bins): requests answered in its whole bins, and how long these are."""
-        first, behind = math.ceil(begin * BINS_PER_SECOND), math.floor(end * BINS_PER_SECOND)
-        deadline = time.monotonic() + 5
-        while max(self.responses, default=0) < behind:  # a bin is written when the next one begins
-            self._take()
+    def forget(self):
+        """What came before is not asked for any more."""
+        self.bins, self.answered = [], [0]  # answered[i]: up to the begin of bins[i]
+
+    def take(self):
+        """Reads what wrk has told; of the last bin before now it tells with the first answer behind it."""
+        deadline, now = time.monotonic() + 5, int(time.monotonic() * BINS_PER_SECOND)
+        while not self.bins or self.bins[-1] < now:
+            self._read_on()
             if not self.wrk.running() or time.monotonic() > deadline:
                 raise StackError(f"no answers any more:\n{self.wrk.tail()}")
             time.sleep(0.005)
-        answered = sum(self.responses.pop(bin, 0) for bin in range(first, behind))
-        self.responses = {bin: count for bin, count in self.responses.items() if bin >= behind}
-        return answered, (behind - first) / BINS_PER_SECOND
+
+    def requests(self, begin, end):
+        """Answered between two times (time.monotonic(), which is the clock of the bins) before the last take(); those of a bin are spread evenly over it."""
+        return self._answered_until(end) - self._answered_until(begin)
+
+    def _answered_until(self, at):
+        bin, part = divmod(at * BINS_PER_SECOND, 1)
+        index = bisect.bisect_left(self.bins, bin)
+        within = self.answered[index + 1] - self.answered[index] if index < len(self.bins) and self.bins[index] == bin else 0
+        return self.answered[index] + part * within
 
     def goes_on(self):
         self.wrk.child.send_signal(signal.SIGCONT)
-        time.sleep(SETTLES)
 
     def rests(self):
-        """While something is attached or detached, which would wait for a CPU otherwise."""
         self.wrk.child.send_signal(signal.SIGSTOP)
 
     def stop(self):
@@ -45,7 +53,7 @@ class Load:
         self.wrk.stop()
         self.stack.processes.remove(self.wrk)
 
-    def _take(self):
+    def _read_on(self):
         with open(self.wrk.log, "rb") as log:
             log.seek(self.read)
             new = log.read()
@@ -58,4 +66,5 @@ class Load:
             bin, count, errors = map(int, words)
             if errors:
                 raise StackError(f"{errors} of {count} answers are errors")
-            self.responses[bin] = count
+            self.bins.append(bin)
+            self.answered.append(self.answered[-1] + count)

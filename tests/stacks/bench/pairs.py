@@ -1,11 +1,18 @@
-"""Statistics of the overhead benchmark: ratios of neighbouring intervals, their median, and how sure it is."""
+"""Statistics of the overhead benchmark: what was served at what cost beside being attached and before and behind it, the ratio of both, the median of many,
+and how sure it is."""
 
+import bisect
 import pathlib
 import random
 import statistics
+import threading
+import time
+import typing
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+SLICE = 0.02  # s, between two looks
+ENOUGH = 0.5  # of a stretch must not be stolen from
 
 
 def bootstrap(ratios, seed=1):
@@ -26,6 +33,68 @@ def sure(ratios, half_width, fewest=6):
 
 
 def stolen_ticks():
-    """(what the hypervisor took from the CPUs so far, all of their time so far), in clock ticks (proc_stat(5))."""
-    user, nice, system, idle, iowait, irq, softirq, steal = map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
-    return steal, user + nice + system + idle + iowait + irq + softirq + steal
+    """What the hypervisor took from the CPUs so far, in clock ticks (proc_stat(5))."""
+    return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
+
+
+def scheduled_ns(pid):
+    """CPU time of a process's living threads, from the scheduler (/proc/PID/task/TID/schedstat)."""
+    spent = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            spent += int((task / "schedstat").read_text().split()[0])
+        except FileNotFoundError:
+            pass  # a thread that has just ended
+    return spent
+
+
+class Look(typing.NamedTuple):
+    at: float  # s, time.monotonic()
+    stolen: int  # ticks
+    cpu: int  # of the server, ns
+
+
+class Served(typing.NamedTuple):
+    """A stretch of time, without the slices that were stolen from."""
+
+    rate: float  # requests per second
+    cpu: float  # of the server, ns per request
+
+
+class Slices:
+    """Looks at the server again and again, in a thread, while a `with` lasts."""
+
+    def __init__(self, pid):
+        self.pid, self.looks, self.over = pid, [], threading.Event()
+        self.thread = threading.Thread(target=self._look_on, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def _look_on(self):
+        while not self.over.wait(SLICE - time.monotonic() % SLICE):
+            self.looks.append(Look(time.monotonic(), stolen_ticks(), scheduled_ns(self.pid)))
+
+    def stretch(self, begin, end, load):
+        """Served of the slices between two times; None where too few were left alone by the hypervisor or the load was none."""
+        times = [look.at for look in self.looks]
+        looks = self.looks[bisect.bisect_left(times, begin):bisect.bisect_right(times, end)]
+        requests = seconds = cpu = 0
+        for first, last in zip(looks, looks[1:]):
+            if last.stolen == first.stolen:
+                requests += load.requests(first.at, last.at)
+                seconds += last.at - first.at
+                cpu += last.cpu - first.cpu
+        if requests == 0 or seconds < ENOUGH * (end - begin):
+            return None
+        return Served(requests / seconds, cpu / requests)
+
+    def stolen_share(self):
+        if len(self.looks) < 2:
+            return 0
+        return sum(last.stolen != first.stolen for first, last in zip(self.looks, self.looks[1:])) / (len(self.looks) - 1)

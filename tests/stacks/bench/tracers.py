@@ -1,4 +1,4 @@
-"""What is compared: each can be attached to a running process and detached from it, any number of times."""
+"""What is compared: each is attached to a running process and detached from it again and again."""
 
 import contextlib
 import ctypes
@@ -9,12 +9,26 @@ import resource
 import shutil
 import subprocess
 import time
+import typing
 
 from testbed import recorder
 from testbed.processes import StackError, cpu_ticks
 
 HERE = pathlib.Path(__file__).resolve().parent
 READY_SECONDS = 30
+# Seconds. A machine that others use drifts within a second by more than what is to be seen: of halves of 0.3 s an A/A pair is as sure after one minute as of halves of
+# 2 s after ten.
+ATTACHED = ALONE = 0.3
+SETTLES = 0.05  # behind attaching and detaching
+
+
+class Span(typing.NamedTuple):
+    """A time of being attached (time.monotonic()). Until `alone_until` and from `alone_from` on, the server is as if there was nothing."""
+
+    alone_until: float
+    begin: float
+    end: float
+    alone_from: float
 
 
 @contextlib.contextmanager
@@ -38,15 +52,30 @@ def hits_of_user_probes():
 class Nothing:
     """The A/A control: what the machine's noise alone looks like."""
 
-    name, note = "nothing (A/A)", ""
-    period = 1  # s; an interval of load has a whole number of them
+    name = "nothing (A/A)"
+    share = 1  # of the time that a user has it attached
 
-    def __init__(self, stack):
+    def __init__(self, stack, cpus):
         self.stack = stack
 
     @staticmethod
     def unavailable():
         return ""
+
+    def alternate(self, pid, spans):
+        """Attaches and detaches that often, in the server's time; returns a Span for each."""
+        told = []
+        time.sleep(ALONE)
+        for _ in range(spans):
+            alone_until = time.monotonic()
+            self.attach(pid)
+            begin = time.monotonic() + SETTLES
+            time.sleep(SETTLES + ATTACHED)
+            end = time.monotonic()
+            self.detach()
+            told.append(Span(alone_until, begin, end, time.monotonic() + SETTLES))
+            time.sleep(SETTLES + ALONE)
+        return told
 
     def attach(self, pid):
         pass
@@ -54,18 +83,14 @@ class Nothing:
     def detach(self):
         pass
 
-    def agent_cpu(self):
-        """ns of user-space agent so far, since the attach; None: has no agent or nobody asked."""
-        return None
-
 
 class Floor(Nothing):
     """tests/stacks/bench/noop.bpf.c on raw_tp/sys_enter and sys_exit."""
 
     name = "no-op pair"
 
-    def __init__(self, stack):
-        super().__init__(stack)
+    def __init__(self, stack, cpus):
+        super().__init__(stack, cpus)
         path = stack.directory / "noop.bpf.o"
         subprocess.run([self.compiler(), "-target", "bpf", "-O2", "-g", "-c", HERE / "noop.bpf.c", "-o", path], check=True)
         self.libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -109,36 +134,63 @@ def ended_children_cpu():
 
 
 class Timesink(Nothing):
-    name = "timesink"
-    options = ()
+    """One recording in windows: between two of them it is detached, and what the first attach costs (a second of verification) is no window's."""
 
-    def __init__(self, stack, cpus=None):
-        super().__init__(stack)
-        self.cpus, self.runs, self.lost = cpus, 0, 0
+    name = "timesink"
+    attaches, detaches = 0.25, 0.1  # s, when that disturbs the server: seen in the throughput of each 50 ms about the ends of windows
+    attached, detached = 0.4, 0.6
+
+    def __init__(self, stack, cpus):
+        super().__init__(stack, cpus)
+        self.cpus = cpus
+        self.lost = self.agent_ns = self.agent_whole_ns = 0
+
+    def record(self, pid, options):
+        self.file = self.stack.directory / "overhead.tsr"
+        return recorder.Recording(self.stack, self.file, pid=pid, options=options, cpus=self.cpus)
+
+    def alternate(self, pid, spans):
+        recording = self.record(pid, ("--window", f"{self.attached}s", "--every", f"{self.attached + self.detached}s"))
+        agent, before = recording.process.pid, ended_children_cpu()
+        attached_cpu = cpu_ticks([agent])
+        time.sleep(self.attached + self.detached)  # the first window, which is no span: nothing is known of the time before it
+        time.sleep(spans * (self.attached + self.detached))
+        self.agent_ns += cpu_ticks([agent]) - attached_cpu
+        self.end(recording)
+        self.agent_whole_ns += ended_children_cpu() - before - attached_cpu
+        run = recorder.report(self.file)
+        self.lost += run["coverage"]["events"]["lost"]
+        self.file.unlink()
+        windows = [(window["began_ns"] / 1e9, window["ended_ns"] / 1e9) for window in run["run"]["windows"]]
+        return [self.span(begin, end) for begin, end in windows[1:spans + 1]]
+
+    @staticmethod
+    def span(begin, end):
+        return Span(begin - Timesink.attaches, begin + SETTLES, end, end + Timesink.detaches)
+
+    def end(self, recording):
+        if (status := recording.stop()) != 0:
+            raise StackError(f"timesink record ended with status {status}:\n{recording.process.tail()}")
+        self.stack.processes.remove(recording.process)
 
     def attach(self, pid):
-        self.runs += 1
-        self.file = self.stack.directory / "overhead.tsr"
-        self.recording = recorder.Recording(self.stack, self.file, pid=pid, options=self.options, cpus=self.cpus)
-
-    def agent_cpu(self):
-        return cpu_ticks([self.recording.process.pid])
+        self.recording = self.record(pid, ())
 
     def detach(self):
-        before = ended_children_cpu()
-        status = self.recording.stop()
-        self.whole_cpu = ended_children_cpu() - before  # ns, from its start to its end
-        if status != 0:
-            raise StackError(f"timesink record ended with status {status}:\n{self.recording.process.tail()}")
-        self.lost += recorder.report(self.file)["coverage"]["events"]["lost"]
-        self.file.unlink()
-        self.stack.processes.remove(self.recording.process)
+        self.end(self.recording)
 
 
 class Windows(Timesink):
-    """Attached for a share of the time."""
+    """Attached for a share of the time: all that a window costs, with what comes before and behind it, spread over its period."""
 
-    name, options, period = "timesink, 0.2 s of 2", ("--window", "200ms", "--every", "2s"), 2
+    attached, detached = 0.2, 1.8
+    share = (Timesink.attaches + attached + Timesink.detaches) / (attached + detached)
+    name = f"timesink, {attached} s of {attached + detached:.0f}"
+
+    @staticmethod
+    def span(begin, end):
+        begin, end = begin - Timesink.attaches, end + Timesink.detaches
+        return Span(begin, begin, end, end)
 
 
 class Tool(Nothing):

@@ -282,9 +282,11 @@ TEST(Aggregate, OfWindowsOnlyWhatWasWatchedCounts) {
         aggregate.detached();
     }
     const Model model = aggregate.finish();
-    EXPECT_EQ(model.run.attaches, 3U);
+    ASSERT_EQ(model.run.windows.size(), 3U);
+    EXPECT_EQ(model.run.windows[1].began, at(ms(11000)));
+    EXPECT_EQ(model.run.windows[1].ended, at(ms(12000)));
     EXPECT_TRUE(model.run.detached);
-    EXPECT_EQ(model.run.watched, ms(3000));
+    EXPECT_EQ(model.run.watched(), ms(3000));
     EXPECT_EQ(model.run.length(), ms(21000));
     EXPECT_EQ(model.run.processes.at(0).cpu, ms(150));
     EXPECT_NEAR(*model.run.host.busy, 0.75, 1e-9);
