@@ -35,7 +35,6 @@ SERVICES = {"fastapi": ("fastapi", "/three/7"), "uvicorn": ("uvicorn", "/three/7
 WANTED_STATEMENTS = 0.97
 WANTED_TLS = 0.95  # issue 6
 VERDICT_HALF_WIDTH = 0.05  # of the interval: beyond, it is no evidence
-SPANS = 12  # of a tracer's turn
 STOLEN_REST = 10  # s: some hypervisors take more of those who use much
 MUCH_STOLEN = 0.3  # of a turn's slices
 WANTED_FLOORS = 2  # times the floor's loss, on the null handlers
@@ -90,7 +89,7 @@ class Bench:
         tracer = self.tracers[name]
         self.load.forget()
         with Slices(self.server.pid) as slices:
-            spans = tracer.alternate(self.server.pid, SPANS)
+            spans = tracer.alternate(self.server.pid)
         self.load.take()
         for index, span in enumerate(spans):
             alone_since = max([span.alone_until - ALONE, *(before.alone_from for before in spans[index - 1:index])])

@@ -54,6 +54,7 @@ class Nothing:
 
     name = "nothing (A/A)"
     share = 1  # of the time that a user has it attached
+    spans = 12  # of a turn
 
     def __init__(self, stack, cpus):
         self.stack = stack
@@ -62,11 +63,11 @@ class Nothing:
     def unavailable():
         return ""
 
-    def alternate(self, pid, spans):
-        """Attaches and detaches that often, in the server's time; returns a Span for each."""
+    def alternate(self, pid):
+        """Attaches and detaches again and again, in the server's time; returns a Span for each."""
         told = []
         time.sleep(ALONE)
-        for _ in range(spans):
+        for _ in range(self.spans):
             alone_until = time.monotonic()
             self.attach(pid)
             begin = time.monotonic() + SETTLES
@@ -149,12 +150,12 @@ class Timesink(Nothing):
         self.file = self.stack.directory / "overhead.tsr"
         return recorder.Recording(self.stack, self.file, pid=pid, options=options, cpus=self.cpus)
 
-    def alternate(self, pid, spans):
+    def alternate(self, pid):
         recording = self.record(pid, ("--window", f"{self.attached}s", "--every", f"{self.attached + self.detached}s"))
         agent, before = recording.process.pid, ended_children_cpu()
         attached_cpu = cpu_ticks([agent])
         time.sleep(self.attached + self.detached)  # the first window, which is no span: nothing is known of the time before it
-        time.sleep(spans * (self.attached + self.detached))
+        time.sleep(self.spans * (self.attached + self.detached))
         self.agent_ns += cpu_ticks([agent]) - attached_cpu
         self.end(recording)
         self.agent_whole_ns += ended_children_cpu() - before - attached_cpu
@@ -162,7 +163,7 @@ class Timesink(Nothing):
         self.lost += run["coverage"]["events"]["lost"]
         self.file.unlink()
         windows = [(window["began_ns"] / 1e9, window["ended_ns"] / 1e9) for window in run["run"]["windows"]]
-        return [self.span(begin, end) for begin, end in windows[1:spans + 1]]
+        return [self.span(begin, end) for begin, end in windows[1:self.spans + 1]]
 
     @staticmethod
     def span(begin, end):
@@ -181,9 +182,10 @@ class Timesink(Nothing):
 
 
 class Windows(Timesink):
-    """Attached for a share of the time: all that a window costs, with what comes before and behind it, spread over its period."""
+    """Attached for a twelfth of the time, as of 5 s a minute but with ten times as many ends: all that a window costs, with what comes before and behind it, spread over
+    its period."""
 
-    attached, detached = 0.2, 1.8
+    attached, detached, spans = 0.5, 5.5, 4
     share = (Timesink.attaches + attached + Timesink.detaches) / (attached + detached)
     name = f"timesink, {attached} s of {attached + detached:.0f}"
 
