@@ -124,6 +124,7 @@ void Attribution::on(const event::Loss& loss) {
         LiveUnit* const live = entry.live.get();
         live->touched_by_loss = live->touched_by_loss || !live->ended;
     }
+    some_touched_by_loss_ = true;
     owners_.lost(loss.last);
     blocking_.lost();
     crossed_.lost();
@@ -161,6 +162,7 @@ void Attribution::began(const request::Unit& unit) {
         inside_.expect(unit.id);
     }
     live->touched_by_loss = lost_within({unit.begin, Instant::max()});
+    some_touched_by_loss_ = some_touched_by_loss_ || live->touched_by_loss;
     live->misses_messages = untold_.contains(unit.process);
     LiveUnit& kept = *live;
     units_.push_back({unit.id, std::move(live)});  // ids are given as units begin
@@ -348,20 +350,28 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
 /// It may be any unit's that was in flight in the process, unless it is known to be one of the candidates'. If one of these was
 /// touched by a loss, it might be known whose this is had nothing been lost: then they are left out rather than shown without it.
 void Attribution::doubt(const request::Exchange& exchange, const std::vector<UnitId>& candidates) {
-    const auto in_flight = [&](const LiveUnit& live) {
-        const bool may_be =
-            candidates.empty() || std::find(candidates.begin(), candidates.end(), live.unit.id) != candidates.end();
-        return may_be && live.unit.process == exchange.process && live.unit.read_begin <= exchange.sent &&
-               (!live.ended || live.unit.end >= exchange.sent);
-    };
-    const bool for_a_loss = std::any_of(
-        units_.begin(), units_.end(), [&](const Entry& entry) { return entry.live->touched_by_loss && in_flight(*entry.live); });
-    for (const Entry& entry : units_) {
-        LiveUnit& live = *entry.live;
-        if (in_flight(live)) {
-            live.in_doubt = true;
-            live.misses_messages = live.misses_messages || for_a_loss;
+    std::vector<LiveUnit*>& in_flight = in_flight_;
+    in_flight.clear();
+    const auto consider = [&](LiveUnit* live) {
+        if (live != nullptr && live->unit.process == exchange.process && live->unit.read_begin <= exchange.sent &&
+            (!live->ended || live->unit.end >= exchange.sent)) {
+            in_flight.push_back(live);
         }
+    };
+    for (const UnitId candidate : candidates) {
+        consider(find(candidate));
+    }
+    if (candidates.empty() && !some_touched_by_loss_) {
+        doubts_.sent(exchange.process, exchange.sent);
+    } else if (candidates.empty()) {
+        for (const Entry& entry : units_) {
+            consider(entry.live.get());
+        }
+    }
+    const bool for_a_loss = std::any_of(in_flight.begin(), in_flight.end(), [](const LiveUnit* live) { return live->touched_by_loss; });
+    for (LiveUnit* const live : in_flight) {
+        live->in_doubt = true;
+        live->misses_messages = live->misses_messages || for_a_loss;
     }
 }
 
@@ -373,7 +383,7 @@ void Attribution::lost(ProcessId process, ThreadId thread) {
     for (const Entry& entry : units_) {
         LiveUnit* const live = entry.live.get();
         if (!live->ended && (serves ? live->unit.thread == thread : live->unit.process == process)) {
-            live->touched_by_loss = live->misses_messages = true;
+            live->touched_by_loss = live->misses_messages = some_touched_by_loss_ = true;
         }
     }
 }
@@ -402,6 +412,7 @@ void Attribution::advance(Instant at) {
         live.drawn = true;
     }
     Instant needed = at;
+    some_touched_by_loss_ = false;
     std::erase_if(units_, [&](Entry& entry) {
         if (entry.live->drawn) {
             // Now, not when it is taken again: those at the bottom are not for long, and each had once been a large one.
@@ -410,10 +421,12 @@ void Attribution::advance(Instant at) {
             return true;
         }
         needed = std::min(needed, entry.live->unit.begin);
+        some_touched_by_loss_ = some_touched_by_loss_ || entry.live->touched_by_loss;
         return false;
     });
     timelines_.forget(needed - kMargin);
     pools_.forget(needed - kMargin);
+    doubts_.forget(needed - kMargin);
     while (!losses_.empty() && losses_.front().end < needed - kMargin) {
         losses_.pop_front();
     }
@@ -443,6 +456,7 @@ void Attribution::draw(LiveUnit& live) {
     const bool touched = std::any_of(live.exchanges.begin(), live.exchanges.end(),
                                      [](const OwnedExchange& owned) { return owned.exchange.touched_by_loss; });
     const Interval window{unit.begin, std::max(unit.end, unit.begin)};
+    live.in_doubt = live.in_doubt || doubts_.within(unit.process, {unit.read_begin, unit.end});
     if (unit.exclusion == request::Exclusion::none &&
         (touched || live.misses_messages || lost_within({window.begin - kBeforeBegin, window.end}) ||
          (live.in_doubt && owners_.in_doubt(window.begin)))) {

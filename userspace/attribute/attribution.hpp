@@ -12,6 +12,7 @@
 #include "attribute/connection_pools.hpp"
 #include "attribute/context_owners.hpp"
 #include "attribute/crossed_calls.hpp"
+#include "attribute/doubts.hpp"
 #include "attribute/edges.hpp"
 #include "attribute/forwarded_owners.hpp"
 #include "attribute/hand_offs.hpp"
@@ -148,6 +149,9 @@ private:
     Account account_;                     // the one that is drawn; kept for its memory
     IdMap<ExchangeId, Pending> pending_;  // sent, not answered or not decided
     std::deque<Interval> losses_;
+    Doubts doubts_;
+    bool some_touched_by_loss_ = false;  // of units_
+    std::vector<LiveUnit*> in_flight_;   // of doubt(); kept for its memory
     std::set<ProcessId> untold_;
     Instant now_{};  // of the latest event
 };
