@@ -368,7 +368,8 @@ void Attribution::doubt(const request::Exchange& exchange, const std::vector<Uni
             consider(entry.live.get());
         }
     }
-    const bool for_a_loss = std::any_of(in_flight.begin(), in_flight.end(), [](const LiveUnit* live) { return live->touched_by_loss; });
+    const bool for_a_loss =
+        std::any_of(in_flight.begin(), in_flight.end(), [](const LiveUnit* live) { return live->touched_by_loss; });
     for (LiveUnit* const live : in_flight) {
         live->in_doubt = true;
         live->misses_messages = live->misses_messages || for_a_loss;

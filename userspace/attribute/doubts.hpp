@@ -7,8 +7,9 @@
 
 namespace timesink::attribute {
 
-/// When something was sent in a process of which it is not known whose it is: it may be any unit's that was in flight then. Asked when a unit's account is drawn, not noted
-/// at each unit that was in flight: with owners that are found out late these are thousands, for each of thousands of exchanges.
+/// When something was sent in a process of which it is not known whose it is: it may be any unit's that was in flight then. Asked
+/// when a unit's account is drawn, not noted at each unit that was in flight: with owners that are found out late these are
+/// thousands, for each of thousands of exchanges.
 class Doubts {
 public:
     void sent(ProcessId process, Instant at);

@@ -1,6 +1,8 @@
 #include "infer/chains.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 namespace timesink::infer {
 
@@ -194,7 +196,30 @@ double Chains::likelihood(const Row& row, const Record& middle) {
 }
 
 /// Marginals of the matching by scaling rows and columns in turn to one (Sinkhorn): near enough to the permanents' ratios, which
-/// cannot be had. Units that have not responded yet may stay without.
+/// cannot be had. Units that have not responded yet, the rows from `responded` on, may stay without.
+void Chains::scale(std::vector<double>& share, std::size_t columns, std::size_t responded) {
+    std::vector<double> sums(columns);
+    for (int round = 0; round < kRounds; ++round) {
+        // Row by row, as they lie in memory: the sums of all columns at once.
+        std::fill(sums.begin(), sums.end(), 0);
+        for (auto row = share.begin(); row != share.end(); row += static_cast<std::ptrdiff_t>(columns)) {
+            std::transform(sums.begin(), sums.end(), row, sums.begin(), std::plus<>());
+        }
+        std::replace_if(
+            sums.begin(), sums.end(), [](double sum) { return sum <= 0; }, 1.0);
+        std::size_t index = 0;
+        for (auto row = share.begin(); row != share.end(); row += static_cast<std::ptrdiff_t>(columns), ++index) {
+            const auto end = row + static_cast<std::ptrdiff_t>(columns);
+            std::transform(row, end, sums.begin(), row, std::divides<>());
+            const double sum = std::accumulate(row, end, 0.0);
+            if (sum > (index < responded ? 0 : 1)) {
+                std::transform(row, end, row, [sum](double each) { return each / sum; });
+            }
+        }
+    }
+}
+
+/// Whose chains these are, for units of which some are missing.
 void Chains::match(std::uint64_t kind, std::size_t keep) {
     std::vector<Open> open = std::move(open_[kind]);
     open_.erase(kind);
@@ -218,26 +243,7 @@ void Chains::match(std::uint64_t kind, std::size_t keep) {
             share[r * columns.size() + c] = likelihood(rows[r], *columns[c].record);
         }
     }
-    for (int round = 0; round < kRounds; ++round) {
-        for (std::size_t c = 0; c < columns.size(); ++c) {
-            double sum = 0;
-            for (std::size_t r = 0; r < rows.size(); ++r) {
-                sum += share[r * columns.size() + c];
-            }
-            for (std::size_t r = 0; sum > 0 && r < rows.size(); ++r) {
-                share[r * columns.size() + c] /= sum;
-            }
-        }
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-            double sum = 0;
-            for (std::size_t c = 0; c < columns.size(); ++c) {
-                sum += share[r * columns.size() + c];
-            }
-            for (std::size_t c = 0; sum > (r < responded ? 0 : 1) && c < columns.size(); ++c) {
-                share[r * columns.size() + c] /= sum;
-            }
-        }
-    }
+    scale(share, columns.size(), responded);
     const std::size_t final_rows = responded - std::min(keep, responded);
     settle(rows, columns, share, final_rows);
     for (std::size_t r = final_rows; r < responded; ++r) {

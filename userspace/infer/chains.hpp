@@ -94,6 +94,7 @@ private:
     void decide(Record& record, const Link& link);
     void respond(const Hypothesis::Note& note);
     void match(std::uint64_t kind, std::size_t keep);
+    static void scale(std::vector<double>& share, std::size_t columns, std::size_t responded);
     void settle(const std::vector<Row>& rows, std::vector<Column>& columns, const std::vector<double>& share,
                 std::size_t final_rows);
     static double likelihood(const Row& row, const Record& middle);
