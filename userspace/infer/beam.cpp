@@ -7,16 +7,29 @@
 
 namespace timesink::infer {
 
+void Simulation::earn() {
+    constexpr std::uint32_t kEnoughAgain = kMostSavedCopies / 4;
+    saved_copies_ = std::min(saved_copies_ + kCopiesAnAct, kMostSavedCopies);
+    poor_ = poor_ && saved_copies_ < kEnoughAgain;
+}
+
+/// What few hypotheses agree on is no more certain for their being few: whoever becomes poor is in doubt.
+void Simulation::spend() {
+    saved_copies_ -= std::min<std::uint32_t>(saved_copies_, 1);
+    spent_ = spent_ || (saved_copies_ == 0 && !poor_);
+    poor_ = poor_ || saved_copies_ == 0;
+}
+
 void Simulation::prune() {
     // Equal ones are mostly equal for a while: looking for them costs more than carrying them along.
     constexpr std::uint64_t kMergeEvery = 4;
     if (hypotheses_.size() > 1) {
-        if (hypotheses_.size() > kMostHypotheses / 2 || serial_ % kMergeEvery == 0) {
+        if (hypotheses_.size() > width() / 2 || serial_ % kMergeEvery == 0) {
             merge_equal();
         }
         sort_by_weight();
         const double best = hypotheses_.front().weight;
-        while (hypotheses_.size() > kMostHypotheses ||
+        while (hypotheses_.size() > width() ||
                hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? kLeastWeight : kLeastOfFew)) {
             give_up_last();
         }
@@ -214,7 +227,7 @@ void Simulation::lost(std::span<const UnitId> in_flight) {
     pools_.clear();
     unseen_.assign(in_flight.begin(), in_flight.end());
     in_doubt_ = true;
-    derailed_ = false;
+    derailed_ = spent_ = false;
     foreseen_ = 0xaaaaaaaa;  // as many as not: neither trusted nor derailed
     chains_.doubt(true);
 }
@@ -227,7 +240,7 @@ void Simulation::quiet() {
         hypotheses_.assign(1, Hypothesis{});
     }
     unseen_.clear();
-    in_doubt_ = derailed_ = false;
+    in_doubt_ = derailed_ = spent_ = poor_ = false;
     foreseen_ = ~std::uint32_t{0};
     chains_.doubt(false);
     chains_.give_up();

@@ -70,6 +70,7 @@ void Simulation::on(const Segment& segment) {
     }
     for (const Act& act : segment.acts) {
         ++serial_;
+        earn();
         switch (act.kind) {
             case Act::Kind::statement:
                 if (!act.nobodys) {
@@ -301,6 +302,7 @@ void Simulation::fork(Options options, Apply apply) {
                 spare_.pop_back();
             }
             copy = hypotheses_[at];
+            spend();
             copy.weight = candidates_[i].weight;
             apply(copy, candidates_[i].option);
             hypotheses_.push_back(std::move(copy));
@@ -312,7 +314,7 @@ void Simulation::fork(Options options, Apply apply) {
         first = end;
     }
     give_up_hopeless();
-    if (hypotheses_.size() > before && hypotheses_.size() > kMostAtOnce) {
+    if (hypotheses_.size() > before && hypotheses_.size() > kMostAtOnce / kMostHypotheses * width()) {
         prune();
     }
 }
@@ -356,7 +358,7 @@ void Simulation::judge(bool foreseen) {
     foreseen_ = foreseen_ << 1 | (foreseen ? 1 : 0);
     const int latest = std::popcount(foreseen_ & kLatestResponses);
     derailed_ = latest < kDerailed;
-    if (in_doubt_ && unseen_.empty() && latest == std::popcount(kLatestResponses)) {
+    if (in_doubt_ && !poor_ && unseen_.empty() && latest == std::popcount(kLatestResponses)) {
         in_doubt_ = false;
         commit(0);
         chains_.doubt(false);

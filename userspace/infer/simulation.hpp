@@ -30,6 +30,12 @@ public:
     static constexpr double kLeastOfFew = 1e-7;
     static constexpr std::size_t kFew = 3;
     static constexpr std::size_t kMostAtOnce = 4 * kMostHypotheses;  ///< within a segment
+    /// Copies of hypotheses that an act may cost in the long run, and so many may be saved up for hard times. A simulation that
+    /// follows its loop makes less than one an act; one that has lost it, to which all ways look alike, 60 to 100, and nearly all
+    /// that it says is ambiguous.
+    static constexpr std::uint32_t kCopiesAnAct = 4;
+    static constexpr std::uint32_t kMostSavedCopies = 1 << 16;
+    static constexpr std::size_t kMostOfThePoor = 3;  ///< hypotheses, when all of that is spent
     static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
     static constexpr double kLearnable = 0.97;        ///< what is learned from is at least this certain
     static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
@@ -45,8 +51,8 @@ public:
     void lost(std::span<const UnitId> in_flight);
     /// Nothing is in flight.
     void quiet();
-    /// What is seen has not been foreseen for a while: better to begin anew with lost().
-    [[nodiscard]] bool derailed() const { return derailed_; }
+    /// What is seen has not been foreseen for a while, or was dear for too long: better to begin anew with lost().
+    [[nodiscard]] bool derailed() const { return derailed_ || spent_; }
     void finish();
 
     /// Decided since the last call; in no order.
@@ -171,6 +177,9 @@ private:
     template <typename Options, typename Apply>
     void fork(Options options, Apply apply);
     void drop_hopeless();
+    void earn();
+    void spend();
+    [[nodiscard]] std::size_t width() const { return poor_ ? kMostOfThePoor : kMostHypotheses; }
     void prune();
     void sort_by_weight();
     void give_up_last();
@@ -223,6 +232,9 @@ private:
     std::vector<UnitId> unseen_;  // in flight when events were lost, not ended yet
     bool in_doubt_ = true;        // until it has been quiet: who was in flight at the attach is not known
     bool derailed_ = false;
+    std::uint32_t saved_copies_ = kMostSavedCopies;
+    bool spent_ = false;                          // all of them, and nothing was given up for it yet
+    bool poor_ = false;                           // until it has been quiet, or a share of them is saved again
     std::uint32_t foreseen_ = ~std::uint32_t{0};  // of the latest responses, a bit each
     Ring<TurnEnd> turn_ends_;
     Phases told_;

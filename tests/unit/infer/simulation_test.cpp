@@ -302,6 +302,54 @@ TEST_F(SimulationTest, AfterALossNothingIsCertainUntilItHasBeenQuiet) {
     expect_owner(1003, 103, Reason::request);
 }
 
+/// Ten sleepers of which any may have woken, again and again: all ways are tried for a while, not for ever.
+TEST_F(SimulationTest, WhatStaysDearIsGivenUpUntilItHasBeenQuiet) {
+    constexpr std::uint32_t kRoutes = 10;
+    for (std::uint32_t route = 1; route <= kRoutes; ++route) {
+        learn(route, {10 + route, 99}, 5);
+    }
+    const auto round = [&] {
+        const std::uint64_t first_unit = unit_ + 1;
+        const std::uint64_t first = exchange_ + 1;
+        std::vector<Act> woken;
+        for (std::uint32_t route = 1; route <= kRoutes; ++route) {
+            segment(at_ += 0.01, {request(++unit_, route)}, {sends(++exchange_, route, 10 + route)});
+        }
+        for (std::uint32_t route = 1; route <= kRoutes; ++route) {
+            segment(at_ += 0.01, {reply(first + route - 1, route)}, {});
+            woken.push_back(sends(first + kRoutes + route - 1, route, 99));
+        }
+        segment(at_ += 5, {}, woken, true, {.timers = true});
+        exchange_ += kRoutes;
+        for (std::uint32_t route = 1; route <= kRoutes; ++route) {
+            segment(at_ += 0.01, {reply(first + kRoutes + route - 1, route)}, {responds(first_unit + route - 1)});
+        }
+    };
+    simulation_->told({.timers = true});
+    segment(at_ += 1, {request(++unit_, 1)}, {});  // goes on all the time: it is never quiet
+    const UnitId always[] = {UnitId{unit_}};
+    int rounds = 0;
+    while (!simulation_->derailed() && rounds < 500) {
+        round();
+        ++rounds;
+    }
+    EXPECT_GT(rounds, 20);
+    ASSERT_TRUE(simulation_->derailed());
+    simulation_->lost(always);
+    EXPECT_FALSE(simulation_->derailed());
+    verdicts_.clear();
+    const std::uint64_t poor = exchange_ + 1;
+    round();
+    simulation_->quiet();
+    collect();
+    expect_unknown(poor + kRoutes);
+    segment(at_ + 1, {request(++unit_, 1)}, {sends(++exchange_, 1, 11)});
+    segment(at_ + 2, {reply(exchange_, 1)}, {});
+    segment(at_ + 7, {}, {sends(++exchange_, 1, 99)}, true, {.timers = true});
+    segment(at_ + 8, {reply(exchange_, 1)}, {responds(unit_)});
+    expect_owner(exchange_, unit_, Reason::woke);
+}
+
 TEST_F(SimulationTest, WhatIsKnownOtherwiseIsTaken) {
     Act act = sends(1, 1, 11);
     act.certain = UnitId{1};
