@@ -122,6 +122,16 @@ class Record(unittest.TestCase):
         self.assertEqual(recorder.returncode, 0, said)
         self.assertIn("every target has exited", said)
 
+    def test_targets_may_end_while_a_window_begins(self):
+        for wait in range(6):  # that they do is chance: one time in six
+            with subprocess.Popen(["sleep", "60"]) as target:
+                recorder = self.start("-p", str(target.pid), "-o", self.file, "--force", "--window", "20ms", "--every", "60ms")
+                time.sleep(0.2 + 0.009 * wait)
+                target.kill()
+            _, said = recorder.communicate(timeout=60)
+            self.assertEqual(recorder.returncode, 0, said)
+            self.assertIn("every target has exited", said)
+
     def test_a_port_that_nobody_listens_on_between_windows_is_waited_for(self):
         recorder = self.start("--port", str(self.port), "-o", self.file, "--window", "1s", "--every", "1500ms")
         time.sleep(1.1)

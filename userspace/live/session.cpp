@@ -82,6 +82,7 @@ struct Session::State {
     void write_last_facts();
     Status begin(const std::vector<SelectedProcess>& selected);
     Result<std::vector<SelectedProcess>> select_again();
+    void call_off();
 };
 
 void Session::State::append(std::span<const std::byte> record) {
@@ -423,6 +424,14 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options, Si
     return std::unique_ptr<Session>(new Session(std::move(state)));
 }
 
+/// Its targets ended while it attached: as if it had not.
+void Session::State::call_off() {
+    kernel->detach();
+    batch.clear();
+    use_at_close = use_at_open;
+    closed = true;
+}
+
 /// What the selection names now. Of processes that were named by their pid only those that are still the same.
 Result<std::vector<SelectedProcess>> Session::State::select_again() {
     Selection again = options.selection;
@@ -466,10 +475,17 @@ Result<std::unique_ptr<Session>> Session::reopen(std::unique_ptr<Session>& close
     if (auto status = state->kernel->restart(); !status) {
         return status.error();
     }
-    if (auto status = state->begin(*selected); !status) {
+    const auto status = state->begin(*selected);
+    if (!status && status.error().errno_value != ESRCH) {
         return status.error();
     }
-    return std::unique_ptr<Session>(new Session(std::move(state)));
+    std::unique_ptr<Session> session(new Session(std::move(state)));
+    if (!status) {
+        session->state_->call_off();
+        closed = std::move(session);
+        return status.error();
+    }
+    return session;
 }
 
 Status Session::drain() {

@@ -68,7 +68,8 @@ public:
     /// Attaches anew after close(), with the same options and sink, to what the selection names now: cheaper than open(), for the
     /// programs are loaded already. Its own cost counts from that close() on; a command that was started is a target while it
     /// runs. Takes `closed` unless the selection names nothing: ECHILD, the processes that it named by pid have ended, and so has
-    /// the command; else it may name something later, and be tried again. Other errors as open()'s, and nothing stays attached.
+    /// the command; else it may name something later, and be tried again, as when they end while this attaches (ESRCH). Other
+    /// errors as open()'s, and nothing stays attached.
     static Result<std::unique_ptr<Session>> reopen(std::unique_ptr<Session>& closed);
     /// Detaches without a word to the sink. A command that was started goes on by itself.
     ~Session();
