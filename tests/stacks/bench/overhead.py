@@ -16,12 +16,13 @@ import pathlib
 import statistics
 import sys
 import time
+import typing
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from bench.load import Load  # noqa: E402
 from bench.pairs import Slices, bootstrap, sure  # noqa: E402
-from bench.tracers import ALL, ALONE, ATTACHED, hits_of_user_probes  # noqa: E402
+from bench.tracers import ALL, ALONE, ATTACHED, Windows, hits_of_user_probes  # noqa: E402
 from go_loop import stack as go_loop  # noqa: E402
 from testbed.certificates import certify  # noqa: E402
 from testbed.processes import Stack, StackError, exit_on_sigterm, free_port, progress  # noqa: E402
@@ -29,9 +30,28 @@ from testbed.recorder import ROOT  # noqa: E402
 from testbed.stores import Postgres  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-SERVICES = {"fastapi": ("fastapi", "/three/7"), "uvicorn": ("uvicorn", "/three/7"), "uvicorn-asyncio": ("uvicorn-asyncio", "/three/7"),
-            "uvicorn-tls": ("tls-uvloop", "/three/7"), "uvicorn-asyncio-tls": ("tls-asyncio", "/three/7"), "go": ("go", "/three/7"), "node": ("node", "/three/7"),
-            "uvicorn-null": ("uvicorn", "/health"), "node-null": ("node", "/health")}
+
+
+class Service(typing.NamedTuple):
+    program: str  # a Python module beside this file, "node" or "go"
+    loop: str = ""  # uvicorn's
+    path: str = "/three/7"
+
+
+# Bare servers, of which most of the CPU time is the runtime's, and services as most people write them.
+SERVICES = {
+    "uvicorn": Service("three_uvicorn", "uvloop"),
+    "uvicorn-asyncio": Service("three_uvicorn", "asyncio"),
+    "fastapi": Service("three_fastapi", "uvloop"),
+    "fastapi-orm": Service("three_orm", "uvloop"),
+    "uvicorn-tls": Service("three_tls", "uvloop"),
+    "uvicorn-asyncio-tls": Service("three_tls", "asyncio"),
+    "fastapi-tls": Service("three_httpx", "uvloop"),
+    "go": Service("go"),
+    "node": Service("node"),
+    "uvicorn-null": Service("three_uvicorn", "uvloop", "/health"),
+    "node-null": Service("node", path="/health"),
+}
 WANTED_STATEMENTS = 0.97
 WANTED_TLS = 0.95  # issue 6
 VERDICT_HALF_WIDTH = 0.05  # of the interval: beyond, it is no evidence
@@ -49,18 +69,16 @@ def start_provider(stack, cpus):
     return {"BENCH_PROVIDER": port, "BENCH_AUTHORITY": authority}
 
 
-def start_server(stack, kind, postgres, cpu, provider):
+def start_server(stack, service, postgres, cpu, provider):
     port = free_port()
-    if kind == "go":
+    if service.program == "go":
         arguments = [go_loop.build(service="three")]
-    elif kind != "node":
-        loop = kind.partition("-")[2] or "uvloop"
-        module = {"fastapi": "three_fastapi", "tls": "three_tls"}.get(kind.partition("-")[0], "three_uvicorn")
-        arguments = [sys.executable, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
-                     "--no-access-log", "--loop", loop, "--http", "httptools", f"{module}:app"]
-    else:
+    elif service.program == "node":
         arguments = ["node", HERE / "three_node.js"]
-    process = stack.start(f"{kind}-{port}", arguments, cpus={cpu}, environment={
+    else:
+        arguments = [sys.executable, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
+                     "--no-access-log", "--loop", service.loop, "--http", "httptools", f"{service.program}:app"]
+    process = stack.start(f"{service.program}-{port}", arguments, cpus={cpu}, environment={
         "BENCH_POSTGRES": postgres.url, "BENCH_PORT": port, "BENCH_MODULES": ROOT / "build" / "node", **provider})
     return process.wait_for_port(port), port
 
@@ -68,9 +86,8 @@ def start_server(stack, kind, postgres, cpu, provider):
 class Bench:
     def __init__(self, options, stack, service, postgres, cpus, provider):
         self.options, self.service = options, service
-        kind, self.path = SERVICES[service]
         server_cpu, other_cpus = cpus
-        self.server, self.port = start_server(stack, kind, postgres, server_cpu, provider)
+        self.server, port = start_server(stack, SERVICES[service], postgres, server_cpu, provider)
         self.tracers = {}
         for name in options.tracers:
             if reason := ALL[name].unavailable():
@@ -81,7 +98,7 @@ class Bench:
         self.left_out = dict.fromkeys(self.tracers, 0)  # spans, for what was stolen from them
         self.requests = 0  # while timesink was attached
         self.hits = None  # of user probes, per request
-        self.load = Load(stack, other_cpus, options.connections, f"http://127.0.0.1:{self.port}{self.path}")
+        self.load = Load(stack, other_cpus, options.connections, f"http://127.0.0.1:{port}{SERVICES[service].path}")
         time.sleep(2)
 
     def turn(self, name):
@@ -142,17 +159,17 @@ class Bench:
             columns = []
             spans, left_out = len(self.ratios[name][0]), self.left_out[name]
             if not spans:
-                print(f"{self.service:<16}{tracer.name:<20}{0:>6}   nothing measured: {left_out} times it was stolen from", flush=True)
+                print(f"{self.service:<20}{tracer.name:<20}{0:>6}   nothing measured: {left_out} times it was stolen from", flush=True)
                 continue
             for ratios in self.ratios[name]:
                 median, low, high = bootstrap(ratios)
                 columns.append(f"{median:6.3f}  [{low:.3f}, {high:.3f}]{'' if sure(ratios, self.options.half_width) else ' wide'}")
-            print(f"{self.service:<16}{tracer.name:<20}{spans:>6}   {columns[0]:<30}{columns[1]:<30}"
+            print(f"{self.service:<20}{tracer.name:<20}{spans:>6}   {columns[0]:<30}{columns[1]:<30}"
                   f"{f'{left_out} left out' if left_out else ''}", flush=True)
         if self.requests:
             timesink = self.tracers["timesink"]
             beside, whole = (spent / 1e6 / (self.requests / 1000) for spent in (timesink.agent_ns, timesink.agent_whole_ns))
-            print(f"{'':<16}timesink: agent {beside:.1f} ms of CPU per 1,000 requests beside the load, {whole:.1f} with what it did after it; "
+            print(f"{'':<20}timesink: agent {beside:.1f} ms of CPU per 1,000 requests beside the load, {whole:.1f} with what it did after it; "
                   f"{timesink.lost} events lost in {self.requests:.0f} requests"
                   f"{'' if self.hits is None else f'; {self.hits:.1f} hits of user probes a request'}", flush=True)
 
@@ -179,12 +196,16 @@ def main(arguments):
     parser.add_argument("--services", default=",".join(SERVICES))
     parser.add_argument("--tracers", default=",".join(ALL))
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--every", type=float, default=6, help="seconds, from one window to the next (with 0.5 of 6 timesink is attached as with 5 of 60)")
     parser.add_argument("--half-width", type=float, default=0.02, help="stop when the 95 %% interval of the median is ± this share")
     parser.add_argument("--max-minutes", type=float, default=40, help="in all; shared evenly by the services")
     options = parser.parse_args(arguments)
     options.services, options.tracers = options.services.split(","), options.tracers.split(",")
     if unknown := (set(options.services) - set(SERVICES)) | (set(options.tracers) - set(ALL)):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if options.every < 2:
+        parser.error("--every: windows of half a second need a period of 2 seconds at least")
+    Windows.every(options.every)
     exit_on_sigterm()
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
@@ -192,7 +213,7 @@ def main(arguments):
         return 2
     split = (cpus[0], set(cpus[1:]))
     print(f"server on CPU {cpus[0]}, the rest on {','.join(map(str, cpus[1:]))}; attached for {ATTACHED} s at a time, {options.connections} connections")
-    print(f"{'service':<16}{'attached':<20}{'times':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}", flush=True)
+    print(f"{'service':<20}{'attached':<20}{'times':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}", flush=True)
     verdicts = []
     with Stack("overhead") as stack:
         postgres = Postgres(stack, cpus=split[1])

@@ -182,12 +182,15 @@ class Timesink(Nothing):
 
 
 class Windows(Timesink):
-    """Attached for a twelfth of the time, as of 5 s a minute but with ten times as many ends: all that a window costs, with what comes before and behind it, spread over
-    its period."""
+    """Attached for half a second of each period: all that a window costs, with what comes before and behind it, spread over the period."""
 
-    attached, detached, spans = 0.5, 5.5, 4
-    share = (Timesink.attaches + attached + Timesink.detaches) / (attached + detached)
-    name = f"timesink, {attached} s of {attached + detached:.0f}"
+    attached, spans = 0.5, 4
+
+    @classmethod
+    def every(cls, period):
+        cls.detached = period - cls.attached
+        cls.share = (Timesink.attaches + cls.attached + Timesink.detaches) / period
+        cls.name = f"timesink, {cls.attached} s of {period:g}"
 
     @staticmethod
     def span(begin, end):
