@@ -41,6 +41,18 @@ Jobs::Key Jobs::key_of(const Exchange& exchange, std::string_view id, ProcessId 
             .id = std::string(id)};
 }
 
+/// One call may add many, to several queues: each id is of the queue that was named last.
+void Jobs::all_added(const Exchange& exchange) {
+    std::string_view queue;
+    for (const auto& [name, value] : exchange.attributes) {
+        if (name == "messaging.destination.name") {
+            queue = value;
+        } else if (name == "messaging.answered.id") {
+            added(exchange, {.port = exchange.remote.port, .queue = std::string(queue), .id = value});
+        }
+    }
+}
+
 /// An idle worker may have it before whoever added it has read that it is there.
 void Jobs::added(const Exchange& exchange, Key key) {
     const auto taken = std::find_if(open_.begin(), open_.end(), [&](const auto& each) {
@@ -76,7 +88,7 @@ Unit* Jobs::taken(const Exchange& exchange, std::optional<Unit>& before) {
         return nullptr;
     }
     if (exchange.adds_job) {
-        added(exchange, key_of(exchange, id, {}));
+        all_added(exchange);
         return nullptr;
     }
     const Key key = key_of(exchange, id, exchange.process);

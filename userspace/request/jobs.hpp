@@ -17,7 +17,8 @@ namespace timesink::request {
 /// Units that come by a queue instead of a request: the reply that hands a job out begins one, and the call that settles it ends
 /// it. Of an exchange with a queue its parser says what it does, by OpenTelemetry's names: messaging.operation.type ("send",
 /// "receive", "settle"), messaging.destination.name, messaging.message.id of what is settled, and of an answer
-/// messaging.answered.id (.name): of the job that was added or taken. Owned by Tracker.
+/// messaging.answered.id (.name): of the job that was added or taken; of several that were added, each behind its queue's name.
+/// Owned by Tracker.
 class Jobs {
 public:
     explicit Jobs(RouteTable& routes) : routes_(routes) {}
@@ -53,6 +54,7 @@ private:
         ExchangeId exchange{};
         Instant at{};
     };
+    void all_added(const Exchange& exchange);
     void added(const Exchange& exchange, Key key);
     void join(Unit& unit, Key key);
     [[nodiscard]] std::optional<Unit> give_up(std::map<Key, Open>::iterator at, Exclusion why);

@@ -1,17 +1,20 @@
-// Takes orders for images: reserves credits and writes an outbox row in a transaction, adds a job to the queue, answers 202. Writes APP_TRUTH, an object a line: {number, job, begin, end}.
+// Takes orders for images: reserves credits and writes an outbox row in a transaction, adds a job to the queue (`second`: and one of that number, which has to be done before it), answers 202.
+// Writes APP_TRUTH, an object a line: {number, job, begin, end}.
 import fs from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
 
 const require = createRequire(process.env.APP_MODULES + "/");
-const { Queue } = require("bullmq");
+const { FlowProducer, Queue } = require("bullmq");
 const { Pool } = require("pg");
 
 const pool = new Pool({ connectionString: process.env.APP_POSTGRES, max: 4 });
-const queue = new Queue("images", { connection: { host: "127.0.0.1", port: +process.env.APP_REDIS } });
+const connection = { host: "127.0.0.1", port: +process.env.APP_REDIS };
+const queue = new Queue("images", { connection });
+const flows = new FlowProducer({ connection });
 const now = () => Number(process.hrtime.bigint());
 
-async function order(number, images, fails) {
+async function order(number, second, images, fails) {
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
@@ -21,8 +24,16 @@ async function order(number, images, fails) {
   } finally {
     client.release();
   }
-  const options = { attempts: fails ? 2 : 1, ...(process.env.APP_OWN_IDS ? { jobId: `order-${number}-of-Jane` } : {}) };
-  return queue.add(fails ? "refused" : "generate", { number, images, fails }, options);
+  const job = (number) => ({
+    name: fails ? "refused" : "generate", data: { number, images, fails },
+    opts: { attempts: fails ? 2 : 1, ...(process.env.APP_OWN_IDS ? { jobId: `order-${number}-of-Jane` } : {}) },
+  });
+  if (second) {
+    const flow = await flows.add({ queueName: "images", ...job(number), children: [{ queueName: "images", ...job(second) }] });
+    return [flow.job, flow.children[0].job];
+  }
+  const { name, data, opts } = job(number);
+  return [await queue.add(name, data, opts)];
 }
 
 http.createServer(async (request, response) => {
@@ -30,7 +41,7 @@ http.createServer(async (request, response) => {
   const { searchParams, pathname } = new URL(request.url, "http://x");
   if (pathname !== "/generate") { response.end("ok"); return; }
   const number = +searchParams.get("number");
-  const job = await order(number, +searchParams.get("images"), searchParams.has("fails"));
-  response.writeHead(202).end(JSON.stringify({ job: job.id }));
-  fs.appendFileSync(process.env.APP_TRUTH, JSON.stringify({ number, job: job.id, begin, end: now() }) + "\n");
+  const jobs = await order(number, +searchParams.get("second"), +searchParams.get("images"), searchParams.has("fails"));
+  response.writeHead(202).end(JSON.stringify({ jobs: jobs.map((job) => job.id) }));
+  for (const job of jobs) fs.appendFileSync(process.env.APP_TRUTH, JSON.stringify({ number, job: job.id, begin, end: now() }) + "\n");
 }).listen(+process.env.APP_PORT, "127.0.0.1");

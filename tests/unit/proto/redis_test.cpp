@@ -39,6 +39,11 @@ std::string script(const std::vector<std::string>& keys, const std::vector<std::
 }
 const std::vector<std::string> kTake = {"wait",    "active", "prioritized", "events", "stalled", "limiter",
                                         "delayed", "paused", "meta",        "pc",     "marker"};
+const std::vector<std::string> kAdd = {"wait", "paused", "meta", "id", "completed", "delayed", "active", "events", "marker"};
+std::string adds(const std::string& queue) {
+    return "EVALSHA EVALSHA {redis.key=bull:" + queue + ":wait, redis.script=" + kSha + ", messaging.destination.name=" + queue +
+           ", messaging.operation.type=send}";
+}
 std::vector<std::string> finish(const std::string& how, const std::string& job) {
     std::vector<std::string> keys(kTake.begin(), kTake.end() - 1);
     keys.insert(keys.end(), {how, job, "metrics:" + how, "marker"});
@@ -51,9 +56,8 @@ std::string job(const std::string& name, const std::string& id) {
 
 const Case kCases[] = {
     {"a job is added, taken and settled; the next one comes with the answer",
-     {client(script({"wait", "paused", "meta", "id", "completed", "delayed", "active", "events", "marker"}, {"packed"})),
-      server(bulk("17")), client(script(kTake, {"bull:mail:", "1700000000000", "packed"})), server(job("welcome", "17")),
-      client(script(finish("completed", "17"), {"17", "x"})), server(job("farewell", "18")),
+     {client(script(kAdd, {"packed"})), server(bulk("17")), client(script(kTake, {"bull:mail:", "1700000000000", "packed"})),
+      server(job("welcome", "17")), client(script(finish("completed", "17"), {"17", "x"})), server(job("farewell", "18")),
       client(script(finish("failed", "18"), {"18", "x"})), server(":0\r\n")},
      {"EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
           ", messaging.destination.name=mail, messaging.operation.type=send} [287] -> body=8 {messaging.answered.id=17}",
@@ -93,6 +97,27 @@ const Case kCases[] = {
      {client(script(finish("completed", "3"), {"x"})), server(bulk("jane"))},
      {"EVALSHA EVALSHA {redis.key=bull:mail:wait, redis.script=" + kSha +
       ", messaging.message.id=3, messaging.destination.name=mail, messaging.operation.type=settle} [411] -> body=10"}},
+    {"jobs that a transaction adds have their ids in its reply",
+     {client(command({"MULTI"}) + script(kAdd, {"packed"}) + command({"HSET", "bull:mail:x", "f", "v"}) +
+             script(kAdd, {"packed"}, "bull:sms") + script(kAdd, {"packed"}) + command({"EXEC"})),
+      server("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*4\r\n" + bulk("17") + ":1\r\n" + bulk("4") + "-ERR full\r\n"),
+      client(command({"EXEC"})), server("-ERR EXEC without MULTI\r\n")},
+     {"MULTI MULTI [15] -> body=5", adds("mail") + " [287] -> body=9 {redis.queued=1}",
+      "HSET HSET {redis.key=bull:mail:x} [46] -> body=9 {redis.queued=1}", adds("sms") + " [278] -> body=9 {redis.queued=1}",
+      adds("mail") + " [287] -> body=9 {redis.queued=1}",
+      "EXEC EXEC {messaging.destination.name=mail, messaging.operation.type=send} [14] -> body=34 "
+      "{messaging.destination.name=mail, messaging.answered.id=17, messaging.destination.name=sms, messaging.answered.id=4}",
+      "EXEC EXEC [14] -> ERR body=25"}},
+    {"a transaction that is given up adds nothing; one without jobs is none of a queue's",
+     {client(command({"MULTI"}) + script(kAdd, {"packed"}) + command({"DISCARD"}) + command({"MULTI"}) + command({"GET", "a"}) +
+             command({"EXEC"})),
+      server("+OK\r\n+QUEUED\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n" + bulk("17"))},
+     {"MULTI MULTI [15] -> body=5", adds("mail") + " [287] -> body=9 {redis.queued=1}", "DISCARD DISCARD [17] -> body=5",
+      "MULTI MULTI [15] -> body=5", "GET GET {redis.key=a} [20] -> body=9 {redis.queued=1}", "EXEC EXEC [14] -> body=12"}},
+    {"a transaction that was aborted, as a key that it watched has changed",
+     {client(command({"MULTI"}) + script(kAdd, {"packed"}) + command({"EXEC"})), server("+OK\r\n+QUEUED\r\n*-1\r\n")},
+     {"MULTI MULTI [15] -> body=5", adds("mail") + " [287] -> body=9 {redis.queued=1}",
+      "EXEC EXEC {messaging.destination.name=mail, messaging.operation.type=send} [14] -> body=5"}},
     {"a script that only happens to have keys is no queue's",
      {client(script({"1", "2"}, {"x"}, "user") + script({"wait", "here"}, {})),
       server(":1\r\n*2\r\n" + array({"name", "a"}) + bulk("7"))},

@@ -99,6 +99,24 @@ TEST_F(JobsTest, IsJoinedWithACallThatIsAnsweredLater) {
     EXPECT_EQ(again->added_by, ExchangeId{});
 }
 
+TEST_F(JobsTest, SeveralMayBeAddedAtOnce) {
+    EXPECT_EQ(take_one(call(kApi, kAdds, 100, 10,
+                            {{"messaging.destination.name", "mail"},
+                             {"messaging.operation.type", "send"},
+                             {"messaging.destination.name", "sms"},
+                             {"messaging.answered.id", "17"},
+                             {"messaging.destination.name", "mail"},
+                             {"messaging.answered.id", "4"}})),
+              nullptr);
+    const Unit* const other_queue = take_one(take(40, "17"));
+    ASSERT_NE(other_queue, nullptr);
+    EXPECT_EQ(other_queue->added_by, ExchangeId{});
+    const Unit* const joined = take_one(take(50, "4"));
+    ASSERT_NE(joined, nullptr);
+    EXPECT_EQ(joined->added_by, ExchangeId{100});
+    EXPECT_EQ(joined->added, ms(10));
+}
+
 TEST_F(JobsTest, TwoAtATimeAreTwoLines) {
     const Unit* const first = take_one(take(10, "1"));
     Exchange second_take = take(20, "2");

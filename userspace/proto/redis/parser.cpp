@@ -7,9 +7,11 @@
 #include "base/ascii.hpp"
 #include "proto/lines.hpp"
 #include "proto/redis/command_reader.hpp"
+#include "proto/redis/queue_words.hpp"
 #include "proto/redis/redaction.hpp"
 #include "proto/redis/redis.hpp"
 #include "proto/redis/reply_reader.hpp"
+#include "proto/redis/transaction.hpp"
 #include "proto/redis/value.hpp"
 #include "proto/turns.hpp"
 
@@ -18,12 +20,21 @@ namespace {
 
 /// What the reply to a command changes, and how it is recognised.
 struct Asked {
-    enum class After : std::uint8_t { nothing, replication, reset };
+    enum class After : std::uint8_t { nothing, replication, reset, transaction_begins, transaction_ends };
     After after = After::nothing;
     QueueScript::Does queue = QueueScript::Does::nothing;
+    std::string adds_to;              ///< the queue of a job that it adds; else empty
     std::string confirmed_by;         ///< (un)subscribing: the word in its confirmations; else empty
     std::uint64_t confirmations = 0;  ///< still to come
 };
+
+Asked::After after_of(std::string_view command) {
+    return command == "PSYNC" || command == "SYNC"     ? Asked::After::replication
+           : command == "RESET"                        ? Asked::After::reset
+           : command == "MULTI"                        ? Asked::After::transaction_begins
+           : command == "EXEC" || command == "DISCARD" ? Asked::After::transaction_ends
+                                                       : Asked::After::nothing;
+}
 
 /// One direction. `lost`: where values begin is not known; commands are looked for at the begin of a call, replies begin anew
 /// when a client that takes turns asks again.
@@ -53,7 +64,6 @@ private:
     void lose(Stream& stream, Direction direction, std::uint64_t position, Sink& sink);
 
     void command_done(std::uint64_t end, bool complete, Sink& sink);
-    void tell_queue(Head& head) const;
     void before_asking(Sink& sink);
     [[nodiscard]] bool will_be_answered();
 
@@ -62,6 +72,8 @@ private:
     void reply_done(std::uint64_t end, Sink& sink);
     void answer_over(std::uint64_t end, bool complete, Sink& sink);
     void give_up(const std::vector<Correlation>& lost, Sink& sink) const;
+    /// The reply says that its command waits for EXEC.
+    [[nodiscard]] bool is_queued() const { return reply_.type() == '+' && reply_.text() == "QUEUED"; }
 
     enum class Reply : std::uint8_t { unknown, answer, confirmation, unasked };
 
@@ -78,6 +90,7 @@ private:
     std::uint64_t answer_begin_ = 0;
     Correlation answer_to_ = kNobody;  ///< whom it answers: settled when it begins, a command may be asked meanwhile
     Turns<Asked> turns_;
+    Transaction transaction_;
     bool replies_off_ = false;
     bool skip_reply_ = false;
     bool subscribed_ = false;
@@ -191,6 +204,8 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
     subscribed_ = subscribed_ && (is_subscription(name) || name == "PING" || name == "QUIT");
     // From now on, not from its confirmation: that may be lost.
     subscribed_ = subscribed_ || name == "SUBSCRIBE" || name == "PSUBSCRIBE" || name == "SSUBSCRIBE";
+    const std::string adds_to = command_.queue().does() == QueueScript::Does::adds ? command_.queue().queue() : "";
+    const std::string all_add_to = transaction_.sent(name, adds_to);
     Head head{.begin = request_.begin, .operation = command_.operation(), .expects_response = answered};
     head.target = head.operation;
     head.housekeeping = command_.kind().housekeeping;
@@ -201,9 +216,8 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
             asked.confirmations = std::max<std::uint64_t>(1, command_.arguments() - 1);
         }
         asked.queue = command_.queue().does();
-        asked.after = name == "PSYNC" || name == "SYNC" ? Asked::After::replication
-                      : name == "RESET"                 ? Asked::After::reset
-                                                        : Asked::After::nothing;
+        asked.adds_to = adds_to;
+        asked.after = after_of(name);
         head.correlation = turns_.ask(std::move(asked));
     } else {
         head.correlation = turns_.number_unanswered();
@@ -217,43 +231,10 @@ void Redis::command_done(std::uint64_t end, bool complete, Sink& sink) {
     if (command_.blocks()) {
         head.attributes.emplace_back("redis.blocking", "1");
     }
-    tell_queue(head);
+    tell_queue(command_, all_add_to, head);
     const Correlation correlation = head.correlation;
     sink.head(head);
     sink.end({.correlation = correlation, .end = end, .body_bytes = end - request_.begin, .complete = complete});
-}
-
-/// What is done to a queue, in the words of OpenTelemetry (semantic conventions for messaging).
-void Redis::tell_queue(Head& head) const {
-    const QueueScript& script = command_.queue();
-    std::string queue = script.queue();
-    std::string_view type;
-    switch (script.does()) {
-        case QueueScript::Does::adds:
-            type = "send";
-            break;
-        case QueueScript::Does::takes:
-            type = "receive";
-            break;
-        case QueueScript::Does::settles:
-            type = "settle";
-            head.attributes.emplace_back("messaging.message.id", script.job());
-            if (script.failed() || script.put_back()) {
-                head.attributes.emplace_back("messaging.settled", script.failed() ? "failed" : "put back");
-            }
-            break;
-        case QueueScript::Does::renews:
-            head.housekeeping = true;
-            return;
-        case QueueScript::Does::nothing:
-            queue = queue_waited_for(command_.name(), command_.key());
-            type = "receive";
-            break;
-    }
-    if (!queue.empty()) {
-        head.attributes.emplace_back("messaging.destination.name", std::move(queue));
-        head.attributes.emplace_back("messaging.operation.type", type);
-    }
 }
 
 /// CLIENT REPLY OFF and SKIP are not answered themselves.
@@ -293,8 +274,11 @@ std::size_t Redis::response_step(Bytes bytes, std::uint64_t position, Sink& sink
         response_.value.begin();
         answer_bytes_.begin();
         reply_.begin();
-        if (const Asked* asked = turns_.answering(); asked != nullptr && asked->queue != QueueScript::Does::nothing) {
+        const Asked* asked = turns_.answering();
+        if (asked != nullptr && asked->queue != QueueScript::Does::nothing) {
             reply_.expect_job(asked->queue == QueueScript::Does::adds);
+        } else if (asked != nullptr && asked->after == Asked::After::transaction_ends) {
+            reply_.expect_jobs(transaction_.added());
         }
         reply_is_ = Reply::unknown;
     }
@@ -373,8 +357,16 @@ void Redis::reply_done(std::uint64_t end, Sink& sink) {
         return;
     }
     const Asked::After after = asked != nullptr ? asked->after : Asked::After::nothing;
+    if (asked != nullptr && is_queued()) {
+        transaction_.queued(asked->adds_to);
+    }
     answer_over(end, true, sink);
     const bool error = !reply_.error().empty();
+    if (after == Asked::After::transaction_begins && !error) {
+        transaction_.begin();
+    } else if (after == Asked::After::transaction_ends || after == Asked::After::reset) {
+        transaction_.end();
+    }
     if (after == Asked::After::reset && !error) {
         subscribed_ = replies_off_ = false;
     } else if (after == Asked::After::replication && !error) {
@@ -394,7 +386,7 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
              .body_bytes = end - std::min(end, answer_begin_),
              .error = reply_.error(),
              .complete = complete};
-    if (reply_.type() == '+' && reply_.text() == "QUEUED") {
+    if (is_queued()) {
         over.attributes.emplace_back("redis.queued", "1");  // its result comes with EXEC's
     }
     if (complete && !reply_.job().empty()) {
@@ -402,6 +394,10 @@ void Redis::answer_over(std::uint64_t end, bool complete, Sink& sink) {
         if (!reply_.job_name().empty()) {
             over.attributes.emplace_back("messaging.answered.name", reply_.job_name());
         }
+    }
+    for (const ReplyReader::AddedJob& job : reply_.added_jobs()) {
+        over.attributes.emplace_back("messaging.destination.name", job.queue);
+        over.attributes.emplace_back("messaging.answered.id", job.id);
     }
     if (answer_to_ != kNobody && answer_to_ == turns_.answering_correlation()) {
         complete && !response_.lost ? turns_.answered() : turns_.drop_oldest();
@@ -432,6 +428,7 @@ void Redis::lose(Stream& stream, Direction direction, std::uint64_t position, Si
         replies_off_ = skip_reply_ = false;
         turns_.lose_requests();
     } else {
+        transaction_.end();
         const bool alone = turns_.certain() && turns_.open() == 1 && answer_open_ && reply_is_ == Reply::answer;
         if (!alone) {
             answer_over(position, false, sink);

@@ -3,18 +3,22 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "proto/lines.hpp"
+#include "proto/redis/transaction.hpp"
 #include "proto/redis/value.hpp"
 
 namespace timesink::proto::redis {
 
 /// Picks out of a reply what tells its kind: its type, its first line, and of an array or push the first element (the word that
 /// names a push) and the third (how many subscriptions are left).
-/// Where a queue was asked, the job: of {{field, value, …}, id, …} its id and the value of the field "name", or the id alone.
+/// Where a queue was asked, the job: of {{field, value, …}, id, …} its id and the value of the field "name", or the id alone. Of
+/// EXEC's reply the ids of the jobs that the transaction added.
 class ReplyReader final : public ValueSink {
 public:
     void begin() { *this = ReplyReader(); }
@@ -23,6 +27,8 @@ public:
         expects_job_ = true;
         expects_id_ = added;
     }
+    /// Follows begin(): of the reply's elements these are ids of jobs that were added. They must outlive the reply.
+    void expect_jobs(std::span<const Transaction::Added> added) { expected_ = added; }
     void item(char type, std::string_view text, std::size_t depth) override {
         job_item(type, depth);
         if (depth == 0) {
@@ -59,6 +65,11 @@ public:
     [[nodiscard]] bool read_job() const { return ended_ == JobPart::id || ended_ == JobPart::name; }
     [[nodiscard]] const std::string& job() const { return job_; }  ///< its id; empty: there is none
     [[nodiscard]] const std::string& job_name() const { return job_name_; }
+    struct AddedJob {
+        std::string queue;
+        std::string id;
+    };
+    [[nodiscard]] const std::vector<AddedJob>& added_jobs() const { return added_jobs_; }  ///< by a transaction
 
     [[nodiscard]] char type() const { return type_; }  ///< 0: not known yet
     [[nodiscard]] std::string_view text() const { return text_; }
@@ -84,6 +95,13 @@ private:
 
     void job_item(char type, std::size_t depth) {
         ended_ = job_part_ = JobPart::none;
+        hole_ = false;
+        part_.clear();
+        added_to_.clear();
+        if (depth == 1 && type_ == '*' && !expected_.empty() && elements_ >= expected_.front().place) {
+            added_item(type);
+            return;
+        }
         if (!expects_job_ || (type != '$' && depth > 0)) {
             hash_ = hash_ || (expects_job_ && depth == 1 && elements_ == 0 && type == '*');
             return;
@@ -93,8 +111,14 @@ private:
         } else if (!expects_id_ && depth == 2 && elements_ == 1 && hash_) {
             job_part_ = ++in_hash_ % 2 == 1 ? JobPart::field : named_ ? JobPart::name : JobPart::value;
         }
-        hole_ = false;
-        part_.clear();
+    }
+    /// elements_ are before it. A script that failed has an error in its place.
+    void added_item(char type) {
+        if (elements_ == expected_.front().place && type == '$') {
+            job_part_ = JobPart::id;
+            added_to_ = expected_.front().queue;
+        }
+        expected_ = expected_.subspan(1);
     }
     void into_job(std::span<const std::byte> bytes) {
         part_.append(as_text(bytes).substr(0, kLongestJob - std::min(kLongestJob, part_.size())));
@@ -107,15 +131,20 @@ private:
         named_ = ended_ == JobPart::field && part_ == "name";
         if (ended_ == JobPart::name) {
             job_name_ = part_;
+        } else if (ended_ == JobPart::id && !added_to_.empty()) {
+            added_jobs_.push_back({std::exchange(added_to_, {}), part_});
         } else if (ended_ == JobPart::id) {
             job_ = part_;
         }
     }
 
     bool expects_job_ = false;
-    bool expects_id_ = false;  ///< only that
-    bool hash_ = false;        ///< the first element is an array
-    bool named_ = false;       ///< the next string of it is the job's name
+    bool expects_id_ = false;                       ///< only that
+    bool hash_ = false;                             ///< the first element is an array
+    std::span<const Transaction::Added> expected_;  ///< those that are still to come
+    std::string added_to_;                          ///< the queue of the job whose id is in progress
+    std::vector<AddedJob> added_jobs_;
+    bool named_ = false;  ///< the next string of it is the job's name
     bool hole_ = false;
     JobPart job_part_ = JobPart::none;  ///< of the string in progress
     JobPart ended_ = JobPart::none;     ///< of the one that ended last
