@@ -431,6 +431,19 @@ def mongodb(port, ready, account):
         account.call("update update things q: {_id} u: {$set: {name}}", lambda: things.update_one({"_id": number}, {"$set": {"name": "y"}}), rows=1)
         account.call("delete delete things q: {_id}", lambda: things.delete_one({"_id": number}), rows=1)
         account.call("insert insert things", lambda: things.insert_one({"_id": -1}), error="11000")
+        if number % 10 == 0:
+            mongodb_in_batches(client.shop, number, account)
+
+
+def mongodb_in_batches(shop, number, account):
+    account.call("insert insert things", lambda: shop.things.insert_many({"of": number, "name": "secret" * 40} for _ in range(50)), rows=50)
+    first = {}
+    account.call("find find things filter: {of}", lambda: first.update(shop.command("find", "things", filter={"of": number}, batchSize=20)))
+    for _ in range(2):
+        account.call("getMore getMore things", lambda: shop.command({"getMore": first["cursor"]["id"], "collection": "things", "batchSize": 20}))
+    account.call("aggregate aggregate things pipeline: [{$match: {of}}, {$group: {_id, n: {$sum}}}]", lambda: list(
+        shop.things.aggregate([{"$match": {"of": number}}, {"$group": {"_id": "$name", "n": {"$sum": 1}}}])))
+    account.call("delete delete things q: {of}", lambda: shop.things.delete_many({"of": number}), rows=50)
 
 
 def rabbitmq(port, ready, account):

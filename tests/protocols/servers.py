@@ -254,24 +254,23 @@ def memcached_pipeline_tls(stack):
     return memcached(stack, tls=True)
 
 
+def mongodb(stack, tls=False):
+    """FerretDB: MongoDB itself is not to be had."""
+    need("pymongo")
+    port, ferret = free_port(), HERE.parents[1] / "build" / "go" / "bin" / "ferretdb"
+    if not ferret.exists():
+        raise Missing("FerretDB is not built (scripts/setup, with a Go toolchain)")
+    (stack.directory / "ferretdb").mkdir()
+    authority, *pair = certify(stack.directory) if tls else [""]
+    listens = ["--listen-addr=", f"--listen-tls=127.0.0.1:{port}", *(f"--listen-tls-{name}-file={file}" for name, file in zip(("cert", "key"), pair))] if tls \
+        else [f"--listen-addr=127.0.0.1:{port}"]
+    process = stack.start("ferretdb", [ferret, "--handler=sqlite", f"--sqlite-url=file:{stack.directory}/ferretdb/", f"--state-dir={stack.directory}",
+                                       "--telemetry=disable", "--debug-addr=-", *listens])
+    return Started(process.wait_for_port(port), port, authority=authority)
+
+
 def mongodb_tls(stack):
-    need("pymongo")
-    port = free_port()
-    authority, *pair = certify(stack.directory)
-    return Started(stack.start("mongodb", [sys.executable, HERE / "mongodb_double.py", port, *pair]).wait_for_port(port), port, authority=authority)
-
-
-def mongodb(stack):
-    """FerretDB where it is installed; MongoDB itself is not to be had, so else a double that answers the driver's commands."""
-    need("pymongo")
-    port = free_port()
-    ferret = shutil.which("ferretdb")
-    if ferret:
-        arguments = [ferret, "--handler=sqlite", f"--sqlite-url=file:{stack.directory}/", f"--listen-addr=127.0.0.1:{port}",
-                     "--telemetry=disable", f"--state-dir={stack.directory}", "--debug-addr=-"]
-    else:
-        arguments = [sys.executable, HERE / "mongodb_double.py", port]
-    return Started(stack.start("mongodb", arguments).wait_for_port(port), port)
+    return mongodb(stack, tls=True)
 
 
 def rabbitmq(stack, tls=False):
