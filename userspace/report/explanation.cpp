@@ -10,26 +10,27 @@ namespace {
 
 constexpr std::size_t kNameColumns = 48;
 
-std::string because(infer::Reason reason) {
+/// `unit`: "request" or "job".
+std::string because(infer::Reason reason, const std::string& unit) {
     switch (reason) {
         case infer::Reason::request:
-            return "sent in the turn that read the request";
+            return unit == "job" ? "sent in the turn that took the job" : "sent in the turn that read the request";
         case infer::Reason::reply:
-            return "sent when the request's own reply had been read";
+            return "sent when the " + unit + "'s own reply had been read";
         case infer::Reason::kept:
-            return "the request kept the connection of its last statement";
+            return "the " + unit + " kept the connection of its last statement";
         case infer::Reason::transaction:
-            return "the connection was inside the request's transaction";
+            return "the connection was inside the " + unit + "'s transaction";
         case infer::Reason::deferred:
-            return "sent at the end of the turn in which the request went on";
+            return "sent at the end of the turn in which the " + unit + " went on";
         case infer::Reason::waited:
-            return "the request had waited longest for a connection of this pool";
+            return "the " + unit + " had waited longest for a connection of this pool";
         case infer::Reason::woke:
-            return "sent by a timer or another hidden wake that the request was due for";
+            return "sent by a timer or another hidden wake that the " + unit + " was due for";
         case infer::Reason::connected:
-            return "the request had opened the connection for it";
+            return "the " + unit + " had opened the connection for it";
         case infer::Reason::alone:
-            return "no other request was in flight on the thread";
+            return "no other " + unit + " was in flight on the thread";
         case infer::Reason::unexplained:
             break;
     }
@@ -49,18 +50,18 @@ std::string milliseconds(Duration span) {
 }
 
 /// Evidence that needs no weighing.
-std::string because(attribute::Evidence evidence) {
+std::string because(attribute::Evidence evidence, const std::string& unit) {
     switch (evidence) {
         case attribute::Evidence::thread:
-            return "the sending thread served this request alone";
+            return "the sending thread served this " + unit + " alone";
         case attribute::Evidence::context:
-            return "sent in the context in which the request was answered, or a copy of it";
+            return "sent in the context in which the " + unit + " was answered, or a copy of it";
         case attribute::Evidence::goroutine:
-            return "sent by the goroutine that served the request, or one that it started";
+            return "sent by the goroutine that served the " + unit + ", or one that it started";
         case attribute::Evidence::propagated:
-            return "carries the request's own id";
+            return "carries the " + unit + "'s own id";
         default:
-            return "a helper thread that the request's thread had woken";
+            return "a helper thread that the " + unit + "'s thread had woken";
     }
 }
 
@@ -91,7 +92,8 @@ std::string Explanation::line(const attribute::OwnedExchange& owned) const {
     if (weighed || owned.evidence == attribute::Evidence::inferred) {
         text += ", margin " + percent_exactly(owned.margin);
     }
-    text += ": " + (weighed ? because(grounds.reason) : because(owned.evidence));
+    const std::string unit = request_.kind == request::UnitKind::job ? "job" : "request";
+    text += ": " + (weighed ? because(grounds.reason, unit) : because(owned.evidence, unit));
     if (weighed && grounds.cause != ExchangeId{}) {
         text += "; the reply to exchange " + std::to_string(number(grounds.cause)) + " had just been read";
     }
@@ -110,6 +112,11 @@ std::string Explanation::text() const {
     if (request_.kind == request::UnitKind::background) {
         text += "  Background work: what unit " + std::to_string(number(request_.request)) +
                 " went on doing when it had been answered.\n";
+    } else if (request_.kind == request::UnitKind::job) {
+        text += "  A job of " + cut(terminal_safe(request_.server.address, false), kNameColumns) +
+                (request_.request == UnitId{} ? "" : ", added by unit " + std::to_string(number(request_.request))) +
+                (request_.added == Instant{} ? "" : "; it waited there for " + milliseconds(request_.begin - request_.added)) +
+                ".\n";
     }
     if (owned_.empty()) {
         text += "  No exchange is known to be its.\n";

@@ -49,6 +49,22 @@ TEST(Explanation, SaysWhyAnExchangeBelongsToTheUnit) {
     EXPECT_THAT(text, Not(HasSubstr("May be its")));
 }
 
+TEST(Explanation, CallsAJobAJob) {
+    attribute::Account job = account(7);
+    job.unit.kind = request::UnitKind::job;
+    job.unit.server.address = "queue mail";
+    job.exchanges.push_back(statement(43, attribute::Evidence::thread, UnitId{}));
+    Explanation explanation(UnitId{7});
+    explanation.account(job);
+    EXPECT_THAT(explanation.text(), HasSubstr("\n  A job of queue mail.\n"));
+    EXPECT_THAT(explanation.text(), HasSubstr(": the job had waited longest for a connection of this pool"));
+    EXPECT_THAT(explanation.text(), HasSubstr(": the sending thread served this job alone"));
+    job.unit.request = UnitId{4};
+    job.unit.added = job.unit.begin - std::chrono::microseconds(750);
+    explanation.account(job);
+    EXPECT_THAT(explanation.text(), HasSubstr("\n  A job of queue mail, added by unit 4; it waited there for 0.750 ms.\n"));
+}
+
 TEST(Explanation, TellsWhatMayBeItsAsWell) {
     Explanation explanation(UnitId{7});
     explanation.stray(statement(50, attribute::Evidence::ambiguous, UnitId{7}));
