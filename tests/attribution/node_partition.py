@@ -2,9 +2,9 @@
 
     owners.py --runtime node-partition [--drivers pg,mysql2] [--pools 4,10] [--clients 1,8,16,64] [--mix all] [--worst N]
 
-The service (tests/stacks/node_loop) notes when it asked each thing and when it had the answer, a relay (testbed/relay.py) when that was in the service's
-kernel, the client when it sent the request and when the response was in its kernel. The path goes back from the response: the answer had last, [asked,
-arrived], then the one had last before that was asked, and so on; what is left is overhead. Units with an exchange that is ambiguous are not judged, as the issue has
+The service (tests/stacks/node_loop) notes when it asked each thing and when it had the answer, a relay (testbed/relay.py) when that was sent and when the answer was
+in the service's kernel, the client when it sent the request and when the response was in its kernel. The path goes back from the response: the answer had last, [sent,
+arrived], then the one had last before that was sent, and so on; what is left is overhead: the service's own work between asking and sending too. Units with an exchange that is ambiguous are not judged, as the issue has
 it: how many these are is printed. Ends with 1 when a criterion is not met."""
 
 import argparse
@@ -28,15 +28,17 @@ CLEAR = 0.05     # by which the largest bucket must lead to be held against time
 NAMES = tuple(name for name in node_owners.NAMES["pg"] if name != "cache")
 
 
-def arrived(relay, port, asked, had):
-    """(the last that reached this port's socket before the service had its answer, how uncertain that is); None: nothing is known to have."""
-    times = relay.get(port, [])
-    at = bisect.bisect_right(times, had, key=lambda sent: sent[0]) - 1
-    if at < 0 or times[at][0] < asked:
+def exchanged(relay, port, asked, had):
+    """(the first that this port sent since the service asked, the last that reached its socket before the service had its answer, how uncertain that
+    is); None: nothing is known to have."""
+    sent, times = relay.get(port, ([], []))
+    at = bisect.bisect_right(times, had, key=lambda time: time[0]) - 1
+    first = bisect.bisect_left(sent, asked)
+    if at < 0 or first == len(sent) or times[at][0] < sent[first]:
         return None
     before, after = times[at]
     after = min(after, had)
-    return (before + after) // 2, (after - before) // 2
+    return sent[first], (before + after) // 2, (after - before) // 2
 
 
 def truth_of(request, sight, relay):
@@ -46,18 +48,19 @@ def truth_of(request, sight, relay):
     for call in request["calls"]:
         bucket = "provider" if call["kind"] == "provider" else "db"
         for asked, had in call.get("asked") or [(call["begin"], call["end"])]:
-            there = arrived(relay, call["port"], asked, had)
-            if there is None:
+            known = exchanged(relay, call["port"], asked, had)
+            if known is None:
                 return None
-            made.append((had, asked, there[0], bucket))
-            uncertain += there[1]
+            sent, there, unsure = known
+            made.append((had, sent, there, bucket))
+            uncertain += unsure
     if uncertain > KNOWN_TO * (end - begin):
         return None
     buckets, at = dict.fromkeys(score.BUCKETS, 0), end
-    for had, asked, there, bucket in sorted(made, reverse=True):
+    for had, sent, there, bucket in sorted(made, reverse=True):
         if had <= at:
-            buckets[bucket] += max(0, min(there, at) - asked)
-            at = asked
+            buckets[bucket] += max(0, min(there, at) - sent)
+            at = sent
     buckets["overhead"] = end - begin - sum(buckets.values())
     return begin, end, buckets
 
@@ -139,7 +142,7 @@ def run(options, driver, pool, clients):
             raise runs.StackError(recording.messages())
         service.process.stop()
         service.relay_process.stop()
-        relay = {line["port"]: line["times"] for line in score.read_lines(service.relay)}
+        relay = {line["port"]: (line["sent"], line["times"]) for line in score.read_lines(service.relay)}
         return judge(score.read_lines(service.truth), score.read_lines(client), relay, recorder.export(recording.file))
 
 

@@ -1,25 +1,37 @@
-"""Stands between a service and what it asks, and notes when each answer reached the service's kernel.
+"""Stands between a service and what it asks, and notes when each request left the service and when each answer reached its kernel.
 
     relay.py FILE PORT:TO_PORT …
 
-On loopback the bytes are in the receiver's socket before send() returns, so [before send, after send] holds the arrival. The file has one line for each
-connection, written at the end (SIGTERM): the service's own port, and those times. The service is neither asked nor changed.
+On loopback the bytes are in the receiver's socket before send() returns: when a request left is the kernel's own stamp of its arrival here (SO_TIMESTAMPNS,
+socket(7)), however late it is read, and [before send, after send] holds the arrival of an answer. The file has one line for each connection, written at the
+end (SIGTERM): the service's own port, when it sent, and those times. The service is neither asked nor changed.
 """
 
 import json
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
+
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h, not in Python's socket
+STAMP = struct.Struct("@qq")
+
+
+def stamp_of(value):
+    """CLOCK_MONOTONIC of a stamp, which is CLOCK_REALTIME, of just now."""
+    seconds, ns = STAMP.unpack(value[:STAMP.size])
+    return seconds * 1_000_000_000 + ns - time.time_ns() + time.monotonic_ns()
 
 
 class Relay:
     def __init__(self, pairs):
         self.selector = selectors.DefaultSelector()
-        self.notes = {}  # by the service's socket here: (port, times)
+        self.notes = {}  # by the service's socket here: (port, sent, times)
         for here, there in pairs:
             listening = socket.create_server(("127.0.0.1", here), backlog=512)
+            listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # so has what is accepted, from its first byte on
             self.selector.register(listening, selectors.EVENT_READ, lambda at=listening, to=there: self.accept(at, to))
 
     def accept(self, listening, to):
@@ -27,14 +39,14 @@ class Relay:
         server = socket.create_connection(("127.0.0.1", to))
         for each in (service, server):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        times = []
-        self.notes[service] = (address[1], times)
-        self.selector.register(service, selectors.EVENT_READ, lambda: self.forward(service, server, None))
-        self.selector.register(server, selectors.EVENT_READ, lambda: self.forward(server, service, times))
+        sent, times = [], []
+        self.notes[service] = (address[1], sent, times)
+        self.selector.register(service, selectors.EVENT_READ, lambda: self.forward(service, server, sent, None))
+        self.selector.register(server, selectors.EVENT_READ, lambda: self.forward(server, service, None, times))
 
-    def forward(self, source, target, times):
+    def forward(self, source, target, sent, times):
         try:
-            data = source.recv(1 << 18)
+            data, ancillary, _, _ = source.recvmsg(1 << 18, socket.CMSG_SPACE(STAMP.size))
             before = time.monotonic_ns()
             if data:
                 target.sendall(data)
@@ -46,6 +58,8 @@ class Relay:
                 each.close()
         elif times is not None:
             times.append((before, time.monotonic_ns()))
+        else:
+            sent += [stamp_of(value) for _, kind, value in ancillary if kind == SO_TIMESTAMPNS]
 
     def run(self):
         while True:
@@ -59,8 +73,8 @@ def main(arguments):
 
     def finish(*_):
         with open(arguments[0], "w", encoding="utf-8") as file:
-            for port, times in relay.notes.values():
-                file.write(json.dumps({"port": port, "times": times}) + "\n")
+            for port, sent, times in relay.notes.values():
+                file.write(json.dumps({"port": port, "sent": sent, "times": times}) + "\n")
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, finish)
