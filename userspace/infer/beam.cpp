@@ -22,7 +22,7 @@ void Simulation::spend() {
 
 void Simulation::prune() {
     // Equal ones are mostly equal for a while: looking for them costs more than carrying them along.
-    constexpr std::uint64_t kMergeEvery = 4;
+    constexpr std::uint64_t kMergeEvery = 8;
     if (hypotheses_.size() > 1) {
         if (hypotheses_.size() > width() / 2 || serial_ % kMergeEvery == 0) {
             merge_equal();
@@ -30,7 +30,7 @@ void Simulation::prune() {
         sort_by_weight();
         const double best = hypotheses_.front().weight;
         while (hypotheses_.size() > width() ||
-               hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? kLeastWeight : kLeastOfFew)) {
+               hypotheses_.back().weight < best * (hypotheses_.size() > kFew ? least_weight() : kLeastOfFew)) {
             give_up_last();
         }
     }

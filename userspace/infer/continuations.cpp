@@ -17,8 +17,8 @@ constexpr double kPutOff = 0.3;
 
 }  // namespace
 
-void Simulation::response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act) {
-    const Slot own = hypothesis.of_unit(act.unit);
+void Simulation::response_options(const Hypothesis& hypothesis, const Segment& segment, UnitId unit) {
+    const Slot own = hypothesis.responds;
     bool stimulated = false;
     for (const Slot slot : hypothesis.stimulated) {
         if (slot == kNobody) {
@@ -31,7 +31,7 @@ void Simulation::response_options(const Hypothesis& hypothesis, const Segment& s
         const History history = token.issued != Step::respond ? token.history.then(token.issued) : token.history;
         const double responds =
             std::max(model_.probability(history, Step::respond) * (unfinished ? kNotWaitedFor : 1), 1e-4 * kNotWaitedFor);
-        if (token.unit == act.unit && !token.virtually) {
+        if (token.unit == unit && !token.virtually) {
             options_.push_back({.slot = slot, .reason = Reason::reply, .probability = responds});
         } else if (token.virtually) {
             // A name is exchanged with an equal that is not firm either; never taken from one whose chain began with the request.
@@ -57,7 +57,7 @@ void Simulation::response_options(const Hypothesis& hypothesis, const Segment& s
 
 void Simulation::respond(Hypothesis& hypothesis, const Act& act, const Option& option) {
     Slot slot = option.slot;
-    const Slot own = hypothesis.of_unit(act.unit);
+    const Slot own = hypothesis.responds;
     Hypothesis::Note note;
     note.kind = Hypothesis::Note::Kind::response;
     note.serial = serial_;
@@ -214,7 +214,7 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             }
             if (option.reason == Reason::waited) {
                 token.state = Token::State::waiting;
-                hypothesis.queue.push_back({slot, option.pool, at, {}, {}, Hypothesis::Told::no});
+                hypothesis.queue(option.pool).push_back({.slot = slot, .defer = Hypothesis::Told::no, .position = at});
             } else if (option.reason == Reason::deferred) {
                 token.state = Token::State::deferred;
                 token.since = now_;
@@ -243,7 +243,7 @@ void Simulation::close_list(Hypothesis& hypothesis, Slot slot, Instant at) {
         if (pools_[index].waits && pools_[index].open > 0 && pools_[index].open <= pools_[index].busy) {
             const std::vector<Shape> rest(whole.begin() + static_cast<std::ptrdiff_t>(prefix_.size()), whole.end());
             for (const Shape shape : rest) {
-                hypothesis.queue.push_back({slot, static_cast<PoolId>(index), at, shape});
+                hypothesis.queue(static_cast<PoolId>(index)).push_back({.slot = slot, .position = at, .shape = shape});
                 ++token.outstanding;
             }
             list = likely;

@@ -41,7 +41,9 @@ void Hypothesis::release(Slot slot) {
         std::erase(sleepers, slot);
     }
     token.state = Token::State::free;
-    std::erase_if(queue, [&](const Waiting& waiting) { return waiting.slot == slot; });
+    for (Queue& each : queues) {
+        std::erase_if(each, [&](const Waiting& waiting) { return waiting.slot == slot; });
+    }
     std::erase_if(held, [&](const Held& each) { return each.slot == slot; });
     std::erase(deferred, slot);
     for (Flight& flight : flights) {
@@ -63,9 +65,17 @@ void Hypothesis::unhold(SocketId connection) {
     std::erase_if(held, [&](const Held& each) { return each.connection == connection; });
 }
 
-std::size_t Hypothesis::head(PoolId pool) const {
-    const auto found = std::find_if(queue.begin(), queue.end(), [&](const Waiting& waiting) { return waiting.pool == pool; });
-    return static_cast<std::size_t>(found - queue.begin());
+Hypothesis::Queue& Hypothesis::queue(PoolId pool) {
+    const auto index = static_cast<std::size_t>(pool);
+    if (queues.size() <= index) {
+        queues.resize(index + 1);
+    }
+    return queues[index];
+}
+
+const Hypothesis::Waiting* Hypothesis::head(PoolId pool) const {
+    const auto index = static_cast<std::size_t>(pool);
+    return index < queues.size() && !queues[index].empty() ? &queues[index].front() : nullptr;
 }
 
 Instant& Hypothesis::served(PoolId pool) {
@@ -136,8 +146,12 @@ void Hypothesis::wake(Slot slot) {
 }
 
 void Hypothesis::unite(const Hypothesis& other) {
-    for (std::size_t i = 0; i < queue.size() && i < other.queue.size(); ++i) {
-        queue[i].defer = queue[i].defer == other.queue[i].defer ? queue[i].defer : Told::nothing;
+    for (std::size_t pool = 0; pool < queues.size() && pool < other.queues.size(); ++pool) {
+        Queue& ours = queues[pool];
+        const Queue& theirs = other.queues[pool];
+        for (std::size_t i = 0; i < ours.size() && i < theirs.size(); ++i) {
+            ours[i].defer = ours[i].defer == theirs[i].defer ? ours[i].defer : Told::nothing;
+        }
     }
     unite_manners(*this, other);
     unite_names(*this, other);
@@ -148,8 +162,12 @@ void Hypothesis::unite(const Hypothesis& other) {
 std::uint64_t Hypothesis::state() const {
     constexpr std::uint64_t kOdd = 0xff51afd7ed558ccd;
     std::uint64_t sum = tokens.state();
-    for (const Waiting& waiting : queue) {
-        sum = sum * kOdd + tokens.identity(waiting.slot) + static_cast<std::uint64_t>(waiting.shape);
+    for (std::size_t pool = 0; pool < queues.size(); ++pool) {
+        std::uint64_t waiting = pool;
+        for (const Waiting& each : queues[pool]) {
+            waiting = waiting * kOdd + tokens.identity(each.slot) + static_cast<std::uint64_t>(each.shape);
+        }
+        sum += queues[pool].empty() ? 0 : scramble(waiting);
     }
     sum = scramble(sum);
     for (const Slot slot : deferred) {

@@ -11,19 +11,20 @@
 namespace timesink::infer {
 
 /// One way in which all that was seen may have come about. Copied when it forks; everything in it is small.
-/// Invariants: every slot named in `queue`, `flights`, `held` and `stimulated` is in use, or kNobody.
+/// Invariants: every slot named in `queues`, `flights`, `held` and `stimulated` is in use, or kNobody.
 struct Hypothesis {
     using Told = infer::Told;
     using Note = infer::Note;
     struct Waiting {
         Slot slot = kNobody;
-        PoolId pool{};
+        std::uint16_t grants = 0;    ///< late drivers: so many connections, for a list that is asked at once
+        Told defer = Told::nothing;  ///< it had put off wanting a connection to the end of the turn
         Instant position{};          ///< since when
         Shape shape{};               ///< zero: whatever its history lets expect
         Instant given{};             ///< has a connection since, on which its driver will write at the end of the turn
-        Told defer = Told::nothing;  ///< it had put off wanting a connection to the end of the turn
-        std::uint16_t grants = 0;    ///< late drivers: so many connections, for a list that is asked at once
     };
+    /// For a connection of one pool; the longest waiting first.
+    using Queue = std::vector<Waiting>;
     struct Flight {
         ExchangeId exchange{};
         Slot slot = kNobody;
@@ -55,7 +56,7 @@ struct Hypothesis {
     };
     double weight = 1;
     Tokens tokens;
-    std::vector<Waiting> queue;  ///< the longest waiting first
+    std::vector<Queue> queues;  ///< by pool
     std::vector<Flight> flights;
     std::vector<Held> held;
     std::vector<Slot> deferred;     ///< tokens that go on at the end of the turn, in order
@@ -69,13 +70,15 @@ struct Hypothesis {
     std::vector<Slot> writers;    ///< tokens that began a list in this segment, by slot: some have ended since
     Slot writing = kNobody;       ///< whose statement was the latest in this segment
     bool wrote_awoken = false;    ///< and it was a sleeper's
+    Slot responds = kNobody;      ///< whose unit the response is of that is looked at
 
     void release(Slot slot);
     [[nodiscard]] Slot of_unit(UnitId unit) const;
     [[nodiscard]] Slot holder(SocketId connection) const;
     void unhold(SocketId connection);
-    /// Index in `queue`; queue.size(): nobody waits.
-    [[nodiscard]] std::size_t head(PoolId pool) const;
+    [[nodiscard]] Queue& queue(PoolId pool);
+    /// Whoever waits longest; null: nobody waits.
+    [[nodiscard]] const Waiting* head(PoolId pool) const;
     [[nodiscard]] Instant& served(PoolId pool);
     [[nodiscard]] Habit& habit(RouteId route);
     static constexpr std::size_t kMostManners = 128;

@@ -37,6 +37,10 @@ std::uint64_t value(Step step) {
 constexpr std::uint64_t kOfStep = 1;
 constexpr std::uint64_t kOfPrefix = 2;
 constexpr std::uint64_t kOfPool = 3;
+constexpr std::uint64_t kOfList = 4;
+constexpr std::uint64_t kOfHolding = 5;
+constexpr std::uint64_t kOfDeferring = 6;
+constexpr std::uint64_t kOfDeferringLate = 7;
 
 constexpr double kShortestNs = 32'000;
 constexpr double kBinsPerOctave = 4;
@@ -172,10 +176,16 @@ Model::Context* Model::make(std::uint64_t key) {
     return contexts_.size() >= kMostContexts ? nullptr : &contexts_[ContextKey{key}];
 }
 
+bool Model::is_of_manners(std::uint64_t question) {
+    return question >= kOfHolding && question <= kOfDeferringLate;
+}
+
 template <typename Compute>
 double Model::answer(const History& history, std::uint64_t question, Compute compute) const {
     const std::uint64_t key = mix(history.all, question);
-    const std::uint64_t version = mix(terms_, versions_[static_cast<std::size_t>(history.route) % kVersions]);
+    const std::size_t route = static_cast<std::size_t>(history.route) % kVersions;
+    const std::uint64_t version =
+        is_of_manners(question) ? mix(manners_[route] + 1, versions_[route]) : mix(terms_, versions_[route]);
     Answer& known = answers_[key % kAnswers];
     if (known.question != key || known.version != version) {
         known = {key, version, compute()};
@@ -232,6 +242,7 @@ void Model::learn_hold(const History& history, bool held, double weight) {
             (held ? context->held : context->released) += static_cast<float>(weight);
         }
     }
+    ++manners_of(history.route);
 }
 
 void Model::learn_defer(const History& history, bool deferred, double weight) {
@@ -240,6 +251,7 @@ void Model::learn_defer(const History& history, bool deferred, double weight) {
             (deferred ? context->deferred : context->direct) += static_cast<float>(weight);
         }
     }
+    ++manners_of(history.route);
 }
 
 void Model::learn_may_defer(const History& history) {
@@ -250,32 +262,37 @@ void Model::learn_may_defer(const History& history) {
             context->may_defer = 1;
         }
     }
+    ++manners_of(history.route);
 }
 
 double Model::holds(const History& history) const {
-    double yes = kHeldPrior;
-    double no = kReleasedPrior;
-    const Keys keys = keys_of(history);
-    for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-        if (const Context* const at = context(*key)) {
-            outweigh(yes, no, at->held, at->released);
+    return answer(history, kOfHolding, [&] {
+        double yes = kHeldPrior;
+        double no = kReleasedPrior;
+        const Keys keys = keys_of(history);
+        for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+            if (const Context* const at = context(*key)) {
+                outweigh(yes, no, at->held, at->released);
+            }
         }
-    }
-    return yes / (yes + no);
+        return yes / (yes + no);
+    });
 }
 
 double Model::defers(const History& history, bool late) const {
-    double yes = kDeferredPrior;
-    double no = kDirectPrior;
-    // Not by route: one step of it that comes late says nothing about the others.
-    const Keys keys = keys_of(history);
-    for (const std::uint64_t key : {keys[1], keys[0]}) {
-        if (const Context* const at = context(key)) {
-            const float either = late ? 0 : at->may_defer;
-            outweigh(yes, no, at->deferred + either, at->direct + either);
+    return answer(history, late ? kOfDeferringLate : kOfDeferring, [&] {
+        double yes = kDeferredPrior;
+        double no = kDirectPrior;
+        // Not by route: one step of it that comes late says nothing about the others.
+        const Keys keys = keys_of(history);
+        for (const std::uint64_t key : {keys[1], keys[0]}) {
+            if (const Context* const at = context(key)) {
+                const float either = late ? 0 : at->may_defer;
+                outweigh(yes, no, at->deferred + either, at->direct + either);
+            }
         }
-    }
-    return yes / (yes + no);
+        return yes / (yes + no);
+    });
 }
 
 template <typename WeightOf>
@@ -339,6 +356,15 @@ double Model::issues(const History& history, PoolId pool) const {
 }
 
 Step Model::likeliest(const History& history, std::span<const Shape> prefix) {
+    std::uint64_t question = kOfList;
+    for (const Shape shape : prefix) {
+        question = mix(question, static_cast<std::uint64_t>(shape));
+    }
+    return static_cast<Step>(static_cast<std::uint32_t>(
+        answer(history, question, [&] { return static_cast<double>(value(likeliest_of(history, prefix))); })));
+}
+
+Step Model::likeliest_of(const History& history, std::span<const Shape> prefix) {
     for (const std::uint64_t key : keys_of(history)) {
         const Context* const at = context(key);
         const Count* best = nullptr;

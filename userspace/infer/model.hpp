@@ -153,10 +153,13 @@ private:
     static constexpr std::size_t kVersions = 256;
     [[nodiscard]] const Context* context(std::uint64_t key) const { return contexts_.find(ContextKey{key}); }
     Context* make(std::uint64_t key);
+    [[nodiscard]] Step likeliest_of(const History& history, std::span<const Shape> prefix);
     [[nodiscard]] std::uint64_t& version_of(RouteId route) { return versions_[static_cast<std::size_t>(route) % kVersions]; }
+    [[nodiscard]] std::uint64_t& manners_of(RouteId route) { return manners_[static_cast<std::size_t>(route) % kVersions]; }
     /// `compute` unless that was asked before.
     template <typename Compute>
     [[nodiscard]] double answer(const History& history, std::uint64_t question, Compute compute) const;
+    [[nodiscard]] static bool is_of_manners(std::uint64_t question);
     /// Blends what `weight_of` finds at each level, the most special one first in weight.
     template <typename WeightOf>
     [[nodiscard]] double blend(const History& history, double base, WeightOf weight_of) const;
@@ -164,7 +167,8 @@ private:
     IdMap<ContextKey, Context> contexts_;
     std::unordered_map<std::uint64_t, Delays> delays_;  // asked by key only, never gone through; they stay where they are
     mutable std::vector<Answer> answers_ = std::vector<Answer>(kAnswers);
-    std::array<std::uint64_t, kVersions> versions_{};  // by route, of what is learned
+    std::array<std::uint64_t, kVersions> versions_{};  // by route, of what is learned of its steps
+    std::array<std::uint64_t, kVersions> manners_{};   // ditto, of what it holds and puts off
     std::uint64_t terms_ = 1;                          // of lists and pools, which questions are about
     std::vector<std::vector<Shape>> lists_;
     std::vector<PoolId> first_pools_;  // of each list's first shape; kNoPool: not known

@@ -29,25 +29,27 @@ bool Simulation::idle(const Hypothesis& hypothesis, PoolId id) const {
     if (!idle(id) || !pools_[static_cast<std::size_t>(id)].late) {
         return idle(id);
     }
-    const auto given = std::accumulate(
-        hypothesis.queue.begin(), hypothesis.queue.end(), std::size_t{0},
-        [&](std::size_t sum, const Hypothesis::Waiting& waiting) { return sum + (waiting.pool == id ? waiting.grants : 0); });
+    const auto index = static_cast<std::size_t>(id);
+    std::size_t given = 0;
+    if (index < hypothesis.queues.size()) {
+        const Hypothesis::Queue& queue = hypothesis.queues[index];
+        given = std::accumulate(queue.begin(), queue.end(), given,
+                                [](std::size_t sum, const Hypothesis::Waiting& waiting) { return sum + waiting.grants; });
+    }
     const auto taken = std::count_if(hypothesis.deferred.begin(), hypothesis.deferred.end(),
                                      [&](Slot slot) { return model_.issues(hypothesis.tokens[slot].history, id) > kWants; });
-    const Pool& of = pools_[static_cast<std::size_t>(id)];
-    return of.open > of.busy + given + static_cast<std::size_t>(taken);
+    return pools_[index].open > pools_[index].busy + given + static_cast<std::size_t>(taken);
 }
 
 /// A connection of a late driver was given back: to whoever has waited longest. Who asks several statements at once waits for as
 /// many.
 void Simulation::give(Hypothesis& hypothesis, PoolId id) const {
-    const auto next = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
-        if (waiting.pool != id || waiting.grants == 0) {
-            return waiting.pool == id;
-        }
-        return waiting.shape == Shape{} && waiting.grants < model_.expected(hypothesis.tokens[waiting.slot].history, id);
+    Hypothesis::Queue& queue = hypothesis.queue(id);
+    const auto next = std::find_if(queue.begin(), queue.end(), [&](const Hypothesis::Waiting& waiting) {
+        return waiting.grants == 0 ||
+               (waiting.shape == Shape{} && waiting.grants < model_.expected(hypothesis.tokens[waiting.slot].history, id));
     });
-    if (next != hypothesis.queue.end()) {
+    if (next != queue.end()) {
         next->given = next->grants == 0 ? now_ : next->given;
         ++next->grants;
     }
@@ -57,7 +59,8 @@ void Simulation::on(const Segment& segment) {
     now_ = segment.at;
     turn_begin_ = segment.turn_begin;
     note_facts(segment);
-    chains_.late_driver(std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.late; }));
+    any_late_ = std::any_of(pools_.begin(), pools_.end(), [](const Pool& of) { return of.late; });
+    chains_.late_driver(any_late_);
     end_turns(segment);
     immediate_was_set_ = immediate_was_set_ || segment.immediate_set_at != Instant{};
     for (Hypothesis& hypothesis : hypotheses_) {
@@ -118,19 +121,24 @@ void Simulation::end_turns(const Segment& segment) {
     const Instant before = turn_ends_.empty() ? Instant{} : turn_ends_.back().due;
     const Instant earliest = segment.waited ? std::max(before, segment.turn_begin - kClock) : before;
     turn_ends_.push_back({segment.at, earliest, std::max(segment.end, segment.at)});
+    turns_asked_.known = false;
     if (turn_ends_.size() > kMostTurns) {
         turn_ends_.pop_front();
     }
 }
 
 /// The turns whose last segment is in [from, to): when whoever woke at their ends may have been due.
-Simulation::Wake Simulation::turns_in(Instant from, Instant to) const {
+Simulation::Wake Simulation::turns_in(Instant from, Instant to) {
+    if (turns_asked_.known && turns_asked_.from == from && turns_asked_.to == to) {
+        return turns_asked_.answer;
+    }
+    turns_asked_ = {from, to, {0, from, to, false}, true};
     const std::size_t before = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < from; });
     const std::size_t within = turn_ends_.count_front([&](const TurnEnd& turn) { return turn.position < to; });
-    if (within == before) {
-        return {0, from, to, false};
+    if (within != before) {
+        turns_asked_.answer = {0, turn_ends_[before].earliest, turn_ends_[within - 1].due, true};
     }
-    return {0, turn_ends_[before].earliest, turn_ends_[within - 1].due, true};
+    return turns_asked_.answer;
 }
 
 /// That a sleeper woke at the end of one of these turns, not having done so before.
@@ -144,7 +152,7 @@ double Simulation::wakes(const Token& token, const Wake& turns, const Delays* de
                                                 : kNothingKnown;
 }
 
-Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) const {
+Simulation::Wake Simulation::wakes(const Token& token, Instant from, Instant to) {
     Wake wake = turns_in(from, to);
     wake.probability = wakes(token, wake, model_.delays(token.before_sleep));
     return wake;
@@ -172,6 +180,7 @@ void Simulation::note_facts(const Segment& segment) {
             pool(act.pool).waits = act.may_wait && !pool(act.pool).pipelined;
             pool(act.pool).has_waited = pool(act.pool).has_waited || pool(act.pool).waits;
             pool(act.pool).late = act.late;
+            pool(act.pool).was_late = pool(act.pool).was_late || act.late;
         }
     }
 }
@@ -263,7 +272,7 @@ void Simulation::drop_hopeless() {
     const double best = weights_.empty() ? 0 : weights_.front();
     const double least_of_few = few < kFew ? 0 : weights_[kFew - 1];
     std::erase_if(candidates_, [&](const Candidate& each) {
-        return each.weight < best * kStillPossible * (each.weight >= least_of_few ? kLeastOfFew : kLeastWeight);
+        return each.weight < best * kStillPossible * (each.weight >= least_of_few ? kLeastOfFew : least_weight());
     });
 }
 
@@ -332,7 +341,7 @@ void Simulation::response(const Segment& segment, const Act& act) {
         return;
     }
     judge(foresees(segment, act));
-    fork([&](Hypothesis& hypothesis) { response_options(hypothesis, segment, act); },
+    fork([&](Hypothesis& hypothesis) { response_options(hypothesis, segment, act.unit); },
          [&](Hypothesis& hypothesis, const Option& option) { respond(hypothesis, act, option); });
 }
 
@@ -342,9 +351,10 @@ bool Simulation::foresees(const Segment& segment, const Act& act) {
     constexpr double kLikely = 0.15;
     double foreseen = 0;
     double all = 0;
-    for (const Hypothesis& hypothesis : hypotheses_) {
+    for (Hypothesis& hypothesis : hypotheses_) {
         options_.clear();
-        response_options(hypothesis, segment, act);
+        hypothesis.responds = hypothesis.of_unit(act.unit);
+        response_options(hypothesis, segment, act.unit);
         const bool among =
             std::any_of(options_.begin(), options_.end(), [](const Option& option) { return option.probability > kForeseen; });
         foreseen += among ? hypothesis.weight : 0;
@@ -447,17 +457,21 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
         }
         if (waits < pools_.size()) {
             hypothesis.tokens.change(slot).state = Token::State::waiting;
-            hypothesis.queue.push_back({slot, static_cast<PoolId>(waits), at, {}, {}, Hypothesis::Told::yes});
+            hypothesis.queue(static_cast<PoolId>(waits))
+                .push_back({.slot = slot, .defer = Hypothesis::Told::yes, .position = at});
         } else {
             hypothesis.weight *= kNothingCame;
             hypothesis.sleep(slot, at);
         }
     }
     hypothesis.deferred.clear();
-    for (Hypothesis::Waiting& waiting : hypothesis.queue) {
-        hypothesis.weight *= waiting.given != Instant{} ? kNothingCame : 1;
-        waiting.given = {};
-        waiting.grants = 0;
+    for (std::size_t index = 0; index < hypothesis.queues.size(); ++index) {
+        for (std::size_t i = 0; pools_[index].was_late && i < hypothesis.queues[index].size(); ++i) {
+            Hypothesis::Waiting& waiting = hypothesis.queues[index][i];
+            hypothesis.weight *= waiting.given != Instant{} ? kNothingCame : 1;
+            waiting.given = {};
+            waiting.grants = 0;
+        }
     }
 }
 
@@ -465,21 +479,19 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
 void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
     constexpr double kContradiction = 1e-6;
     bool contradiction = false;
-    PoolId looked_at{};  // of many that wait, most wait for the same
-    bool is_idle = idle(looked_at);
-    for (std::size_t i = 0; i < hypothesis.queue.size();) {
-        const Hypothesis::Waiting& waiting = hypothesis.queue[i];
-        is_idle = waiting.pool == looked_at ? is_idle : idle(waiting.pool);
-        looked_at = waiting.pool;
-        if (!is_idle || waiting.given != Instant{} || !idle(hypothesis, waiting.pool)) {
-            ++i;
-            continue;
-        }
-        contradiction = true;
-        const Slot slot = waiting.slot;
-        hypothesis.queue.erase(hypothesis.queue.begin() + static_cast<std::ptrdiff_t>(i));
-        if (slot != kNobody && hypothesis.tokens[slot].state == Token::State::waiting) {
-            hypothesis.sleep(slot, at);
+    for (std::size_t index = 0; index < hypothesis.queues.size(); ++index) {
+        Hypothesis::Queue& queue = hypothesis.queues[index];
+        for (std::size_t i = 0; i < queue.size() && idle(static_cast<PoolId>(index));) {
+            if (queue[i].given != Instant{} || !idle(hypothesis, static_cast<PoolId>(index))) {
+                ++i;
+                continue;
+            }
+            contradiction = true;
+            const Slot slot = queue[i].slot;
+            queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(i));
+            if (slot != kNobody && hypothesis.tokens[slot].state == Token::State::waiting) {
+                hypothesis.sleep(slot, at);
+            }
         }
     }
     hypothesis.weight *= contradiction ? kContradiction : 1;

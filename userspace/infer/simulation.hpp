@@ -26,7 +26,8 @@ class Simulation {
 public:
     static constexpr std::size_t kMostHypotheses = 32;
     /// Against the best; hypotheses that are less likely are given up, but for a few that may save the day.
-    static constexpr double kLeastWeight = 1e-4;
+    static constexpr double kLeastWeight = 1e-3;
+    static constexpr double kLeastWhereLate = 1e-4;  ///< late drivers: what they write is told apart later
     static constexpr double kLeastOfFew = 1e-7;
     static constexpr std::size_t kFew = 3;
     static constexpr std::size_t kMostAtOnce = 4 * kMostHypotheses;  ///< within a segment
@@ -71,12 +72,12 @@ private:
         bool has_waited = false;  // else nobody is thought to wait
         bool pipelined = false;   // has had several statements on one connection
         bool late = false;        // Act::late
+        bool was_late = false;    // at any time
     };
     struct Option {
         Slot slot = kNobody;
         Reason reason = Reason::unexplained;
         double probability = 0;
-        std::size_t entry = 0;  // waited: index in the queue
         Step step = Step::respond;
         PoolId pool{};
         bool woken = false;
@@ -124,6 +125,13 @@ private:
         Instant to{};
         bool any = false;  // turns have ended
     };
+    /// What was asked last: hypotheses ask the same.
+    struct TurnsAsked {
+        Instant from{};
+        Instant to{};
+        Wake answer;
+        bool known = false;
+    };
     /// Sleepers of one past, of whom some may have woken.
     struct Kind {
         std::uint64_t history = 0;
@@ -134,9 +142,9 @@ private:
     };
 
     void end_turns(const Segment& segment);
-    [[nodiscard]] Wake turns_in(Instant from, Instant to) const;
+    Wake turns_in(Instant from, Instant to);
     [[nodiscard]] double wakes(const Token& token, const Wake& turns, const Delays* delays) const;
-    [[nodiscard]] Wake wakes(const Token& token, Instant from, Instant to) const;
+    [[nodiscard]] Wake wakes(const Token& token, Instant from, Instant to);
     void read(Hypothesis& hypothesis, const Segment& segment);
     void statement(const Segment& segment, const Act& act);
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
@@ -158,7 +166,7 @@ private:
     void connect(const Act& act);
     void connect_options(const Hypothesis& hypothesis);
     void response(const Segment& segment, const Act& act);
-    void response_options(const Hypothesis& hypothesis, const Segment& segment, const Act& act);
+    void response_options(const Hypothesis& hypothesis, const Segment& segment, UnitId unit);
     bool foresees(const Segment& segment, const Act& act);
     void respond_unseen();
     void judge(bool foreseen);
@@ -179,6 +187,7 @@ private:
     void drop_hopeless();
     void earn();
     void spend();
+    [[nodiscard]] double least_weight() const { return any_late_ ? kLeastWhereLate : kLeastWeight; }
     [[nodiscard]] std::size_t width() const { return poor_ ? kMostOfThePoor : kMostHypotheses; }
     void prune();
     void sort_by_weight();
@@ -226,17 +235,20 @@ private:
     std::vector<Hypothesis> sorted_;
     std::vector<Past> pasts_;
     std::vector<Shape> prefix_;
+    std::vector<Hypothesis::Waiting> more_;
     std::vector<PathStep> paths_ = std::vector<PathStep>(1 << 15);
     std::uint32_t next_path_ = 0;
     Names names_;
     std::vector<UnitId> unseen_;  // in flight when events were lost, not ended yet
     bool in_doubt_ = true;        // until it has been quiet: who was in flight at the attach is not known
+    bool any_late_ = false;       // a pool is
     bool derailed_ = false;
     std::uint32_t saved_copies_ = kMostSavedCopies;
     bool spent_ = false;                          // all of them, and nothing was given up for it yet
     bool poor_ = false;                           // until it has been quiet, or a share of them is saved again
     std::uint32_t foreseen_ = ~std::uint32_t{0};  // of the latest responses, a bit each
     Ring<TurnEnd> turn_ends_;
+    TurnsAsked turns_asked_;
     Phases told_;
     Instant immediates_at_{};         // position of the latest segment but this in which immediates ran
     bool immediate_was_set_ = false;  // since the latest ran, where that is told: by timers, at the end of a turn, for the next

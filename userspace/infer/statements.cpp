@@ -72,35 +72,32 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     const bool pipelined = pool(act.pool).pipelined;
     double given_back = kept_options(hypothesis, act, freed);
     const bool late = pool(act.pool).late;
-    std::size_t head = hypothesis.head(act.pool);
-    if (late && head < hypothesis.queue.size() && hypothesis.queue[head].given == Instant{}) {
-        head = hypothesis.queue.size();  // it would have got its connection when that was given back
+    const Hypothesis::Waiting* head = hypothesis.head(act.pool);
+    if (late && head != nullptr && head->given == Instant{}) {
+        head = nullptr;  // it would have got its connection when that was given back
     }
-    const Instant given = late && head < hypothesis.queue.size() ? hypothesis.queue[head].given : Instant{};
-    if (head < hypothesis.queue.size()) {
-        const Hypothesis::Waiting& waiting = hypothesis.queue[head];
-        given_back *= late ? asked_before(hypothesis, act.pool, given) : 1;
-        const Token& token = hypothesis.tokens[waiting.slot];
+    if (head != nullptr) {
+        given_back *= late ? asked_before(hypothesis, act.pool, head->given) : 1;
+        const Token& token = hypothesis.tokens[head->slot];
         double expected = 0;
-        if (waiting.shape != Shape{}) {
-            expected = act.nameless || waiting.shape == act.shape ? 1 : kOutOfTurn;
+        if (head->shape != Shape{}) {
+            expected = act.nameless || head->shape == act.shape ? 1 : kOutOfTurn;
         } else {
             expected = std::min(
                 1.0, begins(hypothesis, token, act) / std::max(model_.issues(token.history, act.pool), kLeastProbability));
         }
         // Whoever woke before the longest waiter began to wait, waits longer.
-        const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), waiting.position, given_back);
-        options_.push_back(
-            {.slot = waiting.slot, .reason = Reason::waited, .probability = given_back * none_before * expected, .entry = head});
+        const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), head->position, given_back);
+        options_.push_back({.slot = head->slot, .reason = Reason::waited, .probability = given_back * none_before * expected});
     }
-    const double in_turn = head < hypothesis.queue.size() ? kOutOfTurn : 1;
+    const double in_turn = head != nullptr ? kOutOfTurn : 1;
     double none_deferred = 1;
-    if (segment.immediates && (late || head >= hypothesis.queue.size())) {
+    if (segment.immediates && (late || head == nullptr)) {
         none_deferred = deferred_options(hypothesis, segment, act, given_back);
     }
     // A late driver writes in the order in which it was asked: whose reply is read in the turn's last segment comes last.
     const bool stimulated = continuing_options(hypothesis, segment, act, given_back * in_turn * (late ? none_deferred : 1));
-    if (head >= hypothesis.queue.size()) {
+    if (head == nullptr) {
         const bool waited = freed != kNobody && !pipelined && act.may_wait;
         if (segment.last || !stimulated || waited || (late && segment.immediates)) {
             sleeper_options(hypothesis, act, waited ? hypothesis.served(act.pool) : wakes_since(segment, late),
@@ -222,13 +219,14 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
         return 1;
     }
     const Wake turns = turns_in(from, to);
+    const auto delays_of = [&](const Token& token) { return turns.any ? model_.delays(token.before_sleep) : nullptr; };
     kinds_.clear();
     for (const Slot slot : hypothesis.sleepers) {
         const Token& token = hypothesis.tokens[slot];
         auto kind =
             std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) { return each.history == token.history.all; });
         if (kind == kinds_.end()) {
-            const Delays* const delays = model_.delays(token.before_sleep);
+            const Delays* const delays = delays_of(token);
             const double wakes = this->wakes(token, turns, delays);
             kinds_.push_back({token.history.all, slot, wakes, 1 - wakes, delays});
             continue;
@@ -337,35 +335,34 @@ bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot
     Token& token = hypothesis.tokens.change(slot);
     note.sender = token.history;
     token.state = Token::State::running;
-    const auto entry = std::find_if(hypothesis.queue.begin(), hypothesis.queue.end(), [&](const Hypothesis::Waiting& waiting) {
-        return waiting.slot == slot && waiting.pool == act.pool;
-    });
-    if (entry == hypothesis.queue.end()) {
+    Hypothesis::Queue& queue = hypothesis.queue(act.pool);
+    const auto entry =
+        std::find_if(queue.begin(), queue.end(), [&](const Hypothesis::Waiting& waiting) { return waiting.slot == slot; });
+    if (entry == queue.end()) {
         return false;
     }
     hypothesis.served(act.pool) = entry->position;
     const Hypothesis::Waiting waiting = *entry;
     note.defer = waiting.defer;
-    const auto place = hypothesis.queue.erase(entry);
+    const auto place = queue.erase(entry);
     if (waiting.shape != Shape{}) {
         return true;
     }
     const std::array<Shape, 1> first{note.meant != Shape{} ? note.meant : act.shape};
     const Step list = model_.likeliest(token.history, first);
     const std::span<const Shape> shapes = model_.shapes(list);
-    std::vector<Hypothesis::Waiting> more;
-    more.reserve(shapes.size());
+    more_.clear();
     for (std::size_t i = 1; i < shapes.size(); ++i) {
-        more.push_back({slot, waiting.pool, waiting.position, shapes[i]});
+        more_.push_back({.slot = slot, .position = waiting.position, .shape = shapes[i]});
         if (i < waiting.grants) {
-            more.back().given = waiting.given;
-            more.back().grants = 1;
+            more_.back().given = waiting.given;
+            more_.back().grants = 1;
         }
     }
-    token.outstanding += static_cast<std::uint16_t>(more.size());
-    hypothesis.queue.insert(place, more.begin(), more.end());
+    token.outstanding += static_cast<std::uint16_t>(more_.size());
+    queue.insert(place, more_.begin(), more_.end());
     for (std::size_t left = shapes.size(); left < waiting.grants; ++left) {
-        give(hypothesis, waiting.pool);
+        give(hypothesis, act.pool);
     }
     token.path = step(token.path, list);
     token.history = token.history.then(list);
@@ -396,7 +393,7 @@ void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, con
     constexpr std::uint16_t kMost = 1000;
     const Slot freed = freed_by(hypothesis, segment, act.connection);
     const bool kept = option.reason == Reason::kept;
-    const bool others_wait = hypothesis.head(act.pool) < hypothesis.queue.size();
+    const bool others_wait = hypothesis.head(act.pool) != nullptr;
     if (freed != kNobody && act.may_wait && (option.reason == Reason::waited || (kept && others_wait))) {
         const History& before = hypothesis.tokens[freed].history;
         note.hold = kept ? Hypothesis::Told::yes : Hypothesis::Told::no;

@@ -1,5 +1,7 @@
 #include "infer/tokens.hpp"
 
+#include <bit>
+
 namespace timesink::infer {
 
 namespace {
@@ -42,13 +44,11 @@ Slot Tokens::add(const Token& token) {
 std::uint64_t Tokens::state() const {
     std::uint64_t sum = 0;
     for (const auto& page : pages_) {
-        if (!page->known) {
-            page->known = true;
-            page->sum = 0;
-            for (std::size_t i = 0; i < kPage; ++i) {
-                page->identities[i] = page->tokens[i].identity();
-                page->sum += page->identities[i];
-            }
+        for (; page->changed != 0; page->changed &= page->changed - 1) {
+            const auto i = static_cast<std::size_t>(std::countr_zero(page->changed));
+            page->sum -= page->identities[i];
+            page->identities[i] = page->tokens[i].identity();
+            page->sum += page->identities[i];
         }
         sum += page->sum;
     }

@@ -47,7 +47,7 @@ public:
     /// Valid until the hypothesis is copied, or its state() is asked for.
     [[nodiscard]] Token& change(std::size_t slot) {
         Page& page = changing(slot / kPage);
-        page.known = false;
+        page.changed |= static_cast<std::uint8_t>(1U << slot % kPage);
         return page.tokens[slot % kPage];
     }
     /// The first that is free takes it.
@@ -75,8 +75,8 @@ private:
     static constexpr std::size_t kPage = 8;
     struct Page : boost::intrusive_ref_counter<Page, boost::thread_unsafe_counter>, Recycled<Page> {
         std::array<Token, kPage> tokens;
-        bool known = false;  // what follows
-        std::array<std::uint64_t, kPage> identities{};
+        std::uint8_t changed = 0;                       // tokens whose identity is not as follows, a bit each
+        std::array<std::uint64_t, kPage> identities{};  // of free ones: 0
         std::uint64_t sum = 0;
     };
     Page& changing(std::size_t page) {
