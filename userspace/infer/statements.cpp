@@ -219,14 +219,13 @@ double Simulation::sleeper_options(const Hypothesis& hypothesis, const Act& act,
         return 1;
     }
     const Wake turns = turns_in(from, to);
-    const auto delays_of = [&](const Token& token) { return turns.any ? model_.delays(token.before_sleep) : nullptr; };
     kinds_.clear();
     for (const Slot slot : hypothesis.sleepers) {
         const Token& token = hypothesis.tokens[slot];
         auto kind =
             std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& each) { return each.history == token.history.all; });
         if (kind == kinds_.end()) {
-            const Delays* const delays = delays_of(token);
+            const Delays* const delays = turns.any ? model_.delays(token.before_sleep) : nullptr;
             const double wakes = this->wakes(token, turns, delays);
             kinds_.push_back({token.history.all, slot, wakes, 1 - wakes, delays});
             continue;
