@@ -40,7 +40,7 @@ BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 
 class Truth:
-    """Who used which port when. A connection has one user at a time, except those that several share (Redis, postgres.js): these answer in the order in which they were
+    """Who used which store's port when. A connection has one user at a time, except those that several share (Redis, postgres.js): these answer in the order in which they were
     asked, and the service has dealt with all that one read brought before it reads again. So each reply is told by its read and its place in that."""
 
     SHARED = ("redis", "replied")
@@ -52,19 +52,24 @@ class Truth:
             for call in request["calls"]:
                 if call["end"] is None:
                     continue
+                connection = score.store_called(call), call["port"]
                 if call["kind"] in self.SHARED:
-                    shared[call["port"]] += [(end, request) for end in call.get("replies") or [call["end"]]]
+                    shared[connection] += [(end, request) for end in call.get("replies") or [call["end"]]]
                 else:
-                    self.uses[call["port"]].append((call["end"], call["begin"], request))
+                    self.uses[connection].append((call["end"], call["begin"], request))
         for uses in self.uses.values():
             uses.sort(key=lambda use: use[:2])
         self.replied = {}  # by exchange
         exchanges = collections.defaultdict(list)
         for thing in export:
-            if thing["type"] == "exchange" and thing["read_ns"] is not None and thing["local"] and thing["local"]["port"] in shared:
-                exchanges[thing["local"]["port"]].append(thing)
-        for port, asked in exchanges.items():
-            self.match(asked, sorted(shared[port], key=lambda use: use[0]))
+            if thing["type"] == "exchange" and thing["read_ns"] is not None and thing["local"] and self.connection(thing) in shared:
+                exchanges[self.connection(thing)].append(thing)
+        for connection, asked in exchanges.items():
+            self.match(asked, sorted(shared[connection], key=lambda use: use[0]))
+
+    @staticmethod
+    def connection(exchange):
+        return score.store_of(exchange), exchange["local"]["port"]
 
     def match(self, exchanges, uses):
         """A read brings replies for as many uses as end before the next read. One more: a statement that was described, whose use ends when it has been executed. Any other
@@ -82,8 +87,8 @@ class Truth:
         """The request of the first use that ended after the reply was read; None: nobody's that is known."""
         if exchange["id"] in self.replied:
             return self.replied[exchange["id"]]
-        port, read = exchange["local"]["port"], exchange["read_ns"]
-        uses = self.uses.get(port, ()) if read is not None else ()
+        connection, read = self.connection(exchange), exchange["read_ns"]
+        uses = self.uses.get(connection, ()) if read is not None else ()
         at = bisect.bisect_left(uses, read, key=lambda use: use[0])
         return uses[at][2] if at < len(uses) and uses[at][1] <= exchange["sent_ns"] else None
 

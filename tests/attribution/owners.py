@@ -33,9 +33,7 @@ NAMES = ("one", "three", "five", "many", "gather", "tasks", "transaction", "slow
 
 
 class Truth:
-    """Who used which port when. To each store by itself: the kernel may give connections to different servers the same port."""
-
-    STORES = {"http": "provider", "redis": "redis"}  # by protocol; all others are the database
+    """Who used which store's port when."""
 
     def __init__(self, requests):
         self.uses = collections.defaultdict(list)
@@ -45,8 +43,7 @@ class Truth:
                 if call.get("name"):
                     self.named[call["name"]] = (request, call["background"])
                     continue
-                store = call["kind"] if call["kind"] in self.STORES.values() else "database"
-                self.uses[store, call["port"]].append((call["begin"], call["end"], call["background"], request))
+                self.uses[score.store_called(call), call["port"]].append((call["begin"], call["end"], call["background"], request))
         for uses in self.uses.values():
             uses.sort(key=lambda use: use[0])
 
@@ -55,7 +52,7 @@ class Truth:
         the one before may note a little late. None: nobody's that is known."""
         if exchange["statement"] in self.named:
             return self.named[exchange["statement"]]
-        uses = self.uses.get((self.STORES.get(exchange["protocol"], "database"), exchange["local"]["port"]), [])
+        uses = self.uses.get((score.store_of(exchange), exchange["local"]["port"]), [])
         at = bisect.bisect_right(uses, exchange["sent_ns"], key=lambda use: use[0]) - 1
         while at >= 0 and at > len(uses) - 1 - len(uses):
             begin, end, background, request = uses[at]

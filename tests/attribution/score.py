@@ -1,7 +1,7 @@
 """Scores an export of timesink against the truth that the service wrote itself (tests/stacks/testbed/truth.py says what it notes).
 
 Matching uses no ids: a unit belongs to the request with the same client address and port whose first read lies within it; an exported
-exchange belongs to the outgoing call on the same local port between whose two marks it was sent. All clocks are CLOCK_MONOTONIC.
+exchange belongs to the outgoing call to the same store on the same local port between whose two marks it was sent. All clocks are CLOCK_MONOTONIC.
 
 Scored requests are those of the client's log (so warm-up and health probes of the driver are not in it). A request without a unit
 counts as not found; an export that leaves everything out cannot win."""
@@ -20,6 +20,8 @@ PARTS = {
     "ready": ("overhead.run_queue", "overhead.backlog", "overhead.loop_busy"),
 }
 BLOCKED = "blocked"  # every other cause of overhead: lock, sleep, disk, page fault, pool wait, unattributed
+# The kernel may give connections to different servers the same local port: what is found by its port is looked for at each store by itself.
+STORES = {"http": "provider", "redis": "redis"}  # by an exchange's protocol; all others are the database
 CLIENT_SLACK_NS = 2_000_000_000
 UNKNOWN_PORT = 0
 OFF_CPU_NS = 10_000  # more than the marks themselves cost
@@ -195,6 +197,15 @@ def shown(unit):
     return unit["complete"] and not unit.get("excluded")
 
 
+def store_of(exchange):
+    return STORES.get(exchange["protocol"], "database")
+
+
+def store_called(call):
+    """Of a call that a service noted."""
+    return call["kind"] if call["kind"] in STORES.values() else "database"
+
+
 class Lookup:
     """Things by endpoint, each list in order of time."""
 
@@ -214,7 +225,7 @@ def score(requests, client, export, *, since=0, shown_only=False):
     result = Score()
     # A unit that was not seen to begin or to end has no times there, and cannot be in the figures.
     units = Lookup((o for o in export if o["type"] == "unit" and o["kind"] == "request" and None not in (o["start_ns"], o["end_ns"])), lambda u: (u["client"]["addr"], u["client"]["port"]), lambda u: u["start_ns"])
-    exchanges = Lookup((o for o in export if o["type"] == "exchange"), lambda e: e["local"]["port"], lambda e: e["sent_ns"])
+    exchanges = Lookup((o for o in export if o["type"] == "exchange"), lambda e: (store_of(e), e["local"]["port"]), lambda e: e["sent_ns"])
     served = Lookup(requests, lambda r: tuple(r["client"]), lambda r: r["begin"])
     for sight in client:
         if sight["started_ns"] < since:
@@ -297,9 +308,10 @@ def score_exchanges(result, request, exchanges, unit, nameless):
     """`nameless`: the record of a connection's ends may have been lost; what is sent on it is then looked for among the unit's own."""
     for call in request["exchanges"]:
         wanted = call.get("count", 1)
-        candidates = exchanges.get(call["port"])
+        store = store_called(call)
+        candidates = exchanges.get((store, call["port"]))
         if nameless:
-            candidates = candidates + [e for e in exchanges.get(UNKNOWN_PORT) if unit is not None and e["owner"] == unit["id"]]
+            candidates = candidates + [e for e in exchanges.get((store, UNKNOWN_PORT)) if unit is not None and e["owner"] == unit["id"]]
         seen = [e for e in candidates if call["sent"][0] <= e["sent_ns"] <= call["read"][0]]
         result.exchanges += wanted
         result.exchanges_found += min(wanted, len(seen))

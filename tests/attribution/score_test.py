@@ -153,6 +153,11 @@ class Scoring(unittest.TestCase):
             told["causes"]["overhead.unattributed"] = told["causes"].pop("overhead.lock")
         self.assertEqual(self.failed(), ["unattributed median"])
 
+    def test_a_port_that_two_stores_connections_share_is_told_apart(self):
+        other = dict(copy.deepcopy(self.of("exchange")[5]), id=9999, protocol="redis", owner=1)
+        self.export.insert(1, dict(other, sent_ns=other["sent_ns"] - 1000))
+        self.assertEqual(self.failed(), [])
+
     def test_an_export_without_units_fails(self):
         self.export = self.of("exchange")
         self.assertIn("units found", self.failed())
@@ -232,7 +237,7 @@ class SharedConnections(unittest.TestCase):
 
     def senders(self, requests, replies):
         """`replies`: when each was read, in the order in which they were asked. Names of requests; None: not known."""
-        export = [{"type": "exchange", "id": place, "sent_ns": 0, "read_ns": read, "local": {"addr": "127.0.0.1", "port": 5000}} for place, read in enumerate(replies)]
+        export = [{"type": "exchange", "id": place, "protocol": "postgresql", "sent_ns": 0, "read_ns": read, "local": {"addr": "127.0.0.1", "port": 5000}} for place, read in enumerate(replies)]
         truth = node_owners.Truth(requests, export)
         return [told and told["path"] for told in map(truth.sender, export)]
 
