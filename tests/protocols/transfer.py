@@ -35,6 +35,8 @@ STACKS = ROOT / "tests" / "stacks"
 REQUESTS, IMAGES = 12, 4
 LEAST_OF_ALL = 0.4  # 0.62 where half of the CPU time was taken away
 OWN_WORK = ("overhead.cpu", "overhead.run_queue")
+SLOW = ("/upload", "/film/24000000", "/events/20")
+ALONE_AND_AT_ONCE = 2  # of each kind of slow request
 SETTLE_S = 0.3  # who has the last response may have it before the call that wrote it is over
 RULES = """
 [[rule]]
@@ -67,8 +69,12 @@ def expect(holds, what):
 
 def exports(file, *options):
     found = recorder.export(file, *options)
-    for one in (one for one in found if one["type"] == "unit" and one["excluded"]):
+    left_out = [one for one in found if one["type"] == "unit" and one["excluded"]]
+    for one in left_out:
         print(f"  left out: unit {one['id']} {one['path']}: {one['excluded']}, {one['error']}, complete {one['complete']}", file=sys.stderr)
+    if left_out:
+        coverage = recorder.report(file)["coverage"]
+        print(f"  {coverage['events']}, {coverage['connections']}", file=sys.stderr)
     return [one for one in found if one["type"] == "unit" and one["excluded"] is None], [one for one in found if one["type"] == "exchange"]
 
 
@@ -153,6 +159,10 @@ def judge_rules(plain, ruled, rules):
         expect(causes["provider.first_byte"] >= REQUESTS * IMAGES * (FETCHING_S - 0.001) * 1e9, f"the cdn {causes}")
 
 
+def slow_paths(of_loop):
+    return SLOW if of_loop else SLOW[:2]
+
+
 def slowly(port, request, pieces=20, read_at_once=200_000):
     """Sends a request a piece at a time, then reads the response a piece at a time, with 20 ms between two pieces each."""
     with socket.socket() as client:
@@ -176,7 +186,7 @@ def judge_slow(units, of_loop):
         shares = sorted(round(share(unit, cause), 3) for unit in by_kind[kind])
         print(f"slow, {'event loop' if of_loop else 'threads'}: {kind}: {cause} {shares}", *(unit["causes"] for unit in by_kind[kind]), file=sys.stderr)
         of_all = min((unit["causes"].get(cause, 0) / (unit["end_ns"] - unit["start_ns"]) for unit in by_kind[kind]), default=0)
-        expect(len(shares) == 2 and shares[0] >= 0.8 and of_all >= LEAST_OF_ALL, f"{kind}: {cause} is {shares} of its time, {of_all:.3f} of all of it")
+        expect(len(shares) == ALONE_AND_AT_ONCE and shares[0] >= 0.8 and of_all >= LEAST_OF_ALL, f"{kind}: {cause} is {shares} of its time, {of_all:.3f} of all of it")
     for unit in by_kind["events"]:
         expect(share(unit, "transfer.response") < 0.02, f"a pause is taken for a slow client: {unit['causes']}")
     expect(not of_loop or by_kind["events"], "no stream of events was seen")
@@ -185,10 +195,9 @@ def judge_slow(units, of_loop):
 def be_slow(port, of_loop):
     """Each alone, then all at once, while others ask for little."""
     body = b"u" * 1_000_000
-    requests = [b"POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body,
-                b"GET /film/24000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]
-    if of_loop:
-        requests.append(b"GET /events/20 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    upload, *others = slow_paths(of_loop)
+    requests = [b"POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (upload.encode(), len(body)) + body]
+    requests += [b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode() for path in others]
     for request in requests:
         slowly(port, request)
     clients = [threading.Thread(target=slowly, args=(port, request)) for request in requests]
@@ -199,21 +208,29 @@ def be_slow(port, of_loop):
         time.sleep(0.005)
 
 
+def recorded_slowly(of_loop):
+    with Stack(f"transfer-slow-{'loop' if of_loop else 'threads'}") as stack:
+        if of_loop:
+            port = free_port()
+            arguments = [PYTHON, "-m", "uvicorn", "--port", port, "--log-level", "warning", "--loop", "asyncio", "--http", "h11", "images.loop:app"]
+            service = stack.start("uvicorn", arguments, environment={"PYTHONPATH": STACKS}).wait_for_port(port)
+        else:
+            service, port = gunicorn(stack, {"PROVIDER": "", "S3": "", "TRUTH": "/dev/null"})
+        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.child.pid)
+        be_slow(port, of_loop)
+        recording.stop()
+        units, _ = exports(recording.file)
+        return [unit for unit in units if unit["path"] in SLOW]
+
+
 def slow():
     servers.need("flask", "gunicorn", "uvicorn")
     for of_loop in (False, True):
-        with Stack(f"transfer-slow-{'loop' if of_loop else 'threads'}") as stack:
-            if of_loop:
-                port = free_port()
-                arguments = [PYTHON, "-m", "uvicorn", "--port", port, "--log-level", "warning", "--loop", "asyncio", "--http", "h11", "images.loop:app"]
-                service = stack.start("uvicorn", arguments, environment={"PYTHONPATH": STACKS}).wait_for_port(port)
-            else:
-                service, port = gunicorn(stack, {"PROVIDER": "", "S3": "", "TRUTH": "/dev/null"})
-            recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.child.pid)
-            be_slow(port, of_loop)
-            recording.stop()
-            units, _ = exports(recording.file)
-            judge_slow([unit for unit in units if unit["path"] != "/film/10"], of_loop)
+        units = recorded_slowly(of_loop)
+        if len(units) < ALONE_AND_AT_ONCE * len(slow_paths(of_loop)):
+            print("  once more: a run of which requests are left out cannot be judged", file=sys.stderr)
+            units = recorded_slowly(of_loop)
+        judge_slow(units, of_loop)
 
 
 def main(arguments):
