@@ -36,6 +36,14 @@ enum ts_call_shape {
 	TS_SHAPE_MAP = 19,    /* address, length */
 	TS_SHAPE_BREAK = 20,  /* new end of the heap */
 	TS_SHAPE_ADVISE = 21, /* address, length, advice */
+	/* this one is not looked at when it asks of one descriptor whether it is ready, and has no time to wait */
+	TS_SHAPE_POLL = 22, /* pollfd[], count, timeout */
+	/*
+	 * These are not looked at: they wait for nothing, move nothing, and tell what the kernel has in hand. Some
+	 * runtimes make hundreds of them in a request (CPython before 3.12: getpid for each asyncio.get_running_loop),
+	 * and to count one takes longer than it does.
+	 */
+	TS_SHAPE_UNSEEN = 23,
 };
 
 struct ts_call_row {
@@ -55,10 +63,12 @@ static const struct ts_call_row ts_call_rows[TS_CALL_NUMBERS] = {
 	[4] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 0},	      /* stat */
 	[5] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 1},	      /* fstat */
 	[6] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 0},	      /* lstat */
-	[7] = {TS_CLASS_POLL, TS_SHAPE_COUNTED, 0},		      /* poll */
+	[7] = {TS_CLASS_POLL, TS_SHAPE_POLL, 0},		      /* poll */
 	[9] = {TS_CLASS_MEMORY_MAP, TS_SHAPE_MAP, 0},		      /* mmap */
 	[11] = {TS_CLASS_MEMORY_UNMAP, TS_SHAPE_MAP, 0},	      /* munmap */
 	[12] = {TS_CLASS_MEMORY_MAP, TS_SHAPE_BREAK, 0},	      /* brk */
+	[13] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* rt_sigaction */
+	[14] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* rt_sigprocmask */
 	[17] = {TS_CLASS_FILE_READ, TS_SHAPE_COUNTED_BYTES, 1},	      /* pread64 */
 	[18] = {TS_CLASS_FILE_WRITE, TS_SHAPE_COUNTED_BYTES, 1},      /* pwrite64 */
 	[19] = {TS_CLASS_FILE_READ, TS_SHAPE_READ_VECTOR, 1},	      /* readv */
@@ -69,6 +79,7 @@ static const struct ts_call_row ts_call_rows[TS_CALL_NUMBERS] = {
 	[32] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 1},	      /* dup */
 	[33] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 1},	      /* dup2 */
 	[35] = {TS_CLASS_SLEEP, TS_SHAPE_COUNTED, 0},		      /* nanosleep */
+	[39] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getpid */
 	[40] = {TS_CLASS_FILE_READ, TS_SHAPE_SENDFILE, 1},	      /* sendfile */
 	[41] = {TS_CLASS_SOCKET_SETUP, TS_SHAPE_COUNTED, 0},	      /* socket */
 	[42] = {TS_CLASS_SOCKET_SETUP, TS_SHAPE_CONNECT, 1},	      /* connect */
@@ -93,6 +104,17 @@ static const struct ts_call_row ts_call_rows[TS_CALL_NUMBERS] = {
 	[61] = {TS_CLASS_TASK, TS_SHAPE_COUNTED, 0},		      /* wait4 */
 	[74] = {TS_CLASS_FILE_SYNC, TS_SHAPE_COUNTED, 1},	      /* fsync */
 	[75] = {TS_CLASS_FILE_SYNC, TS_SHAPE_COUNTED, 1},	      /* fdatasync */
+	[102] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getuid */
+	[104] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getgid */
+	[107] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* geteuid */
+	[108] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getegid */
+	[110] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getppid */
+	[111] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getpgrp */
+	[121] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getpgid */
+	[124] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* getsid */
+	[127] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* rt_sigpending */
+	[131] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* sigaltstack */
+	[186] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* gettid */
 	[202] = {TS_CLASS_FUTEX, TS_SHAPE_COUNTED, 1},		      /* futex: the word waited at, as a name */
 	[213] = {TS_CLASS_POLL, TS_SHAPE_COUNTED, 0},		      /* epoll_create */
 	[230] = {TS_CLASS_SLEEP, TS_SHAPE_COUNTED, 0},		      /* clock_nanosleep */

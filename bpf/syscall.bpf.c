@@ -294,14 +294,37 @@ static __noinline int before_connect(const struct ts_descriptor *descriptor, __u
 	return 0;
 }
 
+/* Numbers that name no call of x86-64 (those of 32-bit programs too) are counted as other. */
+static __always_inline long number_of_call(struct task_struct *task, long number, const bool btf)
+{
+	if (number < 0 || number >= TS_CALL_NUMBERS || TS_GET(btf, task, thread_info.status) & TS_COMPAT)
+		return TS_CALL_NUMBERS - 1;
+	return number;
+}
+
+/* Asked of every call of a target before anything is looked up, at its entry as at its end. */
+static __always_inline bool is_unseen(const struct ts_call_row *row, struct pt_regs *regs, const bool btf)
+{
+	if (row->shape == TS_SHAPE_UNSEEN)
+		return true;
+	return row->shape == TS_SHAPE_POLL && TS_GET(btf, regs, si) == 1 && !(__s32)TS_GET(btf, regs, dx);
+}
+
 static __always_inline int on_enter(struct pt_regs *regs, long number, const bool btf)
 {
 	struct task_struct *task = ts_current(btf);
-	struct ts_thread *thread = ts_thread_of(task, btf);
+	struct ts_thread *thread;
 	const struct ts_call_row *row;
 	__u64 now;
 	__s32 fd;
 
+	if (!ts_may_be_target(task, btf))
+		return 0;
+	number = number_of_call(task, number, btf);
+	row = &ts_call_rows[number & (TS_CALL_NUMBERS - 1)];
+	if (is_unseen(row, regs, btf))
+		return 0;
+	thread = ts_thread_of(task, btf);
 	if (!thread)
 		return 0;
 	ts_runs(thread);
@@ -310,9 +333,6 @@ static __always_inline int on_enter(struct pt_regs *regs, long number, const boo
 	 */
 	if (thread->python_fresh)
 		ts_python_settle(thread, now - 1);
-	if (number < 0 || number >= TS_CALL_NUMBERS || TS_GET(btf, task, thread_info.status) & TS_COMPAT)
-		number = TS_CALL_NUMBERS - 1; /* of no name, therefore counted as other */
-	row = &ts_call_rows[number & (TS_CALL_NUMBERS - 1)];
 	thread->syscall = number;
 	thread->fd = fd = row->takes_fd ? (__s32)TS_GET(btf, regs, di) : -1;
 	thread->held = 0;
@@ -441,11 +461,17 @@ static __always_inline int finish_call(struct ts_thread *thread, struct finished
 static __always_inline int on_return(struct pt_regs *regs, long result, const bool btf)
 {
 	struct task_struct *task = ts_current(btf);
-	struct ts_thread *thread = ts_thread_of(task, btf);
+	struct ts_thread *thread;
 	const struct ts_call_row *row;
 	struct finished call = {};
 	long number;
 
+	if (!ts_may_be_target(task, btf))
+		return 0;
+	number = number_of_call(task, (long)TS_GET(btf, regs, orig_ax), btf);
+	if (is_unseen(&ts_call_rows[number & (TS_CALL_NUMBERS - 1)], regs, btf))
+		return 0;
+	thread = ts_thread_of(task, btf);
 	if (!thread)
 		return 0;
 	ts_runs(thread);
@@ -464,7 +490,7 @@ static __always_inline int on_return(struct pt_regs *regs, long result, const bo
 	call.call_class = row->call_class;
 	/* -ERESTARTSYS and its kin (512 … 516) never reach the program: it sees EINTR, or the call begins anew. */
 	call.result = result <= -512 && result >= -516 ? -EINTR : result;
-	if (row->shape == TS_SHAPE_COUNTED) {
+	if (row->shape == TS_SHAPE_COUNTED || row->shape == TS_SHAPE_POLL) {
 		count_call(thread, call.call_class, &call, 0);
 		thread->fd = -1;
 		return 0;

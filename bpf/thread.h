@@ -101,16 +101,19 @@ struct ts_target_pids target_pids SEC(".maps");
 
 extern __u64 ts_threads_missed; /* threads that should be targets' but for which there was no memory */
 
-/*
- * The first instructions of every probe, run for every thread of the host: a thread without any local storage is told
- * by one load, without a call.
- */
+/* By one load, without a call: a thread without any local storage is no target's. */
+static __always_inline bool ts_may_be_target(struct task_struct *task, const bool btf)
+{
+	return !btf || task->bpf_storage;
+}
+
+/* The first instructions of every probe, run for every thread of the host. */
 static __always_inline struct ts_thread *ts_thread_of(struct task_struct *task, const bool btf)
 {
 	__u32 tid;
 
 	if (btf) {
-		if (!task->bpf_storage)
+		if (!ts_may_be_target(task, btf))
 			return NULL;
 		return bpf_task_storage_get(&thread_storage, task, NULL, 0);
 	}

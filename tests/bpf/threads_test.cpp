@@ -1,4 +1,6 @@
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,7 +47,7 @@ TEST_P(Threads, CallsWithoutRecordAreCountedByClass) {
         std::array<int, 2> pipe_ends{};
         const int file = memfd_create("timesink", 0);
         for (int i = 0; i < 500; i++) {
-            syscall(SYS_getppid);
+            syscall(SYS_getpriority, PRIO_PROCESS, 0);
         }
         if (pipe(pipe_ends.data()) != 0 || write(file, buffer.data(), 1000) != 1000 ||
             pread(file, buffer.data(), 600, 0) != 600 || fsync(file) != 0 || write(pipe_ends[1], buffer.data(), 300) != 300 ||
@@ -69,6 +71,27 @@ TEST_P(Threads, CallsWithoutRecordAreCountedByClass) {
     EXPECT_GE(run.count(TS_CLASS_MEMORY_UNMAP).bytes, (1U << 20) + (1U << 16));
     EXPECT_EQ(run.count(TS_CLASS_FILE_OPEN).errors, 1U);
     EXPECT_GE(run.count(TS_CLASS_SLEEP).nanoseconds, 3'000'000U);
+}
+
+TEST_P(Threads, CallsThatNeitherWaitNorMoveAnythingAreNotLookedAt) {
+    Subject subject(kNothing, [] {
+        std::array<pollfd, 2> descriptors{{{STDIN_FILENO, POLLIN, 0}, {-1, POLLIN, 0}}};
+        for (int i = 0; i < 500; i++) {
+            syscall(SYS_getppid);
+            syscall(SYS_poll, descriptors.data(), 1, 0);
+        }
+        for (int i = 0; i < 7; i++) {
+            syscall(SYS_poll, descriptors.data(), 2, 0);
+        }
+        descriptors[0].fd = -1;
+        syscall(SYS_poll, descriptors.data(), 1, 3);
+        return flush_counts() ? 0 : 1;
+    });
+    TIMESINK_RECORD(run, subject, options());
+    EXPECT_LT(run.count(TS_CLASS_OTHER).calls, 400U);
+    EXPECT_GE(run.count(TS_CLASS_POLL).calls, 8U);
+    EXPECT_LT(run.count(TS_CLASS_POLL).calls, 400U);
+    EXPECT_GE(run.count(TS_CLASS_POLL).nanoseconds, 3'000'000U);
 }
 
 TEST_P(Threads, WhateverIsForkedIsATarget) {

@@ -87,7 +87,11 @@ struct ts_event_head {
 TS_ASSERT_SIZE(struct ts_event_head, 24);
 #define TS_CPU_USERSPACE 0xffff
 
-/* Classes of system calls. Calls that have no record of their own are counted by class (struct ts_call_count). */
+/*
+ * Classes of system calls. Calls that have no record of their own are counted by class (struct ts_call_count), but for
+ * those that neither wait nor move anything, which are not looked at: getpid and its kin, the signal mask, poll of one
+ * descriptor without time to wait.
+ */
 enum ts_call_class {
 	TS_CLASS_SOCKET_READ = 0,   /* read, recv*, splice from a socket */
 	TS_CLASS_SOCKET_WRITE = 1,  /* write, send*, sendfile, splice to a socket */
