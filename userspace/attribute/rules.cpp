@@ -17,12 +17,6 @@ bool is_database(std::string_view protocol) {
     return std::find(kDatabases.begin(), kDatabases.end(), protocol) != kDatabases.end();
 }
 
-std::string_view value_of(const proto::Attributes& attributes, std::string_view name) {
-    const auto found =
-        std::find_if(attributes.begin(), attributes.end(), [name](const auto& attribute) { return attribute.first == name; });
-    return found == attributes.end() ? std::string_view() : std::string_view(found->second);
-}
-
 /// Documents: what is said with them may take its time, however long they are.
 bool is_said(std::string_view content_type) {
     const std::string_view essence = content_type.substr(0, content_type.find(';'));
@@ -48,7 +42,7 @@ std::string_view without_port(std::string_view host) {
 std::uint32_t first_match(const request::Exchange& exchange, const rules::RuleSet& rules) {
     rules::Call call;
     call.protocol = exchange.protocol;
-    call.host = exchange.host.empty() ? value_of(exchange.attributes, "server.address") : without_port(exchange.host);
+    call.host = exchange.host.empty() ? proto::value_of(exchange.attributes, "server.address") : without_port(exchange.host);
     call.address = exchange.remote.address;
     call.port = exchange.remote.port;
     call.operation = exchange.operation;
@@ -76,8 +70,8 @@ bool is_bulk_type(std::string_view content_type) {
 }
 
 std::string_view content_type(const request::Exchange& exchange, proto::Direction direction) {
-    return value_of(exchange.attributes, direction == proto::Direction::response ? "http.response.header.content-type"
-                                                                                 : "http.request.header.content-type");
+    return proto::value_of(exchange.attributes, direction == proto::Direction::response ? "http.response.header.content-type"
+                                                                                        : "http.request.header.content-type");
 }
 
 Bucket bucket_of(const request::Exchange& exchange) {
@@ -85,7 +79,8 @@ Bucket bucket_of(const request::Exchange& exchange) {
         return Bucket::db;
     }
     // Encrypted after the database's own greeting; an attempt to reach it.
-    if (is_database(value_of(exchange.attributes, "tls.over")) || is_database(value_of(exchange.attributes, "connect.for"))) {
+    if (is_database(proto::value_of(exchange.attributes, "tls.over")) ||
+        is_database(proto::value_of(exchange.attributes, "connect.for"))) {
         return Bucket::db;
     }
     if (exchange.storage != nullptr) {
@@ -110,8 +105,9 @@ void charge_setup(std::vector<OwnedExchange>& exchanges) {
             return !is_setup(other.exchange) && other.exchange.sent >= setup.sent;
         };
         const auto names = [&](const OwnedExchange& other) {
-            const std::string_view host = other.exchange.host.empty() ? value_of(other.exchange.attributes, "server.address")
-                                                                      : without_port(other.exchange.host);
+            const std::string_view host = other.exchange.host.empty()
+                                              ? proto::value_of(other.exchange.attributes, "server.address")
+                                              : without_port(other.exchange.host);
             return behind(other) && !host.empty() && host == setup.statement;
         };
         const Instant known = setup.protocol == "dns" ? setup.arrived : setup.sent;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "proto/attributes.hpp"
+
 /// The protocol parsers' interface: bytes and stream positions in, messages out. A parser knows no sockets, no clock and no
 /// owners; it is told which bytes were not captured and finds its way again. net/ turns positions into times.
 namespace timesink::proto {
@@ -21,10 +23,6 @@ enum class Direction : std::uint8_t { request, response };
 /// Ties a response to its request. Given by the parser: a counter where the protocol answers in order, the protocol's own id
 /// where it has one. 0: a response to a request that was not seen.
 enum class Correlation : std::uint64_t {};
-
-/// Header fields and the like that the analysis needs by name, OpenTelemetry names ("http.request.header.traceparent",
-/// "db.namespace"). Of few kinds: names are constants of the program, so that only values are copied.
-using Attributes = std::vector<std::pair<std::string_view, std::string>>;
 
 /// The identity of a request or response is known (its header is complete).
 struct Head {

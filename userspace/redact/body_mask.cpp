@@ -1,6 +1,5 @@
 #include "redact/body_mask.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/ascii.hpp"
@@ -13,16 +12,6 @@
 #include "s3/answer.hpp"
 
 namespace timesink::redact {
-namespace {
-
-std::string lower_value(const proto::Attributes& attributes, std::string_view name) {
-    const auto found =
-        std::find_if(attributes.begin(), attributes.end(), [name](const auto& attribute) { return attribute.first == name; });
-    std::string value = found == attributes.end() ? std::string() : lower(found->second);
-    return value == "identity" ? std::string() : value;
-}
-
-}  // namespace
 
 std::unique_ptr<BodyMask> BodyMask::of_request(const proto::Head& head, const Secret& secret) {
     if (request::StorageWatch::of_request(head) != nullptr) {
@@ -36,12 +25,12 @@ std::unique_ptr<BodyMask> BodyMask::of_request(const proto::Head& head, const Se
     }
     std::unique_ptr<BodyMask> mask(new BodyMask(secret));
     mask->model_ = true;
-    mask->request_encoded_ = !lower_value(head.attributes, "http.request.header.content-encoding").empty();
+    mask->request_encoded_ = !proto::coding_of(head.attributes, "http.request.header.content-encoding").empty();
     return mask;
 }
 
 std::unique_ptr<BodyMask> BodyMask::of_response(const proto::Head& head, const Secret& secret) {
-    if (!proto::EventStream::kind_of(lower_value(head.attributes, "http.response.header.content-type"))) {
+    if (!proto::EventStream::kind_of(lower(proto::value_of(head.attributes, "http.response.header.content-type")))) {
         return nullptr;
     }
     std::unique_ptr<BodyMask> mask(new BodyMask(secret));
@@ -50,8 +39,8 @@ std::unique_ptr<BodyMask> BodyMask::of_response(const proto::Head& head, const S
 }
 
 void BodyMask::response(const proto::Head& head) {
-    encoding_ = lower_value(head.attributes, "http.response.header.content-encoding");
-    const std::string type = lower_value(head.attributes, "http.response.header.content-type");
+    encoding_ = proto::coding_of(head.attributes, "http.response.header.content-encoding");
+    const std::string type = lower(proto::value_of(head.attributes, "http.response.header.content-type"));
     const auto kind = proto::EventStream::kind_of(type);
     line_ = kind == proto::EventStream::Kind::lines ? Line::data : Line::name;
     within_ = kind == proto::EventStream::Kind::server_sent ? Form::events

@@ -1,6 +1,5 @@
 #include "report/account_json.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -136,9 +135,7 @@ void write_engine(JsonWriter& json, const request::Exchange& exchange) {
         return;
     }
     const request::EngineUse& use = *exchange.engine;
-    const auto database = std::find_if(exchange.attributes.begin(), exchange.attributes.end(),
-                                       [](const auto& attribute) { return attribute.first == "db.namespace"; });
-    json.open('{').member_or_null("database", database == exchange.attributes.end() ? std::string() : database->second);
+    json.open('{').member_or_null("database", proto::value_of(exchange.attributes, "db.namespace"));
     json.member("inside_ns", use.inside).member("first_step_ns", use.first_step);
     json.member("lock_wait_ns", use.waited).member("disk_ns", use.disk).member("run_queue_ns", use.runnable);
     json.member("in_transaction", exchange.in_transaction).member("given_up", use.given_up).close('}');

@@ -3,24 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/ascii.hpp"
 #include "genai/inflate.hpp"
 #include "proto/lines.hpp"
 
 namespace timesink::request {
 
 namespace {
-
-std::string_view value_of(const proto::Attributes& attributes, std::string_view name) {
-    const auto found =
-        std::find_if(attributes.begin(), attributes.end(), [name](const auto& attribute) { return attribute.first == name; });
-    return found == attributes.end() ? std::string_view() : std::string_view(found->second);
-}
-
-std::string encoding_of(const proto::Attributes& attributes, std::string_view name) {
-    std::string encoding = lower(value_of(attributes, name));
-    return encoding == "identity" ? std::string() : encoding;
-}
 
 /// FNV-1a, 64 bits. Not secure: two bodies made to collide would show as a retry, no more.
 std::uint64_t digest(std::uint64_t before, std::string_view text) {
@@ -56,16 +44,16 @@ std::unique_ptr<AnswerWatch> AnswerWatch::of_request(const proto::Head& head) {
     std::unique_ptr<AnswerWatch> watch(new AnswerWatch);
     watch->api_ = api;
     watch->any_api_ = path_unknown;
-    watch->request_encoding_ = encoding_of(head.attributes, "http.request.header.content-encoding");
+    watch->request_encoding_ = proto::coding_of(head.attributes, "http.request.header.content-encoding");
     std::uint64_t attempt = 0;
-    if (proto::parse_decimal(value_of(head.attributes, "http.request.header.x-stainless-retry-count"), attempt)) {
+    if (proto::parse_decimal(proto::value_of(head.attributes, "http.request.header.x-stainless-retry-count"), attempt)) {
         watch->attempt_ = attempt;
     }
     return watch;
 }
 
 std::unique_ptr<AnswerWatch> AnswerWatch::of_response(const proto::Head& head) {
-    if (!proto::EventStream::kind_of(value_of(head.attributes, "http.response.header.content-type"))) {
+    if (!proto::EventStream::kind_of(proto::value_of(head.attributes, "http.response.header.content-type"))) {
         return nullptr;
     }
     std::unique_ptr<AnswerWatch> watch(new AnswerWatch);
@@ -75,8 +63,8 @@ std::unique_ptr<AnswerWatch> AnswerWatch::of_response(const proto::Head& head) {
 
 void AnswerWatch::response(const proto::Head& head) {
     status_ = head.status;
-    encoding_ = encoding_of(head.attributes, "http.response.header.content-encoding");
-    const std::string_view type = value_of(head.attributes, "http.response.header.content-type");
+    encoding_ = proto::coding_of(head.attributes, "http.response.header.content-encoding");
+    const std::string_view type = proto::value_of(head.attributes, "http.response.header.content-type");
     type_unknown_ = type.empty();
     if (const auto kind = proto::EventStream::kind_of(type)) {
         events_.emplace(*kind);

@@ -16,14 +16,8 @@ constexpr std::size_t kMostAdded = 65536;
 /// A job is a line of its own, on which nothing is pipelined. Sockets are counted from 1.
 constexpr std::uint64_t kLines = std::uint64_t{1} << 62;
 
-std::string_view attribute(const Exchange& exchange, std::string_view name) {
-    const auto found = std::find_if(exchange.attributes.begin(), exchange.attributes.end(),
-                                    [name](const auto& each) { return each.first == name; });
-    return found == exchange.attributes.end() ? std::string_view{} : std::string_view(found->second);
-}
-
 std::string_view does(const Exchange& exchange) {
-    return attribute(exchange, "messaging.operation.type");
+    return proto::value_of(exchange.attributes, "messaging.operation.type");
 }
 
 }  // namespace
@@ -37,7 +31,7 @@ void Jobs::recognise(Exchange& exchange) {
 Jobs::Key Jobs::key_of(const Exchange& exchange, std::string_view id, ProcessId process) {
     return {.process = process,
             .port = exchange.remote.port,
-            .queue = std::string(attribute(exchange, "messaging.destination.name")),
+            .queue = std::string(proto::value_of(exchange.attributes, "messaging.destination.name")),
             .id = std::string(id)};
 }
 
@@ -83,7 +77,7 @@ void Jobs::join(Unit& unit, Key key) {
 }
 
 Unit* Jobs::taken(const Exchange& exchange, std::optional<Unit>& before) {
-    const std::string_view id = attribute(exchange, "messaging.answered.id");
+    const std::string_view id = proto::value_of(exchange.attributes, "messaging.answered.id");
     if (id.empty() || !exchange.error.empty()) {
         return nullptr;
     }
@@ -103,7 +97,7 @@ Unit* Jobs::taken(const Exchange& exchange, std::optional<Unit>& before) {
     unit.kind = UnitKind::job;
     unit.protocol = exchange.protocol;
     unit.method = "PROCESS";
-    const std::string_view name = attribute(exchange, "messaging.answered.name");
+    const std::string_view name = proto::value_of(exchange.attributes, "messaging.answered.name");
     unit.path = "/" + key.queue + (name.empty() ? "" : "/") + std::string(name);
     unit.route = routes_.route(unit.method, unit.path);
     unit.server.address = "queue " + key.queue;
@@ -126,7 +120,8 @@ std::optional<Unit> Jobs::settled(const Exchange& exchange) {
     if (does(exchange) != "settle") {
         return std::nullopt;
     }
-    const auto found = open_.find(key_of(exchange, attribute(exchange, "messaging.message.id"), exchange.process));
+    const auto found =
+        open_.find(key_of(exchange, proto::value_of(exchange.attributes, "messaging.message.id"), exchange.process));
     if (found == open_.end()) {
         return std::nullopt;
     }
@@ -138,7 +133,7 @@ std::optional<Unit> Jobs::settled(const Exchange& exchange) {
     unit.end = exchange.sent_end;
     unit.bytes_out = exchange.bytes_out;
     unit.complete = true;
-    unit.error = attribute(exchange, "messaging.settled");
+    unit.error = proto::value_of(exchange.attributes, "messaging.settled");
     return unit;
 }
 

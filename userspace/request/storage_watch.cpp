@@ -1,6 +1,5 @@
 #include "request/storage_watch.hpp"
 
-#include <algorithm>
 #include <string>
 
 #include "proto/lines.hpp"
@@ -12,16 +11,10 @@ namespace timesink::request {
 
 namespace {
 
-std::string_view value_of(const proto::Attributes& attributes, std::string_view name) {
-    const auto found =
-        std::find_if(attributes.begin(), attributes.end(), [name](const auto& attribute) { return attribute.first == name; });
-    return found == attributes.end() ? std::string_view() : std::string_view(found->second);
-}
-
 /// Most requests have neither a signature in the header nor a query in which one could be.
 bool may_be_signed(const proto::Head& head) {
     return head.target.find("Signature=") != std::string::npos ||
-           value_of(head.attributes, "http.request.header.authorization").starts_with("AWS");
+           proto::value_of(head.attributes, "http.request.header.authorization").starts_with("AWS");
 }
 
 }  // namespace
@@ -34,12 +27,12 @@ std::unique_ptr<StorageWatch> StorageWatch::of_request(const proto::Head& head) 
     request.method = head.operation;
     request.target = head.target;
     request.host = head.host;
-    request.signature = value_of(head.attributes, "http.request.header.authorization");
-    request.signed_service = value_of(head.attributes, "aws.signed.service");
-    request.content_type = value_of(head.attributes, "http.request.header.content-type");
-    request.copies = !value_of(head.attributes, "http.request.header.x-amz-copy-source").empty();
-    request.names_other_api = !value_of(head.attributes, "http.request.header.x-amz-target").empty();
-    request.has_content_digest = !value_of(head.attributes, "http.request.header.x-amz-content-sha256").empty();
+    request.signature = proto::value_of(head.attributes, "http.request.header.authorization");
+    request.signed_service = proto::value_of(head.attributes, "aws.signed.service");
+    request.content_type = proto::value_of(head.attributes, "http.request.header.content-type");
+    request.copies = !proto::value_of(head.attributes, "http.request.header.x-amz-copy-source").empty();
+    request.names_other_api = !proto::value_of(head.attributes, "http.request.header.x-amz-target").empty();
+    request.has_content_digest = !proto::value_of(head.attributes, "http.request.header.x-amz-content-sha256").empty();
     auto read = s3::read_call(request);
     if (!read) {
         return nullptr;
@@ -57,7 +50,7 @@ std::unique_ptr<StorageWatch> StorageWatch::of_request(const proto::Head& head) 
     call.moves = read->moves;
     call.presigned = read->presigned;
     std::uint64_t decoded = 0;
-    if (proto::parse_decimal(value_of(head.attributes, "http.request.header.x-amz-decoded-content-length"), decoded)) {
+    if (proto::parse_decimal(proto::value_of(head.attributes, "http.request.header.x-amz-decoded-content-length"), decoded)) {
         watch->decoded_ = decoded;
     }
     return watch;
