@@ -226,11 +226,7 @@ def recorded_slowly(of_loop):
 def slow():
     servers.need("flask", "gunicorn", "uvicorn")
     for of_loop in (False, True):
-        units = recorded_slowly(of_loop)
-        if len(units) < ALONE_AND_AT_ONCE * len(slow_paths(of_loop)):
-            print("  once more: a run of which requests are left out cannot be judged", file=sys.stderr)
-            units = recorded_slowly(of_loop)
-        judge_slow(units, of_loop)
+        judge_slow(recorded_slowly(of_loop), of_loop)
 
 
 def main(arguments):
