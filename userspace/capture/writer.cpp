@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/pace.hpp"
 #include "event/record.hpp"
 
 namespace timesink::capture {
@@ -14,6 +15,8 @@ namespace {
 
 /// On a stream of HTTP and PostgreSQL calls, level 3 takes a third longer and makes the file no smaller (tests/bench/synthesize).
 constexpr int kLevel = 1;
+/// What is compressed between two looks at the pace, in a tenth of a millisecond.
+constexpr std::size_t kPiece = std::size_t{64} << 10;
 
 std::span<const std::byte> bytes_of(const auto& object) {
     return std::as_bytes(std::span(&object, 1));
@@ -23,6 +26,27 @@ void append_record(auto& pending, std::span<const std::byte> record, std::uint64
     pending.first_time = pending.raw.empty() ? time : std::min(pending.first_time, time);
     pending.last_time = pending.raw.empty() ? time : std::max(pending.last_time, time);
     pending.raw.insert(pending.raw.end(), record.begin(), record.end());
+}
+
+/// One frame that says its size; returns its bytes, an error code of zstd's, or to.size() when it does not fit.
+std::size_t compress(ZSTD_CCtx* context, std::span<const std::byte> from, std::span<std::byte> to) {
+    ZSTD_CCtx_reset(context, ZSTD_reset_session_only);
+    ZSTD_CCtx_setPledgedSrcSize(context, from.size());
+    ZSTD_outBuffer out{to.data(), to.size(), 0};
+    while (out.pos < out.size) {
+        ZSTD_inBuffer in{from.data(), std::min(kPiece, from.size()), 0};
+        const bool last = in.size == from.size();
+        const std::size_t left = ZSTD_compressStream2(context, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+        if (ZSTD_isError(left) != 0) {
+            return left;
+        }
+        if (last && left == 0) {
+            break;
+        }
+        from = from.subspan(in.pos);
+        Pace::look();
+    }
+    return out.pos;
 }
 
 }  // namespace
@@ -132,7 +156,7 @@ Status Writer::write_section(SectionKind kind, Pending& pending) {
     const std::size_t bound = ZSTD_compressBound(pending.raw.size());
     section_.resize(sizeof(SectionHeader) + bound);
     std::byte* const payload = section_.data() + sizeof(SectionHeader);
-    std::size_t stored = ZSTD_compress2(context_.get(), payload, bound, pending.raw.data(), pending.raw.size());
+    std::size_t stored = compress(context_.get(), pending.raw, {payload, bound});
     std::uint16_t flags = kFlagZstd;
     if (ZSTD_isError(stored) != 0 || stored >= pending.raw.size()) {
         flags = 0;

@@ -17,6 +17,7 @@ FollowingAnalysis::FollowingAnalysis(capture::Reader reader, analyze::Analysis& 
         if (gives_way_) {
             live::set_share(0, live::Share::left_over);
         }
+        const Pace::Kept kept(pace_);
         thread_id_ = static_cast<pid_t>(syscall(SYS_gettid));
         thread_id_.notify_one();
         ended_.set_value(follow());
@@ -48,8 +49,12 @@ void FollowingAnalysis::wake() {
 }
 
 void FollowingAnalysis::take_share(bool ordinary) {
-    if (gives_way_ && ordinary_ != ordinary) {
-        ordinary_ = ordinary;
+    if (ordinary_ == ordinary) {
+        return;
+    }
+    ordinary_ = ordinary;
+    pace_.hurry(ordinary);
+    if (gives_way_) {
         live::set_share(thread_id_, ordinary ? live::Share::ordinary : live::Share::left_over);
     }
 }

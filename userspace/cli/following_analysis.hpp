@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "analyze/analysis.hpp"
+#include "base/pace.hpp"
 #include "base/result.hpp"
 #include "capture/reader.hpp"
 #include "live/idle_share.hpp"
@@ -55,6 +56,7 @@ private:
     bool gives_way_;
     bool ordinary_ = false;  ///< the share that the thread has
     live::IdleShare idle_;
+    Pace pace_;
     std::uint64_t bytes_ = 0;
     std::atomic<bool> may_work_ = false;
     std::atomic<std::uint64_t> analysed_ = 0;  ///< bytes of the recording

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/pace.hpp"
 #include "event/printed.hpp"
 
 namespace timesink::event {
@@ -407,6 +408,7 @@ Instant order_key(Bytes record, Duration lateness) {
 }
 
 void hand_on(Bytes record, Consumer& consumer) {
+    Pace::point();
     const auto& head = as<ts_event_head>(record);
     switch (head.kind) {
         case TS_EVENT_CALL:

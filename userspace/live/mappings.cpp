@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/pace.hpp"
 #include "live/process_table.hpp"
 
 namespace timesink::live {
@@ -59,6 +60,7 @@ std::vector<std::byte> code_of(const MappedFunction& function) {
 }
 
 bool ProcessMemory::read(std::uint64_t address, std::span<std::byte> to) const {
+    Pace::point();
     const iovec local{to.data(), to.size()};
     // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
     const iovec remote{reinterpret_cast<void*>(address), to.size()};

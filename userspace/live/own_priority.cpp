@@ -38,6 +38,7 @@ OwnPriority::OwnPriority(std::function<double()> fill)
         spdlog::debug("scheduling stays as it is: SCHED_IDLE could not be left again");
         return;
     }
+    kept_.emplace(pace_);
     // Made before the worker's policy changes: it keeps the ordinary one.
     watcher_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
 }
@@ -51,6 +52,7 @@ void OwnPriority::watch(const std::stop_token& stop) {
         const double fill = fill_();
         if (idle ? fill > kPress : fill < kRelax) {
             idle = set_share(worker_, idle ? Share::ordinary : Share::left_over) != idle;
+            pace_.hurry(!idle);
         }
     }
     set_share(worker_, Share::ordinary);

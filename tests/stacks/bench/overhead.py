@@ -4,7 +4,8 @@ The server runs on one CPU; wrk, the database and timesink's own process on the 
 long, again and again; each time attached is compared with the times before and behind it, so that a drift of the machine cancels. Of the ratios the median and its bootstrap
 95 % interval are printed, for the throughput and for the server's CPU time per request (from the scheduler's accounting). Tracers take turns, and each is left out once
 both of its intervals are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1. `windows` is timesink attached for a share of the
-time (record --window --every): what a window costs in all, spread over the period.
+time (record --window --every): what a window costs in all, spread over the period. How busy the other CPUs were stands beside: where they have nothing to spare, the
+throughput is that of the database, the load and timesink's own process, which share them, and the server's CPU time per request says what the server itself pays.
 
 What the hypervisor takes of the CPUs comes in bursts, and a throughput in a burst is that of the machine's neighbours: slices of 20 ms in which it took a tick do not
 count. That is judged without looking at the throughput; what was left out is told."""
@@ -87,6 +88,7 @@ class Bench:
     def __init__(self, options, stack, service, postgres, cpus, provider):
         self.options, self.service = options, service
         server_cpu, other_cpus = cpus
+        self.cpus_beside = other_cpus
         self.server, port = start_server(stack, SERVICES[service], postgres, server_cpu, provider)
         self.tracers = {}
         for name in options.tracers:
@@ -95,6 +97,7 @@ class Bench:
                 continue
             self.tracers[name] = ALL[name](stack, other_cpus)
         self.ratios = {name: ([], []) for name in self.tracers}  # throughput, CPU per request
+        self.beside = {name: ([], []) for name in self.tracers}  # how busy the other CPUs were: alone, attached
         self.left_out = dict.fromkeys(self.tracers, 0)  # spans, for what was stolen from them
         self.requests = 0  # while timesink was attached
         self.hits = None  # of user probes, per request
@@ -105,7 +108,7 @@ class Bench:
         """Some spans of a tracer, each with the times alone before and behind it."""
         tracer = self.tracers[name]
         self.load.forget()
-        with Slices(self.server.pid) as slices:
+        with Slices(self.server.pid, self.cpus_beside) as slices:
             spans = tracer.alternate(self.server.pid)
         self.load.take()
         for index, span in enumerate(spans):
@@ -119,6 +122,8 @@ class Bench:
             for ratios, of in zip(self.ratios[name], ("rate", "cpu")):
                 ratio = getattr(attached, of) / statistics.mean(getattr(alone, of) for alone in around)
                 ratios.append(1 + tracer.share * (ratio - 1))
+            self.beside[name][0].extend(alone.beside for alone in around)
+            self.beside[name][1].append(attached.beside)
         if name == "timesink":
             self.requests += self.load.requests(slices.looks[0].at, slices.looks[-1].at) * tracer.attached / (tracer.attached + tracer.detached)
         if slices.stolen_share() > MUCH_STOLEN:
@@ -164,7 +169,8 @@ class Bench:
             for ratios in self.ratios[name]:
                 median, low, high = bootstrap(ratios)
                 columns.append(f"{median:6.3f}  [{low:.3f}, {high:.3f}]{'' if sure(ratios, self.options.half_width) else ' wide'}")
-            print(f"{self.service:<20}{tracer.name:<20}{spans:>6}   {columns[0]:<30}{columns[1]:<30}"
+            alone, attached = map(statistics.mean, self.beside[name])
+            print(f"{self.service:<20}{tracer.name:<20}{spans:>6}   {columns[0]:<30}{columns[1]:<30}{f'{alone:.0%}, {attached:.0%}':<14}"
                   f"{f'{left_out} left out' if left_out else ''}", flush=True)
         if self.requests:
             timesink = self.tracers["timesink"]
@@ -213,7 +219,7 @@ def main(arguments):
         return 2
     split = (cpus[0], set(cpus[1:]))
     print(f"server on CPU {cpus[0]}, the rest on {','.join(map(str, cpus[1:]))}; attached for {ATTACHED} s at a time, {options.connections} connections")
-    print(f"{'service':<20}{'attached':<20}{'times':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}", flush=True)
+    print(f"{'service':<20}{'attached':<20}{'times':>6}   {'throughput (1 = unattached)':<30}{'CPU per request':<30}{'others busy: alone, attached'}", flush=True)
     verdicts = []
     with Stack("overhead") as stack:
         postgres = Postgres(stack, cpus=split[1])

@@ -2,6 +2,7 @@
 and how sure it is."""
 
 import bisect
+import os
 import pathlib
 import random
 import statistics
@@ -12,6 +13,7 @@ import typing
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SLICE = 0.02  # s, between two looks
+TICKS = os.sysconf("SC_CLK_TCK")
 ENOUGH = 0.5  # of a stretch must not be stolen from
 
 
@@ -32,9 +34,16 @@ def sure(ratios, half_width, fewest=6):
     return len(ratios) >= fewest and (high - low) / 2 <= half_width * median
 
 
-def stolen_ticks():
-    """What the hypervisor took from the CPUs so far, in clock ticks (proc_stat(5))."""
-    return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
+def host_ticks(cpus):
+    """(stolen, idle): what the hypervisor took from all CPUs, and what nobody wanted of these, so far, in clock ticks (proc_stat(5))."""
+    stolen = idle = 0
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == "cpu":
+            stolen = int(ticks[7])
+        elif name.removeprefix("cpu").isdigit() and int(name.removeprefix("cpu")) in cpus:
+            idle += int(ticks[3]) + int(ticks[4])
+    return stolen, idle
 
 
 def scheduled_ns(pid):
@@ -51,6 +60,7 @@ def scheduled_ns(pid):
 class Look(typing.NamedTuple):
     at: float  # s, time.monotonic()
     stolen: int  # ticks
+    idle: int  # of the CPUs beside the server's, ticks
     cpu: int  # of the server, ns
 
 
@@ -59,13 +69,14 @@ class Served(typing.NamedTuple):
 
     rate: float  # requests per second
     cpu: float  # of the server, ns per request
+    beside: float  # share of the CPUs beside the server's that was used
 
 
 class Slices:
     """Looks at the server again and again, in a thread, while a `with` lasts."""
 
-    def __init__(self, pid):
-        self.pid, self.looks, self.over = pid, [], threading.Event()
+    def __init__(self, pid, cpus_beside):
+        self.pid, self.cpus_beside, self.looks, self.over = pid, cpus_beside, [], threading.Event()
         self.thread = threading.Thread(target=self._look_on, daemon=True)
 
     def __enter__(self):
@@ -78,21 +89,22 @@ class Slices:
 
     def _look_on(self):
         while not self.over.wait(SLICE - time.monotonic() % SLICE):
-            self.looks.append(Look(time.monotonic(), stolen_ticks(), scheduled_ns(self.pid)))
+            self.looks.append(Look(time.monotonic(), *host_ticks(self.cpus_beside), scheduled_ns(self.pid)))
 
     def stretch(self, begin, end, load):
         """Served of the slices between two times; None where too few were left alone by the hypervisor or the load was none."""
         times = [look.at for look in self.looks]
         looks = self.looks[bisect.bisect_left(times, begin):bisect.bisect_right(times, end)]
-        requests = seconds = cpu = 0
+        requests = seconds = cpu = idle = 0
         for first, last in zip(looks, looks[1:]):
             if last.stolen == first.stolen:
                 requests += load.requests(first.at, last.at)
                 seconds += last.at - first.at
                 cpu += last.cpu - first.cpu
+                idle += last.idle - first.idle
         if requests == 0 or seconds < ENOUGH * (end - begin):
             return None
-        return Served(requests / seconds, cpu / requests)
+        return Served(requests / seconds, cpu / requests, max(0.0, 1 - idle / TICKS / seconds / len(self.cpus_beside)))
 
     def stolen_share(self):
         if len(self.looks) < 2:
