@@ -6,12 +6,12 @@
 
 namespace timesink {
 
-/// Long work of a thread in slices with rests between them, so that whoever else wants its CPU waits no longer than a slice. The scheduler
-/// alone does not see to that: SCHED_IDLE gives way to threads of the same group only, and each session (sched(7), autogroups), systemd unit
-/// and container may be a group of its own (docs/adr/0006).
+/// Long work of a thread in slices with rests between them, so that whoever else wants its CPU waits no longer than a slice. The
+/// scheduler alone does not see to that: SCHED_IDLE gives way to threads of the same group only, and each session (sched(7),
+/// autogroups), systemd unit and container may be a group of its own (docs/adr/0006).
 ///
-/// Of code that is used with and without it: Pace::point() stands between two pieces of work of a microsecond or some, Pace::look() between
-/// two of ten and more. On a thread without a Pace they do nothing.
+/// Of code that is used with and without it: Pace::point() stands between two pieces of work of a microsecond or some,
+/// Pace::look() between two of ten and more. On a thread without a Pace they do nothing.
 class Pace {
 public:
     static constexpr std::chrono::microseconds kSlice{400};

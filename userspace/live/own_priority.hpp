@@ -22,10 +22,10 @@ bool can_return_to_ordinary_share();
 /// A thread of this process, by its tid; 0: the caller. False: the kernel refuses.
 bool set_share(pid_t thread, Share share);
 
-/// Lets the thread that made it work only when nobody else wants its CPU (SCHED_IDLE, and in slices: base/pace.hpp), so that the traced
-/// service and its load do not wait for timesink; and gives it its ordinary share back, without rests, while records pile up, so that none
-/// are lost. Ends with ordinary scheduling, on the thread that made it. Where the kernel would not give the ordinary share back (no
-/// CAP_SYS_NICE, RLIMIT_NICE 0), nothing is changed.
+/// Lets the thread that made it work only when nobody else wants its CPU (SCHED_IDLE, and in slices: base/pace.hpp), so that the
+/// traced service and its load do not wait for timesink; and gives it its ordinary share back, without rests, while records pile
+/// up, so that none are lost. Ends with ordinary scheduling, on the thread that made it. Where the kernel would not give the
+/// ordinary share back (no CAP_SYS_NICE, RLIMIT_NICE 0), nothing is changed.
 class OwnPriority {
 public:
     static constexpr double kUrgent = 1;
