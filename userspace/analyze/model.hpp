@@ -356,7 +356,9 @@ struct Coverage {
     std::uint64_t bytes_not_captured = 0;
     std::uint64_t bytes_lost = 0;
     std::uint64_t lost_sync = 0;
-    std::uint64_t arrivals_missed = 0;  ///< reads of answers: taken to have arrived when they were read
+    std::uint64_t arrivals_missed = 0;    ///< reads of answers: taken to have arrived when they were read
+    std::uint64_t threads_missed = 0;     ///< of targets, for which the kernel had no memory
+    std::uint64_t probe_runs_missed = 0;  ///< left out by the kernel: the probe was at work on that CPU already
     std::uint64_t retransmits = 0;
     /// Of those: on connections that are known to leave the host. Within it nothing is lost, the other end was late.
     std::uint64_t retransmits_to_others = 0;

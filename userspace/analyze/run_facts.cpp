@@ -278,6 +278,8 @@ void RunFacts::on_own_cost(const json& body) {
     add(own_cost_.events, number_of(body, "events"));
     add(own_cost_.bytes, number_of(body, "bytes"));
     add(own_cost_.bpf_measured, duration_of(body, "bpf_measured_ns"));
+    threads_missed_ += number_of(body, "threads_missed").value_or(0);
+    probe_runs_missed_ += number_of(body, "probe_runs_missed").value_or(0);
     if (!body.is_object() || !body.contains("bpf")) {
         return;
     }
@@ -361,6 +363,8 @@ void RunFacts::finish(Model& model) {
     }
     engine_paused_.clear();
     model.coverage.engine_untold = engine_untold_;
+    model.coverage.threads_missed = threads_missed_;
+    model.coverage.probe_runs_missed = probe_runs_missed_;
     model.own_cost = own_cost_;
 }
 

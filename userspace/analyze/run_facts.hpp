@@ -71,6 +71,8 @@ private:
     double runnable_sum_ = 0;
     std::uint64_t runnable_samples_ = 0;
     std::uint64_t dropped_ = 0;
+    std::uint64_t threads_missed_ = 0;
+    std::uint64_t probe_runs_missed_ = 0;
     std::optional<Instant> detached_;  // last; empty while attached
     std::optional<Instant> first_seen_;
     Instant last_seen_{};

@@ -523,7 +523,7 @@ std::vector<ProgramRunTime> KernelSide::run_times() const {
         bpf_prog_info info{};
         std::uint32_t size = sizeof(info);
         if (const int fd = bpf_program__fd(program); fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) {
-            times.push_back({bpf_program__name(program), info.run_cnt, info.run_time_ns});
+            times.push_back({bpf_program__name(program), info.run_cnt, info.run_time_ns, info.recursion_misses});
         }
     }
     return times;

@@ -17,11 +17,13 @@
 
 namespace timesink::live {
 
-/// Time that a program of ours ran, as the kernel counted while it was told to count.
+/// Time that a program of ours ran, as the kernel counted while it was told to count; and, counted always, how often it did not
+/// run because it was at work on that CPU already (bpf_prog_info.recursion_misses, kernel commit 9ed9e9ba2337, 5.12).
 struct ProgramRunTime {
     std::string program;
     std::uint64_t runs = 0;
     std::uint64_t ns = 0;
+    std::uint64_t left_out = 0;
 };
 
 /// The programs, their maps and rings in this process's hands. Loads the tp_btf programs and, where the kernel refuses them, the

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <numeric>
+
 namespace timesink::live {
 
 RunTimeMeter::~RunTimeMeter() {
@@ -10,8 +12,20 @@ RunTimeMeter::~RunTimeMeter() {
     }
 }
 
+namespace {
+
+std::uint64_t sum_left_out(const std::vector<ProgramRunTime>& programs) {
+    return std::accumulate(programs.begin(), programs.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, const ProgramRunTime& program) { return sum + program.left_out; });
+}
+
+}  // namespace
+
 void RunTimeMeter::open(const KernelSide& kernel, std::uint64_t now_ns) {
     before_ = kernel.run_times();
+    if (opened_ns_ == 0) {
+        left_out_before_ = sum_left_out(before_);
+    }
     descriptor_ = enable_run_time();
     opened_ns_ = now_ns;
     next_ns_ = now_ns + static_cast<std::uint64_t>(kPeriod.count());
@@ -41,6 +55,10 @@ void RunTimeMeter::finish(const KernelSide& kernel, std::uint64_t now_ns) {
             total.ns += after[i].ns - before_[i].ns;
         }
     }
+}
+
+std::uint64_t RunTimeMeter::left_out(const KernelSide& kernel) const {
+    return sum_left_out(kernel.run_times()) - left_out_before_;
 }
 
 std::vector<ProgramRunTime> RunTimeMeter::totals() const {

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] std::uint64_t measured_ns() const { return measured_ns_; }
     /// What was counted in the windows, programs that ran, by name.
     [[nodiscard]] std::vector<ProgramRunTime> totals() const;
+    /// Runs that the kernel left out since the first tick(), of all programs: what they would have told is missing.
+    [[nodiscard]] std::uint64_t left_out(const KernelSide& kernel) const;
 
 private:
     void open(const KernelSide& kernel, std::uint64_t now_ns);
@@ -36,6 +38,7 @@ private:
     std::uint64_t opened_ns_ = 0;
     std::uint64_t next_ns_ = 0;
     std::uint64_t measured_ns_ = 0;
+    std::uint64_t left_out_before_ = 0;  ///< when it began: programs outlive an attach
     std::vector<ProgramRunTime> before_;
     std::map<std::string, ProgramRunTime> totals_;
 };

@@ -361,6 +361,9 @@ void Session::State::write_last_facts() {
     if (const auto missed = kernel->threads_missed(); missed != 0) {
         fact["threads_missed"] = missed;
     }
+    if (const auto left_out = meter.left_out(*kernel); left_out != 0) {
+        fact["probe_runs_missed"] = left_out;
+    }
     write_fact(std::move(fact));
     write_fact({{"fact", "detached"}});
 }

@@ -268,6 +268,7 @@ void write_coverage(JsonWriter& json, const Model& model) {
     }
     json.close(']').member("not_decoded_folded", coverage.opaque_folded).key("syscalls");
     write_calls(json, coverage.calls);
+    json.member("threads_missed", coverage.threads_missed).member("probe_runs_missed", coverage.probe_runs_missed);
     json.key("missing_probes").open('[');
     for (const analyze::MissingProbe& probe : coverage.missing_probes) {
         json.open('{')

@@ -268,6 +268,12 @@ std::vector<std::string> not_seen_items(const Model& model, const Safe& safe) {
                         (probe.error.empty() ? "" : " (" + safe(probe.error) + ")") +
                         (probe.costs.empty() ? "" : ": " + safe(probe.costs)));
     }
+    if (coverage.threads_missed > 0) {
+        items.push_back(noun(coverage.threads_missed, "thread") + " for which the kernel had no memory");
+    }
+    if (coverage.probe_runs_missed > 0) {
+        items.push_back("what " + noun(coverage.probe_runs_missed, "probe run") + " would have told that the kernel left out");
+    }
     for (const analyze::RuntimeGap& gap : coverage.runtime_gaps) {
         items.push_back("whose calls are whose in " + (gap.processes == 1 ? "1 process" : grouped(gap.processes) + " processes") +
                         " of " + safe(gap.runtime) + (gap.error.empty() ? "" : " (" + safe(gap.error) + ")"));

@@ -332,5 +332,14 @@ TEST(Aggregate, CallCountsAndRetransmitsBelongToTheRun) {
     EXPECT_EQ(model.coverage.lost, 7U);  // the kernel's counters know of losses at the very end
 }
 
+TEST(Aggregate, WhatTheKernelDidNotLetUsSeeIsCountedOverAllWindows) {
+    Aggregate aggregate;
+    test::tell(aggregate, at(ms(1)), "own_cost", {{"threads_missed", 2}, {"probe_runs_missed", 40}});
+    test::tell(aggregate, at(ms(2)), "own_cost", {{"probe_runs_missed", 2}});
+    const Model model = aggregate.finish();
+    EXPECT_EQ(model.coverage.threads_missed, 2U);
+    EXPECT_EQ(model.coverage.probe_runs_missed, 42U);
+}
+
 }  // namespace
 }  // namespace timesink::analyze

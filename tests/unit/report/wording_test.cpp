@@ -1,5 +1,6 @@
 #include "report/wording.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace timesink::report {
@@ -19,6 +20,17 @@ TEST(Wording, WhereMuchIsNotKnownNothingStandsOutInWhatIs) {
     EXPECT_EQ(nothing_found(with_unattributed(milliseconds(19))), "Nothing stands out.");
     EXPECT_EQ(nothing_found(with_unattributed(milliseconds(97))),
               "Nothing stands out in what is known: 97 % of the time is unattributed.");
+}
+
+TEST(Wording, WhatTheKernelDidNotLetUsSeeIsSaid) {
+    analyze::Model model;
+    model.run.detached = true;
+    const Safe safe = [](std::string_view text) { return std::string(text); };
+    EXPECT_THAT(not_seen_items(model, safe), testing::ElementsAre("nothing that is known of"));
+    model.coverage.threads_missed = 1;
+    model.coverage.probe_runs_missed = 13;
+    EXPECT_THAT(not_seen_items(model, safe), testing::ElementsAre("1 thread for which the kernel had no memory",
+                                                                  "what 13 probe runs would have told that the kernel left out"));
 }
 
 TEST(Wording, AFindingCountsByWhatItIsAbout) {
