@@ -17,6 +17,7 @@ std::vector<Mapping> mappings_of(std::uint32_t pid) {
     std::vector<Mapping> mappings;
     const std::string text = read_text(proc_path(pid, "maps"));
     for (const auto line : split(text, '\n')) {
+        Pace::point();
         const auto fields = split(line, ' ');
         if (fields.size() < 6 || fields[4] == "0") {
             continue;

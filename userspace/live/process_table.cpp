@@ -12,6 +12,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/pace.hpp"
+
 namespace timesink::live {
 
 namespace {
@@ -79,6 +81,7 @@ std::string read_text(const std::string& path) {
     ssize_t got = 0;
     while ((got = read(fd, chunk.data(), chunk.size())) > 0) {
         text.append(chunk.data(), static_cast<std::size_t>(got));
+        Pace::look();  // 4 KiB of mappings take 50 µs
     }
     close(fd);
     return text;
