@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "live/own_priority.hpp"
@@ -14,10 +15,11 @@ namespace timesink::cli {
 FollowingAnalysis::FollowingAnalysis(capture::Reader reader, analyze::Analysis& analysis, bool gives_way)
     : reader_(std::move(reader)), analysis_(analysis), gives_way_(gives_way) {
     thread_ = std::thread([this] {
+        std::optional<Pace::Kept> kept;
         if (gives_way_) {
             live::set_share(0, live::Share::left_over);
+            kept.emplace(pace_);
         }
-        const Pace::Kept kept(pace_);
         thread_id_ = static_cast<pid_t>(syscall(SYS_gettid));
         thread_id_.notify_one();
         ended_.set_value(follow());
@@ -49,13 +51,10 @@ void FollowingAnalysis::wake() {
 }
 
 void FollowingAnalysis::take_share(bool ordinary) {
-    if (ordinary_ == ordinary) {
-        return;
-    }
-    ordinary_ = ordinary;
-    pace_.hurry(ordinary);
-    if (gives_way_) {
+    if (gives_way_ && ordinary_ != ordinary) {
+        ordinary_ = ordinary;
         live::set_share(thread_id_, ordinary ? live::Share::ordinary : live::Share::left_over);
+        pace_.hurry(ordinary);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -22,6 +23,18 @@ bool becomes(int wanted) {
     return policy() == wanted;
 }
 
+/// Whether work of some slices is interrupted by rests of its own.
+bool rests() {
+    rusage before{};
+    rusage after{};
+    getrusage(RUSAGE_THREAD, &before);
+    for (const auto end = std::chrono::steady_clock::now() + 10 * Pace::kSlice; std::chrono::steady_clock::now() < end;) {
+        Pace::look();
+    }
+    getrusage(RUSAGE_THREAD, &after);
+    return after.ru_nvcsw > before.ru_nvcsw;
+}
+
 TEST(OwnPriority, GivesWayUnlessRecordsPileUp) {
     if (geteuid() != 0) {
         GTEST_SKIP() << "needs CAP_SYS_NICE";
@@ -36,9 +49,13 @@ TEST(OwnPriority, GivesWayUnlessRecordsPileUp) {
         fill = 0.1;  // not yet drained: as before
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
         EXPECT_EQ(policy(), SCHED_OTHER);
+        EXPECT_FALSE(rests());
         fill = 0;
         EXPECT_TRUE(becomes(SCHED_IDLE));
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        EXPECT_TRUE(rests());
     }
+    EXPECT_FALSE(rests());
     EXPECT_EQ(policy(), before);
 }
 
