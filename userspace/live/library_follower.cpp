@@ -12,6 +12,7 @@ namespace timesink::live {
 namespace {
 
 constexpr std::string_view kStepPrograms = "on_sqlite_step";
+constexpr int kTriesSure = 10;  // each so many look at all mappings, whether or not more or less is mapped
 
 }  // namespace
 
@@ -30,7 +31,13 @@ void LibraryFollower::look(std::uint64_t now) {
         if (process.next_ns <= now) {
             process.tries++;
             process.next_ns = now + (process.tries < kTriesInHaste ? kPause : kLongPause);
-            watch(pid, process);
+            const auto executable = executable_bytes(process.local_pid);
+            // Of two that were exchanged the sums may be the same.
+            const bool all_the_same = executable && executable == process.executable && process.tries % kTriesSure != 0;
+            process.executable = executable;
+            if (!all_the_same) {
+                watch(pid, process);
+            }
         }
         if (!process.steps.empty()) {
             keep_to_budget(pid, process, now);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -32,7 +33,8 @@ public:
 private:
     struct Process {
         std::uint32_t local_pid = 0;
-        std::set<std::string> seen;  ///< files, by device and inode
+        std::set<std::string> seen;               ///< files, by device and inode
+        std::optional<std::uint64_t> executable;  ///< executable_bytes() at the last look
         int tries = 0;
         std::uint64_t next_ns = 0;
         std::vector<std::pair<MappedFunction, std::string>> steps;  ///< SQLite: what is taken away while the budget is empty

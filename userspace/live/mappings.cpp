@@ -35,6 +35,19 @@ std::vector<Mapping> mappings_of(std::uint32_t pid) {
     return mappings;
 }
 
+std::optional<std::uint64_t> executable_bytes(std::uint32_t pid) {
+    std::optional<std::uint64_t> sum;
+    const std::string text = read_text(proc_path(pid, "status"));
+    for (const auto line : split(text, '\n')) {
+        const auto at = line.find(':');
+        if (at != std::string_view::npos && (line.substr(0, at) == "VmExe" || line.substr(0, at) == "VmLib")) {
+            constexpr std::uint64_t kUnit = 1024;
+            sum = sum.value_or(0) + std::strtoull(std::string(line.substr(at + 1)).c_str(), nullptr, 10) * kUnit;
+        }
+    }
+    return sum;
+}
+
 std::string path_of(std::uint32_t pid, const Mapping& mapping) {
     const std::string exact = proc_path(pid, "map_files/" + mapping.range);
     return access(exact.c_str(), R_OK) == 0 ? exact : proc_path(pid, "root") + mapping.path;

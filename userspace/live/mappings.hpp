@@ -32,6 +32,9 @@ struct MappedFunction {
 };
 
 std::vector<Mapping> mappings_of(std::uint32_t pid);
+/// How much is mapped to be executed (VmExe and VmLib of proc_pid_status(5)), without a walk over the mappings, which holds up
+/// the process where it changes these: another sum, other libraries. nullopt: it has ended.
+std::optional<std::uint64_t> executable_bytes(std::uint32_t pid);
 /// By way of the mapping itself, for the file may have been replaced or deleted; without the capability for that
 /// (CAP_CHECKPOINT_RESTORE, before 5.9 CAP_SYS_ADMIN) by its name below the process's own root.
 std::string path_of(std::uint32_t pid, const Mapping& mapping);

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "live/elf_image.hpp"
 #include "live/mappings.hpp"
@@ -70,19 +71,29 @@ ts_python config_of(const runtime::CPython& python) {
 }  // namespace
 
 void find_python_task(std::uint32_t local_pid, PythonProcess& python) {
-    if (const auto task = runtime::find_task(python.found, ProcessMemory(local_pid))) {
+    const ProcessMemory process(local_pid);
+    if (const auto task = runtime::find_task(python.found, runtime::PagedMemory(process))) {
         python.task = function_at(local_pid, mappings_of(local_pid), task->initializer);
         python.config.task_bytes = task->bytes;
     }
 }
 
 void find_python_hand_over(std::uint32_t local_pid, PythonProcess& python) {
-    const auto found = runtime::find_hand_over(python.found, ProcessMemory(local_pid));
+    const ProcessMemory process(local_pid);
+    const runtime::PagedMemory memory(process);
+    const auto found = runtime::find_hand_over(python.found, memory);
     python.has_workers = found.has_workers;
     if (found.copy_context == 0 && found.puts.empty()) {
         return;
     }
-    const auto transport = runtime::find_buffering_transport(python.found, ProcessMemory(local_pid));
+    const auto transport = runtime::find_buffering_transport(python.found, memory);
+    std::vector<std::uint64_t> functions{found.copy_context};
+    for (const auto* more : {&transport.writes, &transport.fast_writes, &found.puts, &found.gets}) {
+        functions.insert(functions.end(), more->begin(), more->end());
+    }
+    if (std::exchange(python.hand_over, functions) == functions) {
+        return;  // where these are mapped is known
+    }
     const auto mappings = mappings_of(local_pid);
     python.writes = functions_at(local_pid, mappings, transport.writes);
     python.fast_writes = functions_at(local_pid, mappings, transport.fast_writes);
@@ -103,7 +114,9 @@ PythonProcess find_python(std::uint32_t local_pid) {
     const auto addresses = image->elf.addresses(runtime::kCPythonSymbols);
     std::transform(addresses.begin(), addresses.end(), symbols.begin(),
                    [&](std::uint64_t address) { return address == 0 ? 0 : address + image->bias; });
-    const auto examination = runtime::examine_cpython(symbols, ProcessMemory(local_pid));
+    const ProcessMemory behind(local_pid);
+    const runtime::PagedMemory memory(behind);
+    const auto examination = runtime::examine_cpython(symbols, memory);
     process.state = examination.state;
     process.version = examination.version;
     process.reason = examination.reason;
@@ -111,7 +124,7 @@ PythonProcess find_python(std::uint32_t local_pid) {
         return process;
     }
     process.config = config_of(examination.found);
-    process.config.data_stack = runtime::find_data_stack(examination.found, ProcessMemory(local_pid));
+    process.config.data_stack = runtime::find_data_stack(examination.found, memory);
     process.found = examination.found;
     find_python_task(local_pid, process);
     process.makers = functions_at(local_pid, mappings, examination.found.makers);

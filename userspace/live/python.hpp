@@ -27,6 +27,7 @@ struct PythonProcess {
     std::vector<MappedFunction> writes;       ///< give a transport what it will send later
     std::vector<MappedFunction> fast_writes;  ///< ditto, called otherwise
     bool has_workers = false;                 ///< threads to which work goes by copies of contexts were started
+    std::vector<std::uint64_t> hand_over;     ///< where the functions above are, but for `makers`, as addresses
     runtime::CPython found;
 };
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace timesink::live {
@@ -23,15 +24,20 @@ std::uint64_t sum_left_out(const std::vector<ProgramRunTime>& programs) {
 
 void RunTimeMeter::open(const KernelSide& kernel, std::uint64_t now_ns) {
     before_ = kernel.run_times();
-    if (opened_ns_ == 0) {
-        left_out_before_ = sum_left_out(before_);
-    }
     descriptor_ = enable_run_time();
     opened_ns_ = now_ns;
     next_ns_ = now_ns + static_cast<std::uint64_t>(kPeriod.count());
 }
 
+Duration RunTimeMeter::waits(std::uint64_t now_ns) const {
+    return next_ns_ == 0 ? waits_ : std::chrono::nanoseconds(next_ns_ - std::min(next_ns_, now_ns));
+}
+
 void RunTimeMeter::tick(const KernelSide& kernel, std::uint64_t now_ns) {
+    if (next_ns_ == 0) {
+        left_out_before_ = sum_left_out(kernel.run_times());
+        next_ns_ = now_ns + static_cast<std::uint64_t>(waits_.count());
+    }
     if (descriptor_ >= 0 && now_ns >= opened_ns_ + static_cast<std::uint64_t>(kWindow.count())) {
         finish(kernel, now_ns);
     } else if (descriptor_ < 0 && now_ns >= next_ns_) {

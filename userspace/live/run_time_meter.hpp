@@ -11,13 +11,15 @@
 namespace timesink::live {
 
 /// Measures what the programs cost, in short windows: counting takes two clock reads for each run of a program, which costs about
-/// as much as the programs themselves, so it is on for a hundredth of the time. The first window opens at once.
+/// as much as the programs themselves, so it is on for a hundredth of the time attached. The first window opens at once, or, of
+/// an attach that follows another, when the one before would have opened its next.
 class RunTimeMeter {
 public:
     static constexpr Duration kWindow = std::chrono::milliseconds(100);
     static constexpr Duration kPeriod = std::chrono::seconds(10);
 
-    RunTimeMeter() = default;
+    /// `waits`: for the first window, from the first tick() on.
+    explicit RunTimeMeter(Duration waits = {}) : waits_(waits) {}
     ~RunTimeMeter();
     RunTimeMeter(const RunTimeMeter&) = delete;
     RunTimeMeter& operator=(const RunTimeMeter&) = delete;
@@ -27,6 +29,8 @@ public:
     void finish(const KernelSide& kernel, std::uint64_t now_ns);
 
     [[nodiscard]] std::uint64_t measured_ns() const { return measured_ns_; }
+    /// Until the next window would open, were it to go on at `now_ns`.
+    [[nodiscard]] Duration waits(std::uint64_t now_ns) const;
     /// What was counted in the windows, programs that ran, by name.
     [[nodiscard]] std::vector<ProgramRunTime> totals() const;
     /// Runs that the kernel left out since the first tick(), of all programs: what they would have told is missing.
@@ -34,6 +38,7 @@ public:
 
 private:
     void open(const KernelSide& kernel, std::uint64_t now_ns);
+    Duration waits_;
     int descriptor_ = -1;  ///< the kernel counts while it is open
     std::uint64_t opened_ns_ = 0;
     std::uint64_t next_ns_ = 0;

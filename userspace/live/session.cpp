@@ -54,8 +54,9 @@ struct Session::State {
     std::map<std::uint32_t, std::uint64_t> began_at;  ///< ticks since boot, of processes that were selected by their pid
     std::map<std::uint32_t, Target> targets;          ///< by pid of the initial namespace
     bool initial_namespace = false;
-    RunTimeMeter meter;
-    OwnUse use_at_open;  ///< or when the attach before this one was over
+    std::optional<RunTimeMeter> meter;
+    Duration meter_waits{};  ///< of the attach before
+    OwnUse use_at_open;      ///< or when the attach before this one was over
     OwnUse use_at_close;
     std::vector<std::byte> batch;
     std::uint32_t sequence = 0;
@@ -321,7 +322,6 @@ Status Session::State::drain() {
     tell_processes();
     followers->look(now);
     sample(now);
-    meter.tick(*kernel, now);
     if (command) {
         command->poll();
     }
@@ -351,17 +351,17 @@ void Session::State::write_last_facts() {
               {"rss_bytes", use.rss_bytes},
               {"events", totals.records},
               {"bytes", totals.bytes}};
-    if (meter.measured_ns() != 0) {
-        fact["bpf_measured_ns"] = meter.measured_ns();
+    if (meter->measured_ns() != 0) {
+        fact["bpf_measured_ns"] = meter->measured_ns();
         fact["bpf"] = Json::array();
-        for (const auto& program : meter.totals()) {
+        for (const auto& program : meter->totals()) {
             fact["bpf"].push_back({{"program", program.program}, {"runs", program.runs}, {"ns", program.ns}});
         }
     }
     if (const auto missed = kernel->threads_missed(); missed != 0) {
         fact["threads_missed"] = missed;
     }
-    if (const auto left_out = meter.left_out(*kernel); left_out != 0) {
+    if (const auto left_out = meter->left_out(*kernel); left_out != 0) {
         fact["probe_runs_missed"] = left_out;
     }
     write_fact(std::move(fact));
@@ -385,7 +385,8 @@ Status Session::State::begin(const std::vector<SelectedProcess>& selected) {
         }
         released = true;
     }
-    meter.tick(*kernel, monotonic_now());
+    meter.emplace(meter_waits);
+    meter->tick(*kernel, monotonic_now());
     flush();
     priority.emplace([side = kernel.get(), over = options.ends] { return over && over() ? OwnPriority::kUrgent : side->fill(); });
     return Done{};
@@ -472,6 +473,7 @@ Result<std::unique_ptr<Session>> Session::reopen(std::unique_ptr<Session>& close
     state->began_at = std::move(before.began_at);
     state->command = std::move(before.command);
     state->released = before.released;
+    state->meter_waits = before.meter_waits;
     before.followers.reset();
     state->kernel = std::move(before.kernel);
     closed.reset();
@@ -492,7 +494,11 @@ Result<std::unique_ptr<Session>> Session::reopen(std::unique_ptr<Session>& close
 }
 
 Status Session::drain() {
-    return state_->closed ? Status(Done{}) : state_->drain();
+    if (state_->closed) {
+        return Done{};
+    }
+    state_->meter->tick(*state_->kernel, monotonic_now());
+    return state_->drain();
 }
 
 Status Session::close() {
@@ -500,7 +506,9 @@ Status Session::close() {
         return Done{};
     }
     state_->priority.reset();
-    state_->meter.finish(*state_->kernel, monotonic_now());
+    const std::uint64_t now = monotonic_now();
+    state_->meter->finish(*state_->kernel, now);
+    state_->meter_waits = state_->meter->waits(now);
     state_->kernel->detach();
     auto status = state_->drain();
     state_->closed = true;
