@@ -41,7 +41,8 @@ enum ts_call_shape {
 	/*
 	 * These are not looked at: they wait for nothing, move nothing, and tell what the kernel has in hand. Some
 	 * runtimes make hundreds of them in a request (CPython before 3.12: getpid for each asyncio.get_running_loop),
-	 * and to count one takes longer than it does.
+	 * and to count one takes longer than it does. Nor are uretprobe (6.11) and uprobe (6.18): no calls of the
+	 * program's, but how probes in it come back to the kernel, most of them ours (arch/x86/kernel/uprobes.c).
 	 */
 	TS_SHAPE_UNSEEN = 23,
 };
@@ -141,6 +142,8 @@ static const struct ts_call_row ts_call_rows[TS_CALL_NUMBERS] = {
 	[327] = {TS_CLASS_FILE_READ, TS_SHAPE_READ_VECTOR, 1},	      /* preadv2 */
 	[328] = {TS_CLASS_FILE_WRITE, TS_SHAPE_WRITE_VECTOR, 1},      /* pwritev2 */
 	[332] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 0},	      /* statx */
+	[335] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* uretprobe */
+	[336] = {TS_CLASS_OTHER, TS_SHAPE_UNSEEN, 0},		      /* uprobe */
 	[426] = {TS_CLASS_IO_URING, TS_SHAPE_COUNTED, 1},	      /* io_uring_enter */
 	[435] = {TS_CLASS_TASK, TS_SHAPE_COUNTED, 0},		      /* clone3 */
 	[437] = {TS_CLASS_FILE_OPEN, TS_SHAPE_COUNTED, 0},	      /* openat2 */
