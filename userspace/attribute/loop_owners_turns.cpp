@@ -57,9 +57,9 @@ void LoopOwners::simulate(Loop& loop, std::span<const UnitId> active, bool at_re
     mark_late(loop);
     for (const infer::Segment& each : loop.turn) {
         loop.simulation->on(each);
-        if (loop.simulation->derailed()) {
-            loop.simulation->lost(active);
-        }
+    }
+    if (loop.simulation->derailed()) {
+        loop.simulation->begin_anew(active);
     }
     loop.turn.clear();
     collect(loop);

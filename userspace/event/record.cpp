@@ -337,10 +337,13 @@ std::optional<ts_event_head> read_head(Bytes bytes) {
 Validity check(Bytes record) {
     const auto& head = as<ts_event_head>(record);
     const std::size_t smallest = smallest_size(head.kind);
+    if (head.time > kLatestTime) {
+        return Validity::malformed;  // of an unknown kind, too: its time counts
+    }
     if (smallest == 0) {
         return Validity::unknown_kind;
     }
-    if (head.size < smallest || head.time > kLatestTime) {
+    if (head.size < smallest) {
         return Validity::malformed;
     }
     bool sound = true;

@@ -219,19 +219,6 @@ void Simulation::stand(Note& note) {
     }
 }
 
-void Simulation::lost(std::span<const UnitId> in_flight) {
-    commit(0);
-    chains_.give_up();
-    hypotheses_.assign(1, Hypothesis{});
-    connections_ = {};
-    pools_.clear();
-    unseen_.assign(in_flight.begin(), in_flight.end());
-    in_doubt_ = true;
-    derailed_ = spent_ = false;
-    foreseen_ = 0xaaaaaaaa;  // as many as not: neither trusted nor derailed
-    chains_.doubt(true);
-}
-
 void Simulation::quiet() {
     commit(0);
     const Hypothesis& known = hypotheses_.front();
@@ -287,7 +274,10 @@ void Simulation::learn(std::uint32_t path) {
         return;
     }
     History history = steps.back()->start;
-    const bool whole = history == History::begin(history.route) && history.route != kUnknownRoute;
+    if (history.route == kUnknownRoute) {
+        return;  // what is known of those is learned from the others
+    }
+    const bool whole = history == History::begin(history.route);
     std::vector<Step> taken;
     std::vector<KnownPath::Slept> slept;
     for (auto at = steps.rbegin() + 1; at != steps.rend(); ++at) {

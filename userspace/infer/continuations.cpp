@@ -192,6 +192,10 @@ void Simulation::go_on(Hypothesis& hypothesis, Slot slot, const Option& option, 
             token.history = token.history.then(Step::join);
             break;
         case Step::sleep: {
+            if (token.is_unseen()) {
+                sleep(hypothesis, slot, turn_begin_);
+                break;
+            }
             hypothesis.sleep(slot, turn_begin_);
             Hypothesis::Note note;
             note.kind = Hypothesis::Note::Kind::sleep;

@@ -45,6 +45,11 @@ constexpr std::uint64_t kOfDeferringLate = 7;
 constexpr double kShortestNs = 32'000;
 constexpr double kBinsPerOctave = 4;
 
+/// What a unit is like that did the same last, of which no more is known.
+History of_any_route(const History& history) {
+    return {kUnknownRoute, 0, history.last, history.before};
+}
+
 /// Of two things that exclude each other; what the broader level says counts as half an observation.
 void outweigh(double& yes, double& no, float counted, float against) {
     const double sum = yes + no;
@@ -55,7 +60,8 @@ void outweigh(double& yes, double& no, float counted, float against) {
 }  // namespace
 
 History History::begin(RouteId route) {
-    return {route, mix(0x7265717565737421, static_cast<std::uint64_t>(route)), Step::respond, Step::respond};
+    const Step before = route == kUnknownRoute ? Step::not_seen : Step::respond;
+    return {route, mix(0x7265717565737421, static_cast<std::uint64_t>(route)), before, before};
 }
 
 History History::then(Step step) const {
@@ -164,9 +170,13 @@ bool Model::touches(Step list, PoolId pool) const {
     });
 }
 
+/// Whole, last two steps, route; of an unknown one: last two, last, any.
 Model::Keys Model::keys_of(const History& history) {
     const auto route = static_cast<std::uint64_t>(history.route);
-    return {history.all, mix(mix(route + 1, value(history.last) + 1), value(history.before) + 1), mix(0x726f757465, route)};
+    const std::uint64_t last = mix(route + 1, value(history.last) + 1);
+    const std::uint64_t last_two = mix(last, value(history.before) + 1);
+    const std::uint64_t any = mix(0x726f757465, route);
+    return history.route == kUnknownRoute ? Keys{last_two, last, any} : Keys{history.all, last_two, any};
 }
 
 Model::Context* Model::make(std::uint64_t key) {
@@ -195,6 +205,9 @@ double Model::answer(const History& history, std::uint64_t question, Compute com
 
 void Model::learn(const History& history, Step step, double weight) {
     constexpr float kMostWeight = 400;  // beyond, the past is forgotten by halves: code is deployed anew
+    if (history.route != kUnknownRoute) {
+        learn(of_any_route(history), step, weight);
+    }
     for (const std::uint64_t key : keys_of(history)) {
         Context* const context = make(key);
         if (context == nullptr) {
@@ -237,6 +250,9 @@ const Delays* Model::delays(const History& before_sleep) const {
 }
 
 void Model::learn_hold(const History& history, bool held, double weight) {
+    if (history.route != kUnknownRoute) {
+        learn_hold(of_any_route(history), held, weight);
+    }
     for (const std::uint64_t key : keys_of(history)) {
         if (Context* const context = make(key)) {
             (held ? context->held : context->released) += static_cast<float>(weight);

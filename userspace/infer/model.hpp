@@ -23,9 +23,10 @@ enum class Step : std::uint32_t {
     sleep = 1,  ///< nothing, with nothing outstanding: a hidden wait
     join = 2,   ///< nothing, for others of its replies are outstanding
     first_list = 3,
+    not_seen = 0xffffffff,  ///< whatever units did whose begin was not seen
 };
 
-/// All that a unit has done. `all` hashes its whole past, the others its last steps.
+/// All that a unit has done. `all` hashes its whole past, the others its last steps. Of kUnknownRoute: since it was first seen.
 struct History {
     RouteId route{};
     std::uint64_t all = 0;
@@ -60,7 +61,8 @@ private:
 };
 
 /// What units of each route do next: P(step | whole history), backed off to the last two steps and to the route. Learned from
-/// whole units whose every exchange was certain. Shared by the loops of one program.
+/// whole units whose every exchange was certain. Shared by the loops of one program. Of kUnknownRoute: P(step | last two steps,
+/// of units of whatever route).
 ///
 /// Bounded: at most kMostContexts histories; what does not fit is not learned, and predicted from what is.
 /// Not a state machine per route: code branches on data, and what matters is only what may come next.
@@ -140,7 +142,7 @@ private:
     void learn_slept(RouteId route, std::span<const Step> steps, const std::vector<KnownPath::Slept>& slept);
     void learn_family(RouteId family);
     void judge_given(RouteId route, const std::vector<Step>& steps);
-    using Keys = std::array<std::uint64_t, 3>;  // whole, last two, route
+    using Keys = std::array<std::uint64_t, 3>;  // the most special one first
     static Keys keys_of(const History& history);
     enum class ContextKey : std::uint64_t {};
     /// What was asked before, of one route; it stands until something is learned of that. Hypotheses ask the same.

@@ -9,7 +9,7 @@ namespace timesink::infer {
 
 namespace {
 
-/// Of the latest responses: all of so many foreseen end a doubt, more than half of them not foreseen begin one.
+/// Of the latest responses: more than half of so many not foreseen begin a doubt.
 constexpr std::uint32_t kLatestResponses = 0xfff;
 constexpr int kDerailed = 6;
 
@@ -241,7 +241,9 @@ void Simulation::read(Hypothesis& hypothesis, const Segment& segment) {
                 *flight = hypothesis.flights.back();
                 hypothesis.flights.pop_back();
             }
-            if (slot != kNobody) {
+            if (slot == kNobody) {
+                slot = answered_unseen(hypothesis, stimulus);
+            } else {
                 Token& token = hypothesis.tokens.change(slot);
                 token.outstanding -= std::min<std::uint16_t>(token.outstanding, 1);
             }
@@ -366,27 +368,12 @@ bool Simulation::foresees(const Segment& segment, const Act& act) {
 void Simulation::judge(bool foreseen) {
     chains_.foresaw(foreseen);
     foreseen_ = foreseen_ << 1 | (foreseen ? 1 : 0);
-    const int latest = std::popcount(foreseen_ & kLatestResponses);
-    derailed_ = latest < kDerailed;
-    if (in_doubt_ && !poor_ && unseen_.empty() && latest == std::popcount(kLatestResponses)) {
+    foreseen_in_a_row_ = foreseen ? foreseen_in_a_row_ + 1 : 0;
+    derailed_ = std::popcount(foreseen_ & kLatestResponses) < kDerailed;
+    if (in_doubt_ && !poor_ && unseen_.empty() && foreseen_in_a_row_ >= kTrustworthy) {
         in_doubt_ = false;
         commit(0);
         chains_.doubt(false);
-    }
-}
-
-/// By a unit whose begin we had not seen: in the segment of a token that stands for nobody that is known.
-void Simulation::respond_unseen() {
-    constexpr double kOfAnother = 1e-3;
-    for (Hypothesis& hypothesis : hypotheses_) {
-        const auto found = std::find_if(hypothesis.stimulated.begin(), hypothesis.stimulated.end(), [&](Slot slot) {
-            return slot != kNobody && hypothesis.tokens[slot].history.route == kUnknownRoute;
-        });
-        if (found != hypothesis.stimulated.end()) {
-            hypothesis.release(*found);
-        } else {
-            hypothesis.weight *= kOfAnother;
-        }
     }
 }
 
@@ -444,6 +431,7 @@ void Simulation::close_segment(const Segment& segment) {
 /// Immediates have run: what they wanted to write and did not, waits.
 void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
     constexpr double kNothingCame = 0.01;
+    std::vector<Slot> fell_asleep;
     for (const Slot slot : hypothesis.deferred) {
         std::size_t waits = pools_.size();
         double most = 0;
@@ -461,10 +449,13 @@ void Simulation::end_turn(Hypothesis& hypothesis, Instant at) const {
                 .push_back({.slot = slot, .defer = Hypothesis::Told::yes, .position = at});
         } else {
             hypothesis.weight *= kNothingCame;
-            hypothesis.sleep(slot, at);
+            fell_asleep.push_back(slot);
         }
     }
     hypothesis.deferred.clear();
+    for (const Slot slot : fell_asleep) {
+        sleep(hypothesis, slot, at);
+    }
     for (std::size_t index = 0; index < hypothesis.queues.size(); ++index) {
         for (std::size_t i = 0; pools_[index].was_late && i < hypothesis.queues[index].size(); ++i) {
             Hypothesis::Waiting& waiting = hypothesis.queues[index][i];
@@ -490,7 +481,7 @@ void Simulation::conserve(Hypothesis& hypothesis, Instant at) const {
             const Slot slot = queue[i].slot;
             queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(i));
             if (slot != kNobody && hypothesis.tokens[slot].state == Token::State::waiting) {
-                hypothesis.sleep(slot, at);
+                sleep(hypothesis, slot, at);
             }
         }
     }

@@ -36,10 +36,11 @@ public:
     /// that it says is ambiguous.
     static constexpr std::uint32_t kCopiesAnAct = 4;
     static constexpr std::uint32_t kMostSavedCopies = 1 << 16;
-    static constexpr std::size_t kMostOfThePoor = 3;  ///< hypotheses, when all of that is spent
-    static constexpr std::size_t kLag = 48;           ///< statements behind which what the best hypothesis says stands
-    static constexpr double kLearnable = 0.97;        ///< what is learned from is at least this certain
-    static constexpr std::size_t kMostTokens = 4096;  ///< units in flight; beyond, nothing is inferred until it is quiet
+    static constexpr std::size_t kMostOfThePoor = 3;   ///< hypotheses, when all of that is spent
+    static constexpr std::size_t kLag = 48;            ///< statements behind which what the best hypothesis says stands
+    static constexpr double kLearnable = 0.97;         ///< what is learned from is at least this certain
+    static constexpr std::uint32_t kTrustworthy = 12;  ///< so many responses foreseen in a row end a doubt
+    static constexpr std::size_t kMostTokens = 4096;   ///< units in flight; beyond, nothing is inferred until it is quiet
 
     /// `model`: what is known of the program, and is learned here; not owned, must outlive this.
     explicit Simulation(Model& model) : model_(model) {}
@@ -48,11 +49,13 @@ public:
     void told(Phases phases) { told_ = phases; }
     void on(const Segment& segment);
     void closed(SocketId connection);
-    /// Events were lost, or these units began before we could see: what they do is not known.
+    /// Events were lost, or these units began before we could see: what they do is not known, nor which connections are busy.
     void lost(std::span<const UnitId> in_flight);
+    /// All was seen, but derailed(): what these units do is not known any more.
+    void begin_anew(std::span<const UnitId> in_flight);
     /// Nothing is in flight.
     void quiet();
-    /// What is seen has not been foreseen for a while, or was dear for too long: better to begin anew with lost().
+    /// What is seen has not been foreseen for a while, or was dear for too long: better to begin_anew().
     [[nodiscard]] bool derailed() const { return derailed_ || spent_; }
     void finish();
 
@@ -148,7 +151,9 @@ private:
     void read(Hypothesis& hypothesis, const Segment& segment);
     void statement(const Segment& segment, const Act& act);
     void statement_options(Hypothesis& hypothesis, const Segment& segment, const Act& act);
-    void free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed);
+    double free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed, double unseen);
+    [[nodiscard]] double asks_as_expected(const Hypothesis& hypothesis, const Hypothesis::Waiting& waiting, const Act& act) const;
+    void waiting_options(Hypothesis& hypothesis, const Act& act, double factor);
     double kept_options(Hypothesis& hypothesis, const Act& act, Slot freed);
     void writing_options(Hypothesis& hypothesis, const Act& act);
     void in_order_of_asking(const Hypothesis& hypothesis, std::size_t first);
@@ -156,9 +161,7 @@ private:
     [[nodiscard]] double issues_now(const Token& token, PoolId id) const;
     double sleeper_options(const Hypothesis& hypothesis, const Act& act, Instant from, Instant to, double factor);
     [[nodiscard]] Instant wakes_since(const Segment& segment, bool late = false) const;
-    static std::size_t in_sight(const Hypothesis& hypothesis);
     void issue(Hypothesis& hypothesis, const Act& act, const Option& option, const Segment& segment);
-    void issue_unknown(Hypothesis& hypothesis, const Act& act, Note note);
     bool serve(Hypothesis& hypothesis, Note& note, Slot slot, const Act& act);
     void extend(Hypothesis& hypothesis, Slot slot, Shape shape);
     void note_manner(Hypothesis& hypothesis, Note& note, const Option& option, const Act& act, const Segment& segment);
@@ -168,8 +171,18 @@ private:
     void response(const Segment& segment, const Act& act);
     void response_options(const Hypothesis& hypothesis, const Segment& segment, UnitId unit);
     bool foresees(const Segment& segment, const Act& act);
-    void respond_unseen();
     void judge(bool foreseen);
+    // unseen.cpp:
+    [[nodiscard]] static std::size_t in_sight(const Hypothesis& hypothesis);
+    [[nodiscard]] double comes_unseen(Hypothesis& hypothesis, PoolId pool) const;
+    [[nodiscard]] double asked_by_unseen(const Act& act) const;
+    [[nodiscard]] double sleeps_instead(const Token& token) const;
+    static void release_phantoms(Hypothesis& hypothesis, PoolId pool, Slot served);
+    [[nodiscard]] static Hypothesis::Habit habit_of_unseen(const Token& token);
+    void issue_unknown(Hypothesis& hypothesis, const Act& act, Note note);
+    Slot answered_unseen(Hypothesis& hypothesis, const Stimulus& stimulus);
+    void respond_unseen();
+    static void sleep(Hypothesis& hypothesis, Slot slot, Instant at);
     void respond(Hypothesis& hypothesis, const Act& act, const Option& option);
     void abandon(const Act& act);
     void close_segment(const Segment& segment);
@@ -244,9 +257,10 @@ private:
     bool any_late_ = false;       // a pool is
     bool derailed_ = false;
     std::uint32_t saved_copies_ = kMostSavedCopies;
-    bool spent_ = false;                          // all of them, and nothing was given up for it yet
-    bool poor_ = false;                           // until it has been quiet, or a share of them is saved again
-    std::uint32_t foreseen_ = ~std::uint32_t{0};  // of the latest responses, a bit each
+    bool spent_ = false;                              // all of them, and nothing was given up for it yet
+    bool poor_ = false;                               // until it has been quiet, or a share of them is saved again
+    std::uint32_t foreseen_ = ~std::uint32_t{0};      // of the latest responses, a bit each
+    std::uint32_t foreseen_in_a_row_ = kTrustworthy;  // since the doubt began, at most
     Ring<TurnEnd> turn_ends_;
     TurnsAsked turns_asked_;
     Phases told_;

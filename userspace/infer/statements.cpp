@@ -11,8 +11,6 @@ namespace {
 
 /// Nobody that is known can have sent it.
 constexpr double kUnexplained = 1e-7;
-/// While units are in flight whose begin was not seen, any statement may be theirs.
-constexpr double kUnseen = 0.3;
 /// Against the order of the pool.
 constexpr double kOutOfTurn = 1e-4;
 /// That a statement is that of a token which may be elsewhere.
@@ -62,12 +60,16 @@ void Simulation::statement_options(Hypothesis& hypothesis, const Segment& segmen
         return;
     }
     const Slot freed = freed_by(hypothesis, segment, act.connection);
-    free_connection_options(hypothesis, segment, act, freed);
-    options_.push_back({.reason = Reason::unexplained,
-                        .probability = in_doubt_ && in_sight(hypothesis) < unseen_.size() + 1 ? kUnseen : kUnexplained});
+    const double unseen = comes_unseen(hypothesis, act.pool);
+    const double given_back = free_connection_options(hypothesis, segment, act, freed, unseen);
+    options_.push_back(
+        {.reason = Reason::unexplained, .probability = std::max(given_back * unseen * asked_by_unseen(act), kUnexplained)});
 }
 
-void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed) {
+/// `unseen`: the probability that one of those comes before the longest waiter. Returns the probability that it is free to others
+/// than its owner.
+double Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& segment, const Act& act, Slot freed,
+                                           double unseen) {
     const std::size_t others = options_.size();
     const bool pipelined = pool(act.pool).pipelined;
     double given_back = kept_options(hypothesis, act, freed);
@@ -78,17 +80,9 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     }
     if (head != nullptr) {
         given_back *= late ? asked_before(hypothesis, act.pool, head->given) : 1;
-        const Token& token = hypothesis.tokens[head->slot];
-        double expected = 0;
-        if (head->shape != Shape{}) {
-            expected = act.nameless || head->shape == act.shape ? 1 : kOutOfTurn;
-        } else {
-            expected = std::min(
-                1.0, begins(hypothesis, token, act) / std::max(model_.issues(token.history, act.pool), kLeastProbability));
-        }
         // Whoever woke before the longest waiter began to wait, waits longer.
         const double none_before = sleeper_options(hypothesis, act, hypothesis.served(act.pool), head->position, given_back);
-        options_.push_back({.slot = head->slot, .reason = Reason::waited, .probability = given_back * none_before * expected});
+        waiting_options(hypothesis, act, given_back * (1 - unseen) * none_before);
     }
     const double in_turn = head != nullptr ? kOutOfTurn : 1;
     double none_deferred = 1;
@@ -108,6 +102,28 @@ void Simulation::free_connection_options(Hypothesis& hypothesis, const Segment& 
     if (late && pipelined && segment.immediates) {
         in_order_of_asking(hypothesis, others);
     }
+    return given_back;
+}
+
+/// P(it asks this | it has waited for a connection of this pool).
+double Simulation::asks_as_expected(const Hypothesis& hypothesis, const Hypothesis::Waiting& waiting, const Act& act) const {
+    if (waiting.shape != Shape{}) {
+        return act.nameless || waiting.shape == act.shape ? 1 : kOutOfTurn;
+    }
+    const Token& token = hypothesis.tokens[waiting.slot];
+    return std::min(1.0, begins(hypothesis, token, act) / std::max(model_.issues(token.history, act.pool), kLeastProbability));
+}
+
+/// Whoever has waited longest. Of those whose begin was not seen it is not sure that they wait at all.
+void Simulation::waiting_options(Hypothesis& hypothesis, const Act& act, double factor) {
+    for (const Hypothesis::Waiting& waiting : hypothesis.queue(act.pool)) {
+        const double expected = asks_as_expected(hypothesis, waiting, act);
+        options_.push_back({.slot = waiting.slot, .reason = Reason::waited, .probability = factor * expected});
+        factor *= sleeps_instead(hypothesis.tokens[waiting.slot]);
+        if (factor < kOutOfTurn) {
+            return;
+        }
+    }
 }
 
 /// Whoever read the reply that freed this connection keeps it. Returns the probability that it was given back.
@@ -118,7 +134,7 @@ double Simulation::kept_options(Hypothesis& hypothesis, const Act& act, Slot fre
     const Token& owner = hypothesis.tokens[freed];
     // What its route did before, it does again: that is how its code is written.
     constexpr double kHabit = 2;
-    const Hypothesis::Habit& habit = hypothesis.habit(owner.history.route);
+    const Hypothesis::Habit habit = owner.is_unseen() ? habit_of_unseen(owner) : hypothesis.habit(owner.history.route);
     double kept = (model_.holds(owner.history) + kHabit * habit.kept) / (1 + kHabit * (habit.kept + habit.given_back));
     // A driver that writes at the ends of turns has given it back by then, unless it was told to reserve it.
     constexpr double kReserved = 0.01;
@@ -297,43 +313,13 @@ void Simulation::wake(Hypothesis& hypothesis, Slot slot, const Option& option, E
     }
 }
 
-/// Tokens that stand for units whose begin was not seen.
-std::size_t Simulation::in_sight(const Hypothesis& hypothesis) {
-    std::size_t count = 0;
-    for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
-        const Token& token = hypothesis.tokens[slot];
-        count += token.state != Token::State::free && token.history.route == kUnknownRoute ? 1 : 0;
-    }
-    return count;
-}
-
-/// A statement of nobody that is known. While not everybody is known, it stands for one of those that are not.
-void Simulation::issue_unknown(Hypothesis& hypothesis, const Act& act, Hypothesis::Note note) {
-    // Whoever might have sent it is perhaps a step further than is thought; in a loop of equal statements nothing would ever show
-    // it.
-    constexpr double kMight = 0.05;
-    for (std::size_t slot = 0; slot < hypothesis.tokens.size(); ++slot) {
-        const Token& token = hypothesis.tokens[slot];
-        if (!token.doubted && token.state != Token::State::free && begins(hypothesis, token, act) > kMight) {
-            hypothesis.tokens.change(slot).doubted = true;
-        }
-    }
-    Token unknown;
-    unknown.state = Token::State::running;
-    unknown.chain = note.chain = chain_of(act.exchange);
-    unknown.history = History::begin(kUnknownRoute);
-    unknown.outstanding = 1;
-    unknown.path = start_path(unknown.history);
-    hypothesis.notes.push_back(note);
-    hypothesis.flights.push_back({act.exchange, in_doubt_ ? hypothesis.tokens.add(unknown) : kNobody});
-}
-
 /// It waited for this connection. What it issues is the begin of a list, whose rest waits in its place. True: it was counted as
 /// outstanding before.
 bool Simulation::serve(Hypothesis& hypothesis, Hypothesis::Note& note, Slot slot, const Act& act) {
     Token& token = hypothesis.tokens.change(slot);
     note.sender = token.history;
     token.state = Token::State::running;
+    release_phantoms(hypothesis, act.pool, slot);
     Hypothesis::Queue& queue = hypothesis.queue(act.pool);
     const auto entry =
         std::find_if(queue.begin(), queue.end(), [&](const Hypothesis::Waiting& waiting) { return waiting.slot == slot; });
@@ -397,7 +383,9 @@ void Simulation::note_manner(Hypothesis& hypothesis, Hypothesis::Note& note, con
         const History& before = hypothesis.tokens[freed].history;
         note.hold = kept ? Hypothesis::Told::yes : Hypothesis::Told::no;
         note.history = before;
-        if (model_.issues(before, act.pool) > kHadMore) {
+        if (before.route == kUnknownRoute) {
+            hypothesis.tokens.change(freed).keeps = note.hold;
+        } else if (model_.issues(before, act.pool) > kHadMore) {
             Hypothesis::Habit& habit = hypothesis.habit(before.route);
             std::uint16_t& times = kept ? habit.kept : habit.given_back;
             times += times < kMost ? 1 : 0;

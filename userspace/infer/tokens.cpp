@@ -20,6 +20,12 @@ std::uint64_t Token::identity() const {
     if (state == State::free) {
         return 0;
     }
+    // Which of those it is whose begin was not seen does not matter for what comes, nor what it did further back.
+    if (is_unseen()) {
+        const std::uint64_t steps = static_cast<std::uint64_t>(history.last) << 32 | static_cast<std::uint64_t>(history.before);
+        const std::uint64_t is = static_cast<std::uint64_t>(keeps) << 8 | static_cast<std::uint64_t>(state);
+        return scramble(scramble(is) + scramble(steps) + outstanding * 0x9e3779b97f4a7c15);
+    }
     // Who of equal sleepers it is does not matter for what comes.
     const std::uint64_t who = state == State::sleeping && blurred ? 7 : static_cast<std::uint64_t>(chain);
     const std::uint64_t what = history.all + outstanding * 0x9e3779b97f4a7c15;

@@ -20,10 +20,11 @@ constexpr Slot kNobody = 0xffff;
 struct Token {
     enum class State : std::uint8_t { free, running, waiting, deferred, sleeping };
     State state = State::free;
-    bool virtually = false;   ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
-    bool blurred = false;     ///< an equal sleeper has woken: ditto
-    bool doubted = false;     ///< a statement that nobody explains may have been its
-    bool carried_on = false;  ///< executed in this segment what was prepared: that is no step
+    bool virtually = false;      ///< woke as one of several equal sleepers: `unit` is a name it may have to exchange
+    bool blurred = false;        ///< an equal sleeper has woken: ditto
+    bool doubted = false;        ///< a statement that nobody explains may have been its
+    bool carried_on = false;     ///< executed in this segment what was prepared: that is no step
+    Told keeps = Told::nothing;  ///< of an unknown route: whether it kept a connection for which others waited
     Chain chain{};
     UnitId unit{};
     History history;
@@ -33,6 +34,8 @@ struct Token {
     std::uint32_t path = 0;  ///< the steps it has taken
     Instant since{};         ///< sleeping: went to sleep; deferred: when it was put off
 
+    /// Its begin was not seen: it stands for any of the units of which that is so.
+    [[nodiscard]] bool is_unseen() const { return history.route == kUnknownRoute; }
     /// Of what decides about the future: equal ones do the same. Never zero, unless it is free.
     [[nodiscard]] std::uint64_t identity() const;
 };

@@ -93,6 +93,17 @@ const Malformed kMalformed[] = {
          call.operation = 0;
          stream.call(call);
      }},
+    {"a time that leaves no room for later ones, of a kind that is not known",
+     [](Stream& stream) {
+         const ts_event_head newer{.kind = 40,
+                                   .size = 24,
+                                   .cpu = 0,
+                                   .reserved = 0,
+                                   .sequence = 1,
+                                   .tid = 0,
+                                   .time = std::numeric_limits<std::int64_t>::max()};
+         stream.raw(std::as_bytes(std::span(&newer, 1)));
+     }},
     {"a call with more payload than it moved", [](Stream& stream) { stream.call(sound_call(), "hello", "worlds"); }},
     {"a failed call with payload",
      [](Stream& stream) {
