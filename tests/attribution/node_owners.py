@@ -151,7 +151,7 @@ def record(stack, service, options, clients, mix_file):
         since = time.monotonic_ns()
         load = runs.load(service.port, client, clients=clients, requests=options.requests, seed=options.seed, mix=mix_file, background=True)
         time.sleep(0.3)
-        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid)
+        recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid, options=("--model", options.model) if options.model else ())
         return recording, since, runs.finish_load(load)
     known = learn(stack, service, options, mix_file) if options.thin else options.model
     recording = recorder.Recording(stack, stack.directory / "run.tsr", pid=service.process.pid, options=("--model", known) if known else ())

@@ -1,7 +1,7 @@
 """scripts/bench overhead: what being attached costs a server, beside what other tools cost it.
 
 The server runs on one CPU; wrk, the database and timesink's own process on the others. Under a load that goes on, a tracer is attached for a third of a second and detached for as
-long, again and again; each time attached is compared with the times before and behind it, so that a drift of the machine cancels. Of the ratios the median and its bootstrap
+long, again and again (timesink for 1.2 s, of which the last third counts: what attaching costs is told by `windows`); each time attached is compared with the times before and behind it, so that a drift of the machine cancels. Of the ratios the median and its bootstrap
 95 % interval are printed, for the throughput and for the server's CPU time per request (from the scheduler's accounting). Tracers take turns, and each is left out once
 both of its intervals are narrow enough or the time is up. `nothing (A/A)` is the control: its interval must contain 1. `windows` is timesink attached for a share of the
 time (record --window --every): what a window costs in all, spread over the period. How busy the other CPUs were stands beside: where they have nothing to spare, the
@@ -19,8 +19,9 @@ import sys
 import time
 import typing
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parents[2] / "attribution")]
 
+import pythons  # noqa: E402
 from bench.load import Load  # noqa: E402
 from bench.pairs import Slices, bootstrap, sure  # noqa: E402
 from bench.tracers import ALL, ALONE, ATTACHED, Windows, hits_of_user_probes  # noqa: E402
@@ -37,6 +38,7 @@ class Service(typing.NamedTuple):
     program: str  # a Python module beside this file, "node" or "go"
     loop: str = ""  # uvicorn's
     path: str = "/three/7"
+    python: str = ""  # another version than the one that runs this
 
 
 # Bare servers, of which most of the CPU time is the runtime's, and services as most people write them.
@@ -48,6 +50,8 @@ SERVICES = {
     "uvicorn-tls": Service("three_tls", "uvloop"),
     "uvicorn-asyncio-tls": Service("three_tls", "asyncio"),
     "fastapi-tls": Service("three_httpx", "uvloop"),
+    # Before CPython 3.12 asyncio calls getpid whenever it looks for its loop: two hundred times a request of this service.
+    "fastapi-3.13-tls": Service("three_httpx", "uvloop", python="3.13"),
     "go": Service("go"),
     "node": Service("node"),
     "uvicorn-null": Service("three_uvicorn", "uvloop", "/health"),
@@ -77,7 +81,8 @@ def start_server(stack, service, postgres, cpu, provider):
     elif service.program == "node":
         arguments = ["node", HERE / "three_node.js"]
     else:
-        arguments = [sys.executable, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
+        python = pythons.interpreter(service.python) if service.python else sys.executable
+        arguments = [python, "-m", "uvicorn", "--app-dir", HERE, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
                      "--no-access-log", "--loop", service.loop, "--http", "httptools", f"{service.program}:app"]
     process = stack.start(f"{service.program}-{port}", arguments, cpus={cpu}, environment={
         "BENCH_POSTGRES": postgres.url, "BENCH_PORT": port, "BENCH_MODULES": ROOT / "build" / "node", **provider})
@@ -231,7 +236,11 @@ def main(arguments):
                 progress(f"overhead: {service} is left out: {reason}")
                 continue
             progress(f"overhead: {service}")
-            bench = Bench(options, stack, service, postgres, split, provider)
+            try:
+                bench = Bench(options, stack, service, postgres, split, provider)
+            except pythons.Unavailable as reason:
+                progress(f"overhead: {service} is left out: {reason}")
+                continue
             bench.run(begin + math.ceil(share * number))
             bench.count_hits()
             bench.print_results()

@@ -135,11 +135,13 @@ def ended_children_cpu():
 
 
 class Timesink(Nothing):
-    """One recording in windows: between two of them it is detached, and what the first attach costs (a second of verification) is no window's."""
+    """Attached for long. One recording in windows: between two of them it is detached, and what the first attach costs (a second of verification) is no window's. What each
+    attach costs in its first moments is none of this either: Windows has that."""
 
     name = "timesink"
+    begins = 0.8  # s, in which processes are looked into and probed
     attaches, detaches = 0.25, 0.1  # s, when that disturbs the server: seen in the throughput of each 50 ms about the ends of windows
-    attached, detached = 0.4, 0.6
+    attached, detached = begins + 0.4, 0.6
 
     def __init__(self, stack, cpus):
         super().__init__(stack, cpus)
@@ -167,7 +169,7 @@ class Timesink(Nothing):
 
     @staticmethod
     def span(begin, end):
-        return Span(begin - Timesink.attaches, begin + SETTLES, end, end + Timesink.detaches)
+        return Span(begin - Timesink.attaches, begin + Timesink.begins, end, end + Timesink.detaches)
 
     def end(self, recording):
         if (status := recording.stop()) != 0:

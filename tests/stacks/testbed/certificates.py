@@ -10,9 +10,10 @@ NAMES = "DNS:localhost,IP:127.0.0.1," + ",".join(f"DNS:host{number}.example" for
 def certify(directory):
     """An authority, and a certificate of it for all hosts; returns (authority, certificate, key)."""
     names = {name: directory / name for name in ("ca.key", "ca.pem", "server.key", "server.csr", "server.pem", "names")}
-    names["names"].write_text("subjectAltName=" + NAMES)
+    names["names"].write_text(f"subjectAltName={NAMES}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")  # CPython 3.13 wants them
     for command in (
-            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", names["ca.key"], "-out", names["ca.pem"], "-days", "2", "-subj", "/CN=throw-away"],
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", names["ca.key"], "-out", names["ca.pem"], "-days", "2", "-subj", "/CN=throw-away",
+             "-addext", "keyUsage=critical,keyCertSign"],
             ["req", "-newkey", "rsa:2048", "-nodes", "-keyout", names["server.key"], "-out", names["server.csr"], "-subj", "/CN=localhost"],
             ["x509", "-req", "-in", names["server.csr"], "-CA", names["ca.pem"], "-CAkey", names["ca.key"], "-CAcreateserial", "-days", "2",
              "-extfile", names["names"], "-out", names["server.pem"]]):
