@@ -1,7 +1,9 @@
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -81,6 +83,26 @@ TEST_P(Functions, WhatThreadsHaveALibraryDoIsTold) {
     for (const auto& [thread, calls] : by_thread) {
         EXPECT_GE(calls, 20U);
     }
+}
+
+/// On newer kernels by a system call (uretprobe, uprobe), which is our doing. What a thread did is told with its next message.
+TEST_P(Functions, WhatBringsProbesBackIsNoCallOfTheProgram) {
+    Sqlite sqlite;
+    if (sqlite.library == nullptr) {
+        GTEST_SKIP() << "no libsqlite3";
+    }
+    const auto ask_and_tell = [&] {
+        std::array<int, 2> ends{};
+        if (ask_for(std::chrono::seconds(4), sqlite) != 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
+            return 3;
+        }
+        return write(ends[0], "x", 1) == 1 ? 0 : 4;
+    };
+    Subject subject([&] { return sqlite.open() ? 0 : 1; }, ask_and_tell);
+    TIMESINK_RECORD(run, subject, options());
+    ASSERT_GE(run.engine_calls.size(), 100U);
+    EXPECT_GE(run.count(TS_CLASS_SLEEP).calls, run.engine_calls.size() / 4);  // of one of two threads, between two questions
+    EXPECT_LT(run.count(TS_CLASS_OTHER).calls, run.engine_calls.size() / 20);
 }
 
 TEST_P(Functions, TheyAreLeftAsTheyWere) {
