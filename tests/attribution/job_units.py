@@ -73,6 +73,13 @@ def pairs(orders, executions, jobs):
                 yield before + abs(behind), truth, unit
 
 
+def apart(orders, truth, unit):
+    """How far a unit is from an execution, in ms."""
+    added = "not known" if not unit["added_ns"] else f"{(unit['added_ns'] - orders[truth['job']]['begin']) / 1e6:.1f} behind the order"
+    return (f"{unit['path']} began {(truth['begin'] - unit['start_ns']) / 1e6:.1f} before, ended {(unit['end_ns'] - truth['end']) / 1e6:.1f} behind, "
+            f"was added {added}")
+
+
 def match_units(orders, executions, export, wrong):
     """By execution: its unit."""
     units = {one["id"]: one for one in export if one["type"] == "unit" and not one["excluded"]}
@@ -83,7 +90,7 @@ def match_units(orders, executions, export, wrong):
     for truth in executions:
         name = "(job {job}, attempt {attempt})".format(**truth)
         if (truth["job"], truth["attempt"]) not in found:
-            wrong.append(f"no unit {name}")
+            wrong.append(f"no unit {name}; of no execution: " + (", ".join(apart(orders, truth, one) for one in jobs if one["id"] not in found.values()) or "none"))
             continue
         unit, request = units[found[truth["job"], truth["attempt"]]], orders[truth["job"]]
         fails = unit["path"].endswith("/refused") and truth["attempt"] == 0
