@@ -68,6 +68,7 @@ public:
 
     void began(const request::Unit& unit) override;
     void answering(const request::Unit& unit) override { contexts_.answering(unit); }
+    void added(UnitId job, ExchangeId by, Instant at) override;
     void ended(request::Unit&& unit) override;
     void sent(const request::Exchange& exchange) override;
     void carried(const request::Carried& frame) override;

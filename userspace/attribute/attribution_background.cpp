@@ -6,6 +6,14 @@
 /// answered.
 namespace timesink::attribute {
 
+/// Its account is not drawn yet, or it stays without.
+void Attribution::added(UnitId job, ExchangeId by, Instant at) {
+    if (LiveUnit* const live = find(job)) {
+        live->unit.added_by = by;
+        live->unit.added = at;
+    }
+}
+
 /// The account must be there from the moment when the call is known to be its, so that what its threads did is not forgotten.
 void Attribution::expect_background(const Owner& owner, Instant sent) {
     if (owner.after != nullptr && trusts(owner.evidence)) {

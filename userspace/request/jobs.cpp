@@ -12,6 +12,7 @@ namespace {
 /// Workers have tens of jobs in hand; queues may be filled with far more than will be worked on while we look.
 constexpr std::size_t kMostOpen = 65536;
 constexpr std::size_t kMostAdded = 65536;
+constexpr std::size_t kMostSettled = 256;  ///< between a call that adds and its answer
 
 /// A job is a line of its own, on which nothing is pipelined. Sockets are counted from 1.
 constexpr std::uint64_t kLines = std::uint64_t{1} << 62;
@@ -47,8 +48,16 @@ void Jobs::all_added(const Exchange& exchange) {
     }
 }
 
-/// An idle worker may have it before whoever added it has read that it is there.
+/// An idle worker may have it, and may be done with it, before whoever added it has read that it is there.
 void Jobs::added(const Exchange& exchange, Key key) {
+    const auto settled = std::find_if(settled_.begin(), settled_.end(), [&](const Settled& each) {
+        return each.key.id == key.id && each.key.queue == key.queue && each.key.port == key.port && each.begin >= exchange.sent;
+    });
+    if (settled != settled_.end()) {
+        added_late_.push_back({settled->job, exchange.id, exchange.sent});
+        settled_.erase(settled);
+        return;
+    }
     const auto taken = std::find_if(open_.begin(), open_.end(), [&](const auto& each) {
         const Key& its = each.first;
         return its.id == key.id && its.queue == key.queue && its.port == key.port && each.second.unit.added_by == ExchangeId{};
@@ -126,6 +135,12 @@ std::optional<Unit> Jobs::settled(const Exchange& exchange) {
         return std::nullopt;
     }
     Unit unit = std::move(found->second.unit);
+    if (unit.added_by == ExchangeId{}) {
+        settled_.push_back({found->first, unit.id, unit.begin});
+        if (settled_.size() > kMostSettled) {
+            settled_.pop_front();
+        }
+    }
     open_.erase(found);
     unit.answered_by = exchange.sent_by;
     unit.answering_in = unit.answered_in = exchange.sent_in;

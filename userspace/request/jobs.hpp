@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "net/connection.hpp"
 #include "request/exchange.hpp"
@@ -30,6 +32,14 @@ public:
     [[nodiscard]] Unit* taken(const Exchange& exchange, std::optional<Unit>& before);
     /// The job that this call, which has just been told of, settles.
     [[nodiscard]] std::optional<Unit> settled(const Exchange& exchange);
+    /// A job that was settled before whoever added it had read that it is in its queue.
+    struct AddedLate {
+        UnitId job{};
+        ExchangeId by{};
+        Instant at{};
+    };
+    /// Since the last call: of the answers that taken() was told of.
+    [[nodiscard]] std::vector<AddedLate> take_added_late() { return std::exchange(added_late_, {}); }
     /// One of those that were taken on this connection and will not be seen to be settled; empty: there is none left.
     [[nodiscard]] std::optional<Unit> left(SocketId connection, Exclusion why);
     /// One of all: the run is over.
@@ -54,6 +64,11 @@ private:
         ExchangeId exchange{};
         Instant at{};
     };
+    struct Settled {
+        Key key;
+        UnitId job{};
+        Instant begin{};
+    };
     void all_added(const Exchange& exchange);
     void added(const Exchange& exchange, Key key);
     void join(Unit& unit, Key key);
@@ -64,6 +79,8 @@ private:
     std::map<Key, Open> open_;
     std::map<Key, Added> added_;
     std::deque<Key> oldest_added_;
+    std::deque<Settled> settled_;  // the latest of which it is not known who added them
+    std::vector<AddedLate> added_late_;
 };
 
 }  // namespace timesink::request

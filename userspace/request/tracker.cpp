@@ -343,6 +343,9 @@ void Tracker::tell_answered(Exchange&& exchange) {
     std::optional<Unit> before;
     Unit* const job = jobs_.taken(exchange, before);
     listener_.answered(std::move(exchange));
+    for (const Jobs::AddedLate& late : jobs_.take_added_late()) {
+        listener_.added(late.job, late.by, late.at);
+    }
     if (before) {
         listener_.ended(std::move(*before));
     }

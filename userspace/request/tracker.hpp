@@ -43,6 +43,8 @@ public:
     virtual void answering(const Unit& unit) = 0;
     /// Exactly one call for each began; complete or not.
     virtual void ended(Unit&& unit) = 0;
+    /// Of a job that has ended it is known now which call added it to its queue, and when that was sent.
+    virtual void added(UnitId job, ExchangeId by, Instant at) { (void)job, (void)by, (void)at; }
     /// The first byte of an outgoing request was written.
     virtual void sent(const Exchange& exchange) = 0;
     /// Of exchanges that are shared, follows sent() for the first frame, and comes again for each that has content or is the

@@ -99,6 +99,31 @@ TEST_F(JobsTest, IsJoinedWithACallThatIsAnsweredLater) {
     EXPECT_EQ(again->added_by, ExchangeId{});
 }
 
+/// And may have failed, been put back and been taken again meanwhile.
+TEST_F(JobsTest, OfAJobThatIsOverItIsToldLaterWhoAddedIt) {
+    Unit* const first = take_one(take(12, "17"));
+    ASSERT_NE(first, nullptr);
+    first->id = UnitId{1};
+    ASSERT_TRUE(jobs_.settled(settle(18, "17", "put back")));
+    const Unit* const again = take_one(take(20, "17"));
+    ASSERT_NE(again, nullptr);
+    EXPECT_TRUE(jobs_.take_added_late().empty());
+    EXPECT_EQ(take_one(add(10, "17")), nullptr);
+    const std::vector<Jobs::AddedLate> late = jobs_.take_added_late();
+    ASSERT_EQ(late.size(), 1U);
+    EXPECT_EQ(late[0].job, UnitId{1});
+    EXPECT_EQ(late[0].by, ExchangeId{100});
+    EXPECT_EQ(late[0].at, ms(10));
+    EXPECT_EQ(again->added_by, ExchangeId{});
+    // One of the same name that is added behind it is another.
+    ASSERT_TRUE(jobs_.settled(settle(40, "17")));
+    EXPECT_EQ(take_one(add(50, "17", 101)), nullptr);
+    EXPECT_TRUE(jobs_.take_added_late().empty());
+    const Unit* const next = take_one(take(60, "17"));
+    ASSERT_NE(next, nullptr);
+    EXPECT_EQ(next->added_by, ExchangeId{101});
+}
+
 TEST_F(JobsTest, SeveralMayBeAddedAtOnce) {
     EXPECT_EQ(take_one(call(kApi, kAdds, 100, 10,
                             {{"messaging.destination.name", "mail"},
