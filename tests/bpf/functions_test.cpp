@@ -101,7 +101,8 @@ TEST_P(Functions, WhatBringsProbesBackIsNoCallOfTheProgram) {
     Subject subject([&] { return sqlite.open() ? 0 : 1; }, ask_and_tell);
     TIMESINK_RECORD(run, subject, options());
     ASSERT_GE(run.engine_calls.size(), 100U);
-    EXPECT_GE(run.count(TS_CLASS_SLEEP).calls, run.engine_calls.size() / 4);  // of one of two threads, between two questions
+    // A question is two calls of the engine and a sleep; of two threads, which need not ask alike often, one's sleeps are told.
+    EXPECT_GE(run.count(TS_CLASS_SLEEP).calls, run.engine_calls.size() / 8);
     EXPECT_LT(run.count(TS_CLASS_OTHER).calls, run.engine_calls.size() / 20);
 }
 
