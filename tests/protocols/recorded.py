@@ -98,7 +98,7 @@ def messages(protocol, started, exported):
     if started.is_subject:
         return [dict(one, begin=one["start_ns"], end=one["end_ns"], operation=one["method"], statement=one["path"])
                 for one in exported if one["type"] == "unit" and one["kind"] == "request" and one["server"]["port"] == started.port]
-    return [dict(one, begin=one["sent_ns"], end=one["read_ns"]) for one in exported
+    return [dict(one, begin=one["sent_ns"], end=one["sent_end_ns"] if one["one_way"] else one["read_ns"]) for one in exported
             if one["type"] == "exchange" and one["remote"]["port"] == started.port and not one["housekeeping"]]
 
 

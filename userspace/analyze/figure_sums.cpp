@@ -95,7 +95,9 @@ void FigureSums::add_call(UnitId unit, const CallFacts& call) {
     }
     line.bytes_out += exchange.bytes_out;
     line.bytes_in += exchange.bytes_in;
-    line.rows += exchange.rows;
+    if (exchange.rows) {
+        line.rows = line.rows.value_or(0) + *exchange.rows;
+    }
     line.uncertain += owned.evidence == attribute::Evidence::inferred ? 1 : 0;
     if (owned.inside) {
         line.opened.add({1, owned.on_path, owned.inside->by_cause, owned.inside->between});

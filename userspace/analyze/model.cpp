@@ -89,7 +89,9 @@ void CallLine::add(const CallLine& other_line) {
     genai.add(other_line.genai);
     bytes_out += other_line.bytes_out;
     bytes_in += other_line.bytes_in;
-    rows += other_line.rows;
+    if (other_line.rows) {
+        rows = rows.value_or(0) + *other_line.rows;
+    }
     uncertain += other_line.uncertain;
     opened.add(other_line.opened);
     connections += other_line.connections;

@@ -90,7 +90,7 @@ struct CallLine {
     std::array<Duration, attribute::kCauseCount> by_cause{};  ///< of on_path
     std::uint64_t bytes_out = 0;
     std::uint64_t bytes_in = 0;
-    std::uint64_t rows = 0;
+    std::optional<std::uint64_t> rows;  ///< of the calls that told; none: none did
     std::uint64_t uncertain = 0;        ///< calls whose owner is inferred
     Opened opened;                      ///< calls whose other end is traced, too
     std::uint64_t connections = 0;      ///< calls that had to open one first

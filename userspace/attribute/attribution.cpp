@@ -282,6 +282,19 @@ void Attribution::decide(ExchangeId exchange, const Owner& owner, bool by_contex
     release(*pending);
 }
 
+/// `unit`: whose it is by its thread. Who read an answer, and when, tells of others.
+void Attribution::read_answer(const request::Exchange& exchange, UnitId unit) {
+    pools_.answered(exchange);
+    edges_.answered(exchange);
+    hand_offs_.answered(exchange);
+    loops_.answered(exchange);
+    blocking_.answered(exchange);
+    crossed_.answered(exchange, unit);
+    if (interchange_.answered(exchange)) {
+        interchanges(exchange.process);
+    }
+}
+
 void Attribution::answered(request::Exchange&& exchange) {
     Pending* const found = pending_.find(exchange.id);
     if (found == nullptr) {
@@ -292,14 +305,8 @@ void Attribution::answered(request::Exchange&& exchange) {
         timelines_.executed(exchange);
     }
     owners_.answered(exchange);
-    pools_.answered(exchange);
-    edges_.answered(exchange);
-    hand_offs_.answered(exchange);
-    loops_.answered(exchange);
-    blocking_.answered(exchange);
-    crossed_.answered(exchange, found->owner.evidence == Evidence::thread ? found->owner.unit : UnitId{});
-    if (interchange_.answered(exchange)) {
-        interchanges(exchange.process);
+    if (!exchange.one_way) {
+        read_answer(exchange, found->owner.evidence == Evidence::thread ? found->owner.unit : UnitId{});
     }
     if (exchange.shared) {
         give_sender_up(exchange, *found);

@@ -107,6 +107,7 @@ private:
     [[nodiscard]] bool await_sender(const request::Exchange& exchange, Owner& owner);
     void give_sender_up(const request::Exchange& exchange, Pending& pending);
     void interchanges(ProcessId process);
+    void read_answer(const request::Exchange& exchange, UnitId unit);
     void contradict_crossed();
     void contradict(const CrossedCalls::Call& call);
     void expect_background(const Owner& owner, Instant sent);

@@ -9,7 +9,8 @@ namespace timesink::attribute {
 
 void Attribution::sent(const request::Exchange& exchange) {
     // Nobody waits for the sockets of names and attempts to be free, and what comes by them is no part of an endpoint's sequence.
-    const bool takes_turns = exchange.engine == nullptr && !is_setup(exchange);
+    // Nor for one that no answer will free.
+    const bool takes_turns = exchange.engine == nullptr && !exchange.one_way && !is_setup(exchange);
     if (takes_turns) {
         pools_.sent(exchange);
         edges_.sent(exchange);
@@ -18,7 +19,7 @@ void Attribution::sent(const request::Exchange& exchange) {
     Pending& pending = pending_[exchange.id];
     pending.sent = exchange.sent;
     const bool posted = interchange_.posted(exchange, owners_.serves_elsewhere(exchange.process, exchange.sent_by), timelines_);
-    if (interchange_.sent(exchange, posted)) {
+    if (!exchange.one_way && interchange_.sent(exchange, posted)) {
         interchanges(exchange.process);
     }
     pending.owner = exchange.moves_jobs ? Owner{} : owners_.of(exchange, timelines_, contexts_.certain(exchange));
@@ -30,8 +31,10 @@ void Attribution::sent(const request::Exchange& exchange) {
             pending.owner = {read_last, Evidence::inferred, BlockingCalls::kMargin};
         }
     }
-    blocking_.sent(exchange);
-    crossed_.sent(exchange, pending.owner.evidence == Evidence::thread ? pending.owner.unit : UnitId{}, timelines_);
+    if (!exchange.one_way) {
+        blocking_.sent(exchange);
+        crossed_.sent(exchange, pending.owner.evidence == Evidence::thread ? pending.owner.unit : UnitId{}, timelines_);
+    }
     pending.propagated = propagated_.of(exchange);
     pending.forwarded = forwarded_.of(exchange);
     pending.awaits_sender = exchange.shared && trusts(Evidence::context);

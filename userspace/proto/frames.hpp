@@ -86,6 +86,21 @@ public:
         held_.clear();
     }
 
+    /// A frame of `bytes`, header and payload, begins where the last one ended: the parser knows, though its header was not
+    /// captured. It is closed like others, but not opened. `begin`: of the gap that its header lies in.
+    void pass_over(std::uint64_t begin, std::uint64_t bytes) {
+        begin_ = held_.empty() ? begin : begin_;
+        remaining_ = bytes - held_.size();
+        held_.clear();
+        state_ = State::rest;
+    }
+
+    /// The next byte, or one of which too few are held, begins a frame.
+    [[nodiscard]] bool between() const { return state_ == State::header; }
+    /// Bytes of the next frame's header that are held.
+    [[nodiscard]] std::size_t held() const { return state_ == State::header ? held_.size() : 0; }
+    /// Bytes to the end of the frame in progress, once it is opened.
+    [[nodiscard]] std::uint64_t to_end() const { return state_ == State::rest ? remaining_ : 0; }
     [[nodiscard]] bool is_lost() const { return state_ == State::lost; }
     /// Position after the last byte told of.
     [[nodiscard]] std::uint64_t seen() const { return seen_; }

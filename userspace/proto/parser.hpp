@@ -71,7 +71,8 @@ struct End {
     std::uint64_t end = 0;         ///< position after its last byte
     std::uint64_t bytes = 0;       ///< on the wire, where other messages' bytes lie between its own; 0: all from begin to end
     std::uint64_t body_bytes = 0;  ///< of the payload proper: HTTP body (decoded from chunks), result rows
-    std::uint64_t rows = 0;        ///< SQL: rows returned or changed, where told
+    /// Rows, documents, values returned or changed; none: not told, or not all were seen.
+    std::optional<std::uint64_t> rows{};
     /// SQL: a hash of how the columns of the result are described, of which no text is part; 0: they are not.
     std::uint64_t columns = 0;
     std::string error{};   ///< as in Head, when it is known only now
@@ -83,7 +84,8 @@ struct End {
     void restart(Direction way) {
         direction = way;
         correlation = {};
-        end = bytes = body_bytes = rows = columns = frame = 0;
+        end = bytes = body_bytes = columns = frame = 0;
+        rows.reset();
         error.clear();
         complete = true;
         attributes.clear();

@@ -188,10 +188,10 @@ private:
             return {};
         }
         const request::Exchange& exchange = step.call->exchange;
-        const bool sends = exchange.body_out > exchange.body_in;
+        const bool sends = exchange.one_way || exchange.body_out > exchange.body_in;
         std::string text = (sends ? "out " : "") + bytes(static_cast<double>(sends ? exchange.bytes_out : exchange.bytes_in));
-        if (exchange.rows > 0) {
-            text += ", " + noun(exchange.rows, "row");
+        if (exchange.rows.value_or(0) > 0) {
+            text += ", " + noun(*exchange.rows, "row");
         }
         text += "  " + std::string(attribute::name(step.call->evidence));
         if (step.call->evidence == attribute::Evidence::inferred) {

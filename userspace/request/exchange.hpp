@@ -50,14 +50,17 @@ struct Exchange {
     std::uint64_t bytes_in = 0;
     std::uint64_t body_out = 0;  ///< HTTP: of bytes_out, the body; content encodings are not undone
     std::uint64_t body_in = 0;   ///< ditto
-    std::uint64_t rows = 0;
+    std::optional<std::uint64_t> rows;  ///< returned or changed; none: not told, or not all of the answer was seen
     std::uint64_t columns = 0;  ///< SQL: a hash of what the result's columns are; 0: not told
     int status = 0;
     std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
     bool housekeeping = false;  ///< driver and pool traffic, not the application's statements
     bool adds_job = false;      ///< puts a job into a queue
     bool moves_jobs = false;    ///< asks a queue for a job or gives one back: the worker's own doing, for nobody
-    bool complete = false;      ///< the whole response was seen
+    /// No answer is expected (a publish without confirms, noreply): it is over when it was sent, and `arrived` to `read_end` are
+    /// `sent_end`.
+    bool one_way = false;
+    bool complete = false;  ///< the whole response was seen; one_way: the whole request
     bool touched_by_loss = false;
     bool shared = false;  ///< whoever writes next writes what others have queued as well: Listener::carried tells who sent it
     bool in_transaction = false;  ///< the connection was inside a transaction after it

@@ -69,6 +69,13 @@ SqlToken SqlLexer::next() {
         }
         return make(Kind::value, length);
     }
+    if (c == '@' && at(1) == '@' && is_word_begin(at(2))) {  // MySQL: a variable of the system, which is a name
+        std::size_t length = 3;
+        while (is_word(at(length)) && at(length) != '\0') {
+            ++length;
+        }
+        return make(Kind::word, length);
+    }
     const bool named = (c == ':' && last_ != ':' && at(1) != ':' && at(1) != '=') || c == '@';
     if (named && is_word_begin(at(1))) {
         std::size_t length = 1;

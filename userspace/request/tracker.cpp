@@ -89,7 +89,7 @@ void Tracker::request_head(net::Connection& connection, const proto::Head& head,
             return;  // a handshake is no work for anyone
         }
         begin_unit(connection, head, first_byte);
-    } else if (head.expects_response) {
+    } else if (head.expects_response || !head.housekeeping) {
         begin_exchange(connection, head, first_byte);
     }
 }
@@ -170,6 +170,7 @@ void Tracker::begin_exchange(net::Connection& connection, const proto::Head& hea
     exchange.shared = !head.answers_in_order && first_byte.context != ContextId{} && !event::is_goroutine(first_byte.context);
     Jobs::recognise(exchange);
     exchange.sent_in = exchange.shared ? ContextId{} : first_byte.context;
+    exchange.one_way = !head.expects_response;
     if (!open.used) {
         exchange.connect_began = connection.connect_began();
         exchange.connected = connection.connected();
@@ -312,6 +313,9 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
         exchange.body_out = exchange.protocol == "http" ? end.body_bytes : 0;
         exchange.sent_end = last_byte.known ? last_byte.exited : exchange.sent_end;
         carry(at, connection, end.frame);
+        if (exchange.one_way) {
+            sent_one_way(open, found, end, last_byte);
+        }
         return;
     }
     exchange.bytes_in = bytes_of(end, at.response_begin);
@@ -336,6 +340,17 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
     open.latest_answer = std::max(open.latest_answer, exchange.arrived_end);
     tell_answered(std::move(exchange));
     remove(open.exchanges, found, spare_exchanges_);
+}
+
+/// Nothing more will come of it.
+void Tracker::sent_one_way(PerConnection& open, OpenExchanges::iterator at, const proto::End& end, const net::Moment& last_byte) {
+    Exchange& exchange = at->second.exchange;
+    exchange.arrived = exchange.arrived_end = exchange.read_begin = exchange.read_end = exchange.sent_end;
+    exchange.read_by = last_byte.known ? last_byte.thread : exchange.sent_by;
+    exchange.complete = end.complete && last_byte.known;
+    conclude(at->second, end.end);
+    tell_answered(std::move(exchange));
+    remove(open.exchanges, at, spare_exchanges_);
 }
 
 /// A job begins behind the answer that hands it out.

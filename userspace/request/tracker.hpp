@@ -128,6 +128,7 @@ private:
     void end_unit_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     void end_exchange_message(const net::Connection& connection, const proto::End& end, const net::Moment& last_byte);
     static void conclude(OpenExchange& at, std::uint64_t position);
+    void sent_one_way(PerConnection& open, OpenExchanges::iterator at, const proto::End& end, const net::Moment& last_byte);
     void tell_answered(Exchange&& exchange);
     void end_jobs(SocketId connection, Exclusion why);
     void end_all(PerConnection& open, const std::string& error);

@@ -106,5 +106,69 @@ TEST_P(AmqpCases, AreUnderstoodHoweverTheyArrive) {
 }
 INSTANTIATE_TEST_SUITE_P(Amqp, AmqpCases, ::testing::ValuesIn(kCases));
 
+/// One call of which only begin and end are captured.
+Recorder run_cut(const std::string& call, std::size_t head, std::size_t tail) {
+    const auto parser = amqp::make();
+    Recorder seen;
+    const auto give = [&](std::uint64_t position, const std::string& bytes, bool ends_call) {
+        parser->parse({Direction::request, position, std::as_bytes(std::span(bytes)), ends_call}, seen);
+    };
+    give(0, call.substr(0, head), false);
+    parser->gap(Direction::request, head, call.size() - tail, seen);
+    give(call.size() - tail, call.substr(call.size() - tail), true);
+    return seen;
+}
+
+std::string in_bodies(const std::vector<std::size_t>& sizes) {
+    std::size_t whole = 0;
+    std::string bodies;
+    for (const std::size_t size : sizes) {
+        whole += size;
+        bodies += frame(3, 1, std::string(size, 'x'));
+    }
+    return method(1, 60, 40, big(0, 2) + name("") + name("a") + '\0') +
+           frame(2, 1, big(60, 2) + big(0, 2) + big(whole, 8) + big(0, 2)) + bodies;
+}
+
+TEST(Amqp, BodiesThatWereNotCapturedAreToldByTheSizeOfTheMessage) {
+    const std::string call = in_bodies({400, 400, 400, 90}) + declare(2, "q");
+    for (const std::size_t head : {60U, 470U, 475U}) {  // within the first body, behind it, within the next one's header
+        for (const std::size_t tail : {60U, 150U, 250U}) {
+            const Recorder seen = run_cut(call, head, tail);
+            ASSERT_EQ(seen.exchanges.size(), 2U) << head << ' ' << tail;
+            EXPECT_TRUE(seen.exchanges[0].request_end.complete);
+            EXPECT_EQ(seen.exchanges[0].request_end.body_bytes, 1290U);
+            EXPECT_EQ(seen.exchanges[0].request_end.end, call.size() - declare(2, "q").size());
+            EXPECT_EQ(seen.losses, 0);
+        }
+    }
+}
+
+TEST(Amqp, BodiesThatAreNotAsAssumedAreLost) {
+    // Another channel's frame lies between the bodies.
+    const std::string bodies = in_bodies({400, 400, 90});
+    const std::string call = bodies.substr(0, bodies.size() - 98) + declare(2, "q") + bodies.substr(bodies.size() - 98);
+    const Recorder seen = run_cut(call, 100, 60);
+    EXPECT_FALSE(seen.exchanges.at(0).request_end.complete);
+    EXPECT_EQ(seen.losses, 1);
+}
+
+TEST(Amqp, TheNumberOfAPublishIsLearnedFromWhatTheServerConfirms) {
+    std::vector<Step> steps;  // attached behind confirm.select, the 41st and the 42nd still open
+    steps.push_back(server(ack(1, 41)));
+    for (std::uint64_t tag = 43; tag < 50; ++tag) {
+        steps.push_back(client(publish(1, "", "a", "1")));
+        if (tag == 43) {
+            steps.push_back(server(ack(1, 42)));
+        }
+        steps.push_back(server(ack(1, tag)));
+    }
+    const Recorder seen = run_at_once(steps, amqp::make);
+    ASSERT_EQ(seen.exchanges.size(), 7U);
+    EXPECT_TRUE(seen.exchanges[6].response_end.complete);
+    EXPECT_TRUE(seen.exchanges[4].response_end.complete);
+    EXPECT_EQ(seen.exchanges[1].response_end.error, "lost");
+}
+
 }  // namespace
 }  // namespace timesink::proto::test

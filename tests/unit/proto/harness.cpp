@@ -154,8 +154,8 @@ std::string response_text(const Recorder::Seen& seen) {
     }
     const std::string& error = seen.response_end.error.empty() ? seen.response.error : seen.response_end.error;
     line << (error.empty() ? "" : " " + error);
-    if (seen.response_end.rows > 0) {
-        line << " rows=" << seen.response_end.rows;
+    if (const std::uint64_t rows = seen.response_end.rows.value_or(0); rows > 0) {
+        line << " rows=" << rows;
     }
     if (seen.response_end.body_bytes > 0) {
         line << " body=" << seen.response_end.body_bytes;
@@ -182,7 +182,7 @@ std::string exchange_text(const Recorder::Seen& seen) {
 }
 
 /// What a run with a gap may say, given what a run without says: nothing wrong, and of what is called complete everything right
-/// (a status that HTTP/2's tables do not tell any more is 0, and so are rows that were not all seen).
+/// (a status that HTTP/2's tables do not tell any more is 0, and rows that were not all seen are not told).
 std::string wrong(const Recorder& run, const Recorder& truth) {
     if (!run.faults.empty()) {
         return run.faults.front();
@@ -206,7 +206,7 @@ std::string wrong(const Recorder& run, const Recorder& truth) {
         if (seen.response_over && seen.response_end.complete &&
             (seen.response_end.end != real->response_end.end ||
              (seen.response.status != real->response.status && seen.response.status != 0) ||
-             (seen.response_end.rows != real->response_end.rows && seen.response_end.rows != 0) ||
+             (seen.response_end.rows && seen.response_end.rows != real->response_end.rows) ||
              (seen.response_end.columns != real->response_end.columns && seen.response_end.columns != 0) ||
              seen.response_end.error != real->response_end.error || !real->response_end.complete)) {
             return "said to be complete, but differs: " + exchange_text(seen) + " at " + std::to_string(seen.response_end.end) +

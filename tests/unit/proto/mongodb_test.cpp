@@ -75,6 +75,19 @@ const Case kCases[] = {
                          raw("updates\0") + document(nested("q", document(number("_id", 7))) + nested("u", document(""))))),
       server(answer(1, number("n", 1) + number("ok", 1)))},
      {"update update a q: {_id} u: {} {db.namespace=shop, db.collection.name=a} -> rows=1 body=25"}},
+    {"a delete whose statements are in the command",
+     {client(ask(1, text("delete", "a") +
+                        nested("deletes",
+                               document(nested("0", document(nested("q", document(number("_id", 7))) + number("limit", 1))) +
+                                        nested("1", document(nested("q", document(number("of", 8))) + number("limit", 1)))),
+                               4) +
+                        text("$db", "shop"))),
+      server(answer(1, number("n", 2) + number("ok", 1)))},
+     {"delete delete a q: {_id} {db.namespace=shop, db.collection.name=a} -> rows=2 body=25"}},
+    {"what is changed where it is found",
+     {client(ask(1, text("findAndModify", "a") + nested("query", document(number("_id", 7))) +
+                        nested("update", document(nested("$set", document(text("name", "secret")))))))},
+     {"findAndModify findAndModify a query: {_id} update: {$set: {name}} {db.collection.name=a}"}},
     {"a pipeline",
      {client(ask(1, text("aggregate", "a") + nested("pipeline",
                                                     document(nested("0", document(nested("$match", document(number("x", 1))))) +

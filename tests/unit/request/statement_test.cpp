@@ -40,6 +40,8 @@ const Case kCases[] = {
      "WITH a AS (SELECT ?), b AS (DELETE FROM t RETURNING id) INSERT INTO c SELECT * FROM b", "INSERT"},
     {"calls", "SELECT count(*), coalesce(a, 0) FROM t", "SELECT count(*), coalesce(a, ?) FROM t", "SELECT"},
     {"JSON operators", "SELECT a->>'k' FROM t WHERE b @> '{}'", "SELECT a ->> ? FROM t WHERE b @> ?", "SELECT"},
+    {"variables of the system", "SELECT @@session.sql_mode, @@autocommit, @mine, a @@ b",
+     "SELECT @@session.sql_mode, @@autocommit, ?, a @@ b", "SELECT"},
     {"a transaction", "begin", "BEGIN", "BEGIN"},
     {"an unknown verb", "frobnicate x", "frobnicate x", "FROBNICATE"},
     {"a string cut off", "SELECT * FROM t WHERE a = 'secr", "SELECT * FROM t WHERE a = ?", "SELECT"},

@@ -68,6 +68,8 @@ void Channels::ask(Method asked, std::uint16_t number, std::string_view payload,
         of = {};
     } else if (asked == methods::kConfirmSelect) {
         of.next_tag = 1;
+        of.confirms = true;
+        of.seen = of.times = 0;
     }
     if (head.expects_response) {
         if (of.waiting) {  // its answer was lost
@@ -84,8 +86,9 @@ void Channels::publish(std::uint16_t number, std::string_view payload, std::uint
     cut(of.from_client, begin, sink);
     Head head{.correlation = Correlation{++last_}, .begin = begin, .operation = "publish", .target = "publish"};
     head.answers_in_order = false;
-    head.expects_response = of.next_tag != 0;
+    head.expects_response = of.confirms;
     name_place(place_of(methods::kBasicPublish, payload), head.attributes);
+    of.seen += of.next_tag == 0 ? 1 : 0;
     if (of.next_tag != 0) {
         if (of.unconfirmed.size() >= kMostUnconfirmed) {
             reply(of.unconfirmed.begin()->second, begin, begin, "lost", sink);
@@ -93,7 +96,7 @@ void Channels::publish(std::uint16_t number, std::string_view payload, std::uint
         }
         of.unconfirmed.emplace(of.next_tag++, head.correlation);
     }
-    of.from_client = {.correlation = head.correlation, .told = true};
+    of.from_client = {.correlation = head.correlation, .told = true, .confirmed_unseen = of.confirms && of.next_tag == 0};
     sink.head(head);
 }
 
@@ -145,6 +148,10 @@ void Channels::confirm(Channel& of, std::string_view payload, bool refused, std:
         of.from_client = uploading;
         return;
     }
+    if (of.next_tag == 0) {
+        learn(of, confirmation);
+        return;
+    }
     // Tag 0, multiple: all of them.
     const auto from = confirmation.multiple ? of.unconfirmed.begin() : of.unconfirmed.lower_bound(confirmation.tag);
     const auto to =
@@ -153,6 +160,25 @@ void Channels::confirm(Channel& of, std::string_view payload, bool refused, std:
         reply(at->second, begin, end, refused ? "nack" : "", sink);
     }
     of.unconfirmed.erase(from, to);
+}
+
+/// Servers confirm only where they were asked to: before the attach, then, or in what was lost.
+void Channels::learn(Channel& of, const Confirmation& confirmation) {
+    constexpr unsigned kSure = 3;
+    of.confirms = true;
+    if (confirmation.tag == 0) {
+        return;
+    }
+    const auto ahead = static_cast<std::int64_t>(confirmation.tag - of.seen);
+    if (of.times == 0 || ahead > of.ahead) {
+        of.ahead = ahead;
+        of.times = 0;
+    }
+    of.times += ahead == of.ahead ? 1 : 0;
+    if (of.times == kSure) {
+        of.next_tag = static_cast<std::uint64_t>(of.ahead) + of.seen + 1;
+        of.seen = of.times = 0;
+    }
 }
 
 /// The server closes a channel, or all: what waits there is answered by that.
@@ -211,12 +237,28 @@ void Channels::content(Direction direction, std::uint16_t number, std::optional<
     if (content->told) {
         sink.end({.direction = direction, .correlation = content->correlation, .end = end, .body_bytes = content->size});
     }
+    if (content->confirmed_unseen) {
+        reply(content->correlation, end, end, "lost", sink);
+    }
     content.reset();
+}
+
+std::uint64_t Channels::left(Direction direction, std::uint16_t number) const {
+    const auto found = channels_.find(number);
+    if (found == channels_.end()) {
+        return 0;
+    }
+    const std::optional<Content>& content =
+        direction == Direction::request ? found->second.from_client : found->second.from_server;
+    return content && content->sized ? content->left : 0;
 }
 
 void Channels::cut(std::optional<Content>& content, std::uint64_t position, Sink& sink) {
     if (content && content->told) {
         sink.end({.direction = content->direction, .correlation = content->correlation, .end = position, .complete = false});
+    }
+    if (content && content->confirmed_unseen) {
+        reply(content->correlation, position, position, "lost", sink);
     }
     content.reset();
 }
@@ -238,7 +280,7 @@ void Channels::lose(Direction direction, std::uint64_t position, Sink& sink) {
     for (auto& [number, of] : channels_) {
         if (direction == Direction::request) {
             cut(of.from_client, position, sink);
-            of.next_tag = 0;  // how many were published is not known any more; the next confirm.select counts anew
+            of.next_tag = of.seen = of.times = 0;  // how many were published is not known any more
         } else {
             const std::optional<Content> uploading = std::exchange(of.from_client, std::nullopt);
             give_up(of, position, sink);

@@ -18,6 +18,7 @@ struct Content {
     bool sized = false;  ///< its header was seen
     std::uint64_t size = 0;
     std::uint64_t left = 0;
+    bool confirmed_unseen = false;  ///< the server confirms it, but by a number that is not known
 };
 
 struct Channel {
@@ -31,6 +32,12 @@ struct Channel {
     std::optional<Content> from_server;
     /// The server confirms publishes by their number, from 1 at confirm.select on. 0: it does not, or their number is not known.
     std::uint64_t next_tag = 0;
+    bool confirms = false;
+    /// To learn the number: publishes that were seen since it was not known; how far the tags that the server confirms are ahead
+    /// of that at most, which they are by all others once none is open; and how often they were.
+    std::uint64_t seen = 0;
+    std::int64_t ahead = 0;
+    unsigned times = 0;
     std::map<std::uint64_t, Correlation> unconfirmed;
 };
 
@@ -48,6 +55,8 @@ public:
     /// A content header or body of that channel, over at `end`.
     void content(Direction direction, std::uint16_t number, std::optional<std::uint64_t> size, std::uint64_t bytes,
                  std::uint64_t end, Sink& sink);
+    /// Bytes of that channel's content to come; 0: none, or nobody knows.
+    [[nodiscard]] std::uint64_t left(Direction direction, std::uint16_t number) const;
     void lose(Direction direction, std::uint64_t position, Sink& sink);
     void finish(Direction direction, std::uint64_t position, Sink& sink);
     /// The connection's own requests: the greeting, open, close.
@@ -59,6 +68,7 @@ private:
     void closed(std::uint16_t number, std::string_view payload, std::uint64_t begin, std::uint64_t end, Sink& sink);
     void deliver(std::string_view payload, std::uint64_t begin, std::uint64_t end, Sink& sink) const;
     static void reply(Correlation to, std::uint64_t begin, std::uint64_t end, std::string_view error, Sink& sink);
+    static void learn(Channel& channel, const Confirmation& confirmation);
     static void give_up(Channel& channel, std::uint64_t position, Sink& sink);
     static void cut(std::optional<Content>& content, std::uint64_t position, Sink& sink);
 

@@ -29,13 +29,19 @@ private:
         Frames frames;
         FrameHeader header;  ///< of the frame in progress
         std::optional<std::uint64_t> content_size;
+        std::uint32_t full_body = 0;  ///< bytes of a body that others of its content followed; 0: none was seen
+        bool assumed = false;         ///< the frame in progress: its header was not captured
+        bool mistaken = false;        ///< and it is none
     };
     std::optional<Shape> shape(Direction direction, std::string_view header) override;
     bool resumes(Direction direction, std::string_view bytes, Place place) override;
     void opened(const Frame& frame, Sink& sink) override;
+    void rest(Direction direction, std::string_view piece, std::uint64_t position, std::uint64_t missing, Sink& sink) override;
     void closed(Direction direction, std::uint64_t end, Sink& sink) override;
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
     std::size_t take_greeting(const Chunk& chunk, Sink& sink);
+    std::uint64_t content_left(Direction direction);
+    void assume_body(Direction direction, std::uint64_t position);
     void from_client(Method method, const Frame& frame, Sink& sink);
 
     Way& way_of(Direction direction) { return direction == Direction::request ? request_ : response_; }
@@ -97,6 +103,10 @@ bool Amqp::resumes(Direction, std::string_view bytes, Place place) {
 void Amqp::opened(const Frame& frame, Sink& sink) {
     Way& way = way_of(frame.direction);
     way.content_size.reset();
+    way.assumed = false;
+    if (way.header.type == FrameType::body && channels_.left(frame.direction, way.header.channel) > way.header.size) {
+        way.full_body = way.header.size;
+    }
     if (way.header.type == FrameType::header) {
         Reader reader(frame.payload);
         (void)reader.take(4);
@@ -138,8 +148,18 @@ void Amqp::from_client(Method method, const Frame& frame, Sink& sink) {
     }
 }
 
+/// Of a frame that is assumed to be there, the last byte must be what ends a frame.
+void Amqp::rest(Direction direction, std::string_view piece, std::uint64_t, std::uint64_t, Sink&) {
+    Way& way = way_of(direction);
+    way.mistaken = way.assumed && !piece.empty() && way.frames.to_end() == 0 && piece.back() != kFrameEnd;
+}
+
 void Amqp::closed(Direction direction, std::uint64_t end, Sink& sink) {
     Way& way = way_of(direction);
+    if (std::exchange(way.mistaken, false)) {
+        way.frames.lose(end, *this, sink);
+        return;
+    }
     sink.keep(direction, end - 1, std::string_view(&kFrameEnd, 1), Kept::structure);
     if (way.header.type == FrameType::header || way.header.type == FrameType::body) {
         channels_.content(direction, way.header.channel, way.content_size, way.header.size, end, sink);
@@ -158,8 +178,46 @@ void Amqp::lost(Direction direction, std::uint64_t position, Sink& sink) {
 void Amqp::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sink& sink) {
     if (!not_mine_ && end > begin) {
         begun_ = begun_ || direction == Direction::request;
-        way_of(direction).frames.gap(begin, end, *this, sink);
+        Frames& frames = way_of(direction).frames;
+        // Its last byte is needed to tell whether there were such frames.
+        const bool known = content_left(direction) > end - begin;
+        while (begin < end) {
+            if (known && frames.to_end() == 0) {
+                assume_body(direction, begin);
+            }
+            const std::uint64_t until = known ? std::min(end, begin + frames.to_end()) : end;
+            frames.gap(begin, until, *this, sink);
+            begin = until;
+        }
     }
+}
+
+/// Who sends a message that does not fit one frame fills them, and mostly sends them in one go: where only begin and end of that
+/// call were captured, the frames between them are told by the message's size. Returns the bytes to its end, with those of the
+/// frame in progress; 0: not known.
+std::uint64_t Amqp::content_left(Direction direction) {
+    const Way& way = way_of(direction);
+    const std::uint64_t to_end = way.frames.to_end();
+    const bool in_body = to_end > 0 && way.header.type == FrameType::body;
+    const bool between =
+        to_end == 0 && way.frames.between() && (way.header.type == FrameType::header || way.header.type == FrameType::body);
+    std::uint64_t left = in_body || between ? channels_.left(direction, way.header.channel) : 0;
+    left -= in_body ? std::min<std::uint64_t>(left, way.header.size) : 0;
+    if (left == 0 || way.full_body == 0) {
+        return 0;
+    }
+    const std::uint64_t frames = (left + way.full_body - 1) / way.full_body;
+    return to_end + left + frames * (kHeaderBytes + 1) - way.frames.held();
+}
+
+void Amqp::assume_body(Direction direction, std::uint64_t position) {
+    Way& way = way_of(direction);
+    const std::uint64_t left = channels_.left(direction, way.header.channel);
+    way.header.type = FrameType::body;
+    way.header.size = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, way.full_body));
+    way.content_size.reset();
+    way.assumed = true;
+    way.frames.pass_over(position, kHeaderBytes + std::uint64_t{way.header.size} + 1);
 }
 
 void Amqp::finish(Direction direction, std::uint64_t position, Sink& sink) {

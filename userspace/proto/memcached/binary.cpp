@@ -107,7 +107,9 @@ void Binary::answer(const Frame& frame, Sink& sink) {
     end.error = binary_error(header.status);
     const std::uint64_t value = header.body - header.key - header.extras;
     end.body_bytes += header.status == 0 ? value : 0;
-    end.rows += header.status == 0 && value > 0 ? 1 : 0;
+    if (constexpr std::uint16_t kNotFound = 1; value > 0 || header.status == kNotFound) {
+        end.rows = end.rows.value_or(0) + (header.status == 0 ? 1 : 0);
+    }
     over_ = header.opcode != kStatistics || header.key == 0;
 }
 

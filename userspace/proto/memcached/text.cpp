@@ -208,7 +208,7 @@ bool Text::answer_line(std::uint64_t end, Sink& sink) {
     answer.error = error_of(line);
     const auto data = asked->answer == Answer::values || asked->answer == Answer::meta ? data_behind(line) : std::nullopt;
     if (data) {
-        ++answer.rows;
+        answer.rows = answer.rows.value_or(0) + 1;
         answer.body_bytes += *data;
         response_.state = State::data;
         response_.left = *data + 2;
@@ -217,6 +217,9 @@ bool Text::answer_line(std::uint64_t end, Sink& sink) {
     const bool list = asked->answer == Answer::list && (line.starts_with("STAT ") || line.starts_with("ITEM "));
     if (asked->answer == Answer::values && line != "END" && answer.error.empty()) {
         return false;
+    }
+    if (asked->answer == Answer::values && answer.error.empty()) {
+        answer.rows = answer.rows.value_or(0);
     }
     if (!list) {
         answers_.over(end, true, sink);
@@ -252,7 +255,7 @@ void Text::lose(Stream& stream, std::uint64_t position, bool asks, Sink& sink) {
     } else {
         const AskedLine* const asked = answers_.asked();
         const bool values = asked != nullptr && asked->answer == Answer::values && answers_.open();
-        answers_.end().rows = 0;  // some may be hidden
+        answers_.end().rows.reset();  // some may be hidden
         answers_.lose_answers(position, values, sink);
     }
     sink.lost_sync(asks ? Direction::request : Direction::response, position);

@@ -14,17 +14,18 @@ constexpr std::uint32_t kKnownFlags = 1U | kMoreToCome | 1U << 16;
 constexpr std::array<std::string_view, 11> kHousekeeping = {"hello",        "isMaster", "ismaster",    "saslStart",
                                                             "saslContinue", "ping",     "endSessions", "getnonce",
                                                             "authenticate", "logout",   "buildInfo"};
-/// What of a command tells its shape, in documents and in sections.
-constexpr std::array<std::string_view, 7> kTelling = {"filter", "query", "q", "u", "sort", "pipeline", "key"};
-
-bool is_telling(std::string_view name) {
-    return std::find(kTelling.begin(), kTelling.end(), name) != kTelling.end();
-}
-
 void append_shape(const Document::Element& element, std::string& shape) {
     if ((element.type == kDocument || element.type == kArray) && is_telling(element.name)) {
         shape.append(" ").append(element.name).append(": ");
         append_names(element.value, element.type == kArray, 0, shape);
+    }
+}
+
+/// Of an update's or delete's statements the first tells.
+void append_first(std::string_view documents, std::string& shape) {
+    Document document(documents);
+    while (const auto element = document.next()) {
+        append_shape(*element, shape);
     }
 }
 
@@ -47,22 +48,21 @@ void read_command(std::string_view bytes, Command& command) {
             command.collection = text_of(element->value).substr(0, 128);
             command.shape += " " + command.collection;
         }
+        if (is_statements(element->name) && element->type == kArray) {
+            const auto first = Document(element->value).next();
+            append_first(first ? first->value : std::string_view{}, command.shape);
+        }
         append_shape(*element, command.shape);
     }
     command.housekeeping = std::find(kHousekeeping.begin(), kHousekeeping.end(), command.name) != kHousekeeping.end();
 }
 
-/// A section of documents beside the command: of an update or delete the first of them tells.
+/// A section of documents beside the command.
 void read_sequence(std::string_view section, Command& command) {
     Reader reader(section);
     (void)reader.little<4>();
-    const std::string_view name = reader.text();
-    if (name != "updates" && name != "deletes") {
-        return;
-    }
-    Document document(reader.rest());
-    while (const auto element = document.next()) {
-        append_shape(*element, command.shape);
+    if (is_statements(reader.text())) {
+        append_first(reader.rest(), command.shape);
     }
 }
 
@@ -90,6 +90,15 @@ std::string_view body_of(std::string_view sections, Command* command) {
 }
 
 }  // namespace
+
+bool is_telling(std::string_view name) {
+    constexpr std::array<std::string_view, 8> kTelling = {"filter", "query", "q", "u", "update", "sort", "pipeline", "key"};
+    return std::find(kTelling.begin(), kTelling.end(), name) != kTelling.end();
+}
+
+bool is_statements(std::string_view name) {
+    return name == "updates" || name == "deletes";
+}
 
 Header header_of(std::string_view bytes) {
     Reader reader(bytes);

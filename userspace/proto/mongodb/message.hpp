@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,9 +36,14 @@ struct Command {
 };
 Command command_of(const Header& header, std::string_view payload);
 
+/// Names of documents and arrays that tell a command's shape by the names in them.
+bool is_telling(std::string_view name);
+/// Of a command's array, or of a section of documents beside it: the statements of an update or delete.
+bool is_statements(std::string_view name);
+
 struct Reply {
     std::string error;  ///< the number of the error; empty: none
-    std::uint64_t rows = 0;
+    std::optional<std::uint64_t> rows;  ///< changed or inserted; none: not told, as of what a cursor gives
     bool known = false;  ///< whether there is an error was captured
 };
 Reply reply_of(const Header& header, std::string_view payload, bool whole);

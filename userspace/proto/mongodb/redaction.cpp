@@ -1,7 +1,6 @@
 #include "proto/mongodb/redaction.hpp"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "proto/mongodb/bson.hpp"
@@ -28,6 +27,8 @@ public:
                 tell(element.value);
             } else if (is_telling(element.name)) {
                 names(element, 0);
+            } else if (is_statements(element.name) && element.type == kArray) {
+                statements(element.value);
             } else {
                 length(element);
             }
@@ -38,9 +39,8 @@ public:
         (void)reader.little<4>();
         const std::string_view name = reader.text();
         tell(section.substr(0, section.size() - reader.rest().size()));
-        if (name == "updates" || name == "deletes") {
-            walk(reader.rest(),
-                 [&](const Document::Element& element) { is_telling(element.name) ? names(element, 0) : length(element); });
+        if (is_statements(name)) {
+            statement(reader.rest());
         }
     }
     void reply(std::string_view document) {
@@ -56,10 +56,6 @@ public:
     }
 
 private:
-    static bool is_telling(std::string_view name) {
-        constexpr std::array<std::string_view, 7> kTelling = {"filter", "query", "q", "u", "sort", "pipeline", "key"};
-        return std::find(kTelling.begin(), kTelling.end(), name) != kTelling.end();
-    }
     /// Tells of a document all but its values; `each` does that.
     template <typename Each>
     void walk(std::string_view document, Each each) {
@@ -74,6 +70,17 @@ private:
         if (elements.ended()) {
             tell({at, 1});
         }
+    }
+    void statement(std::string_view document) {
+        walk(document, [&](const Document::Element& element) { is_telling(element.name) ? names(element, 0) : length(element); });
+    }
+    /// The first, and where the others are.
+    void statements(std::string_view array) {
+        bool first = true;
+        walk(array, [&](const Document::Element& element) {
+            first && element.type == kDocument ? statement(element.value) : length(element);
+            first = false;
+        });
     }
     /// What it takes to find the end of a value.
     void length(const Document::Element& element) {

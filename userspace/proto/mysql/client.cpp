@@ -110,6 +110,7 @@ void Mysql::name(const Frame& frame, Head& head, Asked& asked) {
             head.target_truncated = !frame.whole() || continues_;
             if (asked.command == Command::prepare) {
                 asked.statement = {std::string(text), head.target_truncated};
+                statements_.ask(asked.statement);
                 return;
             }
             head.operation = postgres::leading_keyword(text);

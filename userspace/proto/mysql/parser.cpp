@@ -95,7 +95,9 @@ void Mysql::answer_over(std::uint64_t end, bool complete, Sink& sink) {
     answer_.end = end;
     answer_.correlation = answer_to_;
     answer_.complete = complete;
-    answer_.rows = hidden_ ? 0 : answer_.rows;
+    if (hidden_) {
+        answer_.rows.reset();
+    }
     if (answer_to_ == turns_.answering_correlation() && answer_to_ != kNobody) {
         complete ? turns_.answered() : turns_.drop_oldest();
     }

@@ -174,7 +174,7 @@ void Mysql::result_set(const Frame& frame) {
 void Mysql::row(const Frame& frame) {
     const bool last = frame.payload.front() == kEof && frame.payload_bytes() < kLargestPayload;
     if (!last) {
-        ++answer_.rows;
+        answer_.rows = answer_.rows.value_or(0) + 1;
         answer_.body_bytes += frame.payload_bytes();
         return;
     }
@@ -187,7 +187,7 @@ void Mysql::row(const Frame& frame) {
 }
 
 void Mysql::completed(const Completion& done) {
-    answer_.rows += done.rows;
+    answer_.rows = answer_.rows.value_or(0) + done.rows;
     if ((done.status & kMoreResults) != 0) {
         phase_ = Phase::first;
     } else {

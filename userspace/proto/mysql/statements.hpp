@@ -17,11 +17,12 @@ public:
         bool truncated = false;
     };
 
+    /// One is to be prepared.
+    void ask(const Statement& statement) { asked_last_ = statement; }
     void add(std::uint32_t id, Statement statement) {
         forget(id);
         text_bytes_ += statement.text.size();
         statements_.emplace(id, std::move(statement));
-        latest_ = id;
         while (text_bytes_ > kMostText || statements_.size() > kMostText / 64) {
             forget(statements_.begin()->first);
         }
@@ -33,20 +34,25 @@ public:
             statements_.erase(found);
         }
     }
-    /// Null: prepared before the attach, or forgotten. MariaDB: -1 is the one prepared last.
+    /// Null: prepared before the attach, or forgotten. MariaDB: -1 is the one prepared last, which may be executed before the
+    /// server has said its number.
     [[nodiscard]] const Statement* find(std::uint32_t id) const {
-        const auto found = statements_.find(id == ~std::uint32_t{0} ? latest_ : id);
+        if (id == ~std::uint32_t{0}) {
+            return asked_last_.text.empty() ? nullptr : &asked_last_;
+        }
+        const auto found = statements_.find(id);
         return found == statements_.end() ? nullptr : &found->second;
     }
     void clear() {
         statements_.clear();
+        asked_last_ = {};
         text_bytes_ = 0;
     }
 
 private:
     std::map<std::uint32_t, Statement> statements_;
     std::size_t text_bytes_ = 0;
-    std::uint32_t latest_ = 0;
+    Statement asked_last_;
 };
 
 }  // namespace timesink::proto::mysql

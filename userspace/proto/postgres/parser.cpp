@@ -194,7 +194,7 @@ void Postgres::search_at_call_end(Stream& stream, std::uint64_t position, Sink& 
     if (tag != std::string_view::npos) {
         sink.keep(Direction::response, position - (tail.size() - tag) - 5, tail.substr(tag - 5, ready - tag + 5),
                   Kept::structure);
-        exchange->response.rows += rows_of(tail.substr(tag));
+        add_rows(exchange->response, tail.substr(tag));
         exchange->answered_whole = true;
     }
     exchanges_.ready(position - kReady.size() - 1, position, tail.substr(tail.size() - 1), sink);

@@ -13,11 +13,13 @@ std::string_view take_string(std::string_view& payload) {
     return text;
 }
 
-std::uint64_t rows_of(std::string_view tag) {
+void add_rows(End& answer, std::string_view tag) {
     tag = tag.substr(0, tag.find('\0'));
     std::uint64_t rows = 0;
     const std::size_t space = tag.rfind(' ');
-    return space != std::string_view::npos && parse_decimal(tag.substr(space + 1), rows) ? rows : 0;
+    if (space != std::string_view::npos && parse_decimal(tag.substr(space + 1), rows)) {
+        answer.rows = answer.rows.value_or(0) + rows;
+    }
 }
 
 std::string sqlstate_of(std::string_view fields) {

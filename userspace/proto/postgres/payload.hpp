@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "proto/parser.hpp"
+
 /// Readers of payloads. What was cut off is empty, zero or unknown; nothing is believed.
 namespace timesink::proto::postgres {
 
@@ -13,8 +15,8 @@ inline constexpr std::string_view kUnknown = "unknown";
 /// Reads NUL-ended strings one after the other; what a cut message does not have is empty.
 std::string_view take_string(std::string_view& payload);
 
-/// Rows out of a command tag: its last word, where that is a number ("INSERT 0 5", "SELECT 3").
-std::uint64_t rows_of(std::string_view tag);
+/// Rows out of a command tag: its last word, where that is a number ("INSERT 0 5", "SELECT 3"). Adds to what `answer` has.
+void add_rows(End& answer, std::string_view tag);
 
 /// The field C (SQLSTATE) of an ErrorResponse.
 std::string sqlstate_of(std::string_view fields);

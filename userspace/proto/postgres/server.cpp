@@ -118,7 +118,7 @@ void Postgres::statement_answer(Exchange& exchange, const Message& message, Sink
             ++exchange.bind_answers;
             break;
         case 'C':
-            exchange.response.rows += rows_of(message.payload);
+            add_rows(exchange.response, message.cut ? std::string_view{} : message.payload);
             exchange.cut = exchange.cut || message.cut;
             [[fallthrough]];
         case 'I':
@@ -142,7 +142,7 @@ void Postgres::nobodys_answer(const Message& message, Sink& sink) {
     if (message.type == 'D') {
         nobodys_.body_bytes += message.bytes();
     } else if (message.type == 'C') {
-        nobodys_.rows += rows_of(message.payload);
+        add_rows(nobodys_, message.payload);
     } else if (message.type == 'E') {
         nobodys_.error = sqlstate_of(message.payload);
     } else if (message.type == 'Z') {
