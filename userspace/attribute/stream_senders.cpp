@@ -11,6 +11,16 @@ bool holds(const std::vector<ExchangeId>& ids, ExchangeId id) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
+/// Or is it; or may, for the chain was cut.
+bool comes_from(const ContextRef& context, const ContextRef& from) {
+    const Context* at = context.get();
+    while (at != from.get() && at->made != Instant{} && at->parent != nullptr) {
+        at = at->parent.get();
+    }
+    const bool cut = at->parent == nullptr && at->depth > 0;
+    return at == from.get() || cut;
+}
+
 }  // namespace
 
 void StreamSenders::opened(const request::Exchange& exchange) {
@@ -18,6 +28,7 @@ void StreamSenders::opened(const request::Exchange& exchange) {
     connection.several_threads =
         connection.several_threads || (connection.thread != ThreadId{} && connection.thread != exchange.sent_by);
     connection.thread = exchange.sent_by;
+    connection.buffers = exchange.protocol == "http";
     connection.streams.push_back({.exchange = exchange.id, .sent = exchange.sent, .closed = Instant::max(), .sender = nullptr});
     forget(connection);
     limit();
@@ -150,6 +161,14 @@ void StreamSenders::settle(OnConnection& connection, std::vector<Decision>& deci
     }
 }
 
+bool StreamSenders::written_by_callers(OnConnection& connection, const ContextRef& writer) {
+    ContextRef& first = connection.first_writer;  // whose making was seen
+    first = first == nullptr && writer->made != Instant{} ? writer : first;
+    const bool told = first != nullptr && writer->made != Instant{};
+    connection.callers_write = connection.callers_write || (told && !comes_from(writer, first) && !comes_from(first, writer));
+    return connection.callers_write;
+}
+
 void StreamSenders::carried(const request::Carried& frame, const ContextRef& writer, std::vector<Decision>& decisions) {
     OnConnection* const connection = connections_.find(frame.socket);
     if (connection == nullptr) {
@@ -162,6 +181,10 @@ void StreamSenders::carried(const request::Carried& frame, const ContextRef& wri
         connection->begins_with_frame = frame.begins_call;
     }
     if (writer == nullptr) {
+        return;
+    }
+    if (!connection->buffers && written_by_callers(*connection, writer)) {
+        decide(*connection, frame.exchange, writer, decisions);
         return;
     }
     if (connection->several_threads) {

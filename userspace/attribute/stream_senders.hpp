@@ -26,6 +26,10 @@ namespace timesink::attribute {
 /// Not by votes: two tasks that wait for each other's lock write each other's frames, turn by turn (httpcore), all three of
 /// a POST. Nor by who wrote when nobody waited: a reader may give way between taking the lock and the buffer. A context that is
 /// older than the attach says nothing. Threads get locks in any order: of theirs only what is alone on its connection is told.
+///
+/// Channels of RabbitMQ share a connection, too, but no library writes there what others have put into a buffer: its callers
+/// write themselves (pika, py-amqp), or a task of the connection writes for all (aiormq), which that connection's maker made. So
+/// once two contexts have written of which neither comes from the other, they are callers, and each has sent what it writes.
 class StreamSenders {
 public:
     struct Decision {
@@ -65,6 +69,9 @@ private:
         std::vector<Suspect> suspects;
         ThreadId thread{};
         bool several_threads = false;
+        bool buffers = true;  ///< whoever writes next writes what others have queued
+        ContextRef first_writer;
+        bool callers_write = false;
         // Of the latest call
         Instant at{};
         ContextRef writer;
@@ -73,6 +80,7 @@ private:
     static void forget(OnConnection& connection);
     static std::size_t open(const OnConnection& connection);
     void limit();
+    static bool written_by_callers(OnConnection& connection, const ContextRef& writer);
     static bool is_open(const OnConnection& connection, ExchangeId id);
     static bool says_nothing(const OnConnection& connection, const ContextRef& writer);
     static std::vector<ExchangeId> unknown_to(const OnConnection& connection, const Context& writer);

@@ -24,6 +24,7 @@ protected:
         request::Exchange exchange;
         exchange.id = ExchangeId{stream};
         exchange.socket = kConnection;
+        exchange.protocol = protocol_;
         exchange.sent = ms(at);
         exchange.sent_by = thread;
         senders_.opened(exchange);
@@ -54,6 +55,7 @@ protected:
     }
     ContextRef sender(std::uint64_t stream) { return found_.contains(stream) ? found_.at(stream) : nullptr; }
 
+    std::string protocol_ = "http";
     StreamSenders senders_;
     std::vector<StreamSenders::Decision> decisions_;
     std::map<std::uint64_t, ContextRef> found_;
@@ -153,6 +155,37 @@ TEST_F(StreamSendersTest, OfThreadsOnlyWhatIsAloneIsTold) {
     answer(3, 21);
     headers(5, 30, b, true, ThreadId{1});
     EXPECT_EQ(sender(5), b);
+}
+
+TEST_F(StreamSendersTest, OnceTwoCallersHaveWrittenToRabbitEachHasSentWhatItWrites) {
+    protocol_ = "rabbitmq";
+    const ContextRef a = task(0);
+    const ContextRef b = task(10);
+    headers(1, 1, a);
+    answer(1, 2);
+    headers(2, 3, a);
+    EXPECT_EQ(sender(2), nullptr) << "a may be a task that writes for all";
+    answer(2, 4);
+    for (const std::uint64_t stream : {3U, 4U, 5U}) {
+        headers(stream, 10 + static_cast<std::int64_t>(stream), b);
+        EXPECT_EQ(sender(stream), b);
+    }
+    headers(6, 20, a, true, ThreadId{2});
+    EXPECT_EQ(sender(6), a);
+}
+
+TEST_F(StreamSendersTest, ATaskThatAWriterMadeMayWriteForAll) {
+    protocol_ = "rabbitmq";
+    const ContextRef maker = task(0);
+    const ContextRef writes = task(1);
+    writes->parent = maker;
+    writes->depth = 1;
+    headers(1, 2, maker);
+    answer(1, 3);
+    headers(2, 4, writes);
+    answer(2, 5);
+    headers(3, 6, writes);
+    EXPECT_EQ(sender(3), nullptr);
 }
 
 TEST_F(StreamSendersTest, ContextsOlderThanTheAttachSayNothing) {
