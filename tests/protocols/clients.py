@@ -388,10 +388,12 @@ def memcached(port, ready, account):
         account.call("incr incr n", lambda: client.incr("n", 1))
         account.call("delete delete user:{id}", lambda: client.delete(f"user:{number}"))
         account.call("incr incr word", lambda: client.incr("word", 1), error="CLIENT_ERROR")
+        account.call("set set quiet:{id}", lambda: client.set(f"quiet:{number}", b"x" * (10 if number % 10 else 50_000), noreply=True), one_way=True)
+        account.call("delete delete quiet:{id}", lambda: client.delete(f"quiet:{number}", noreply=True), one_way=True)
 
 
 def memcached_pipeline(port, ready, account):
-    """Gets of many keys, small and not so small values; many commands in one call. Nobody waits for those with noreply, so they are no calls."""
+    """Gets of many keys, small and not so small values; many commands in one call."""
     from pymemcache.client.base import Client
     client = Client(("127.0.0.1", port), no_delay=True, default_noreply=False, tls_context=trust())
     values = {f"user:{number}": b"x" * (number % 100 if number % 50 else 6000) for number in range(1000)}
@@ -405,7 +407,10 @@ def memcached_pipeline(port, ready, account):
         for _ in values:
             account.add("set set user:{id}", begin)
         assert account.call("get get user:{id}", lambda: client.get_many(list(values)), rows=1000) == values
+        begin = time.monotonic_ns()
         client.set_many(values, noreply=True)
+        for _ in values:
+            account.add("set set user:{id}", begin, told={"one_way": True})
         account.call("get get user:{id}", lambda: client.get("user:1"), rows=1)
         account.call("delete delete user:{id}", lambda: client.delete("user:1"))
 
@@ -465,6 +470,11 @@ def rabbitmq(port, ready, account):
         account.call("publish publish jobs", lambda: channel.basic_publish("", "jobs", b"secret" * (1 if number % 10 else 30_000)))
         account.call("basic.get basic.get jobs", lambda: channel.basic_get("jobs", auto_ack=True))
         account.call("basic.get basic.get jobs", lambda: channel.basic_get("jobs", auto_ack=True))
+    unconfirmed = connection.channel()
+    for number in range(ROUNDS):
+        account.call("publish publish jobs", lambda: unconfirmed.basic_publish("", "jobs", b"secret"), one_way=True)
+        account.call("basic.get basic.get jobs", lambda: unconfirmed.basic_get("jobs"), one_way=False)
+        account.call("basic.ack basic.ack", lambda: unconfirmed.basic_ack(number + 1), one_way=True)
     connection.close()
 
 
@@ -472,9 +482,9 @@ def kafka(port, ready, account):
     """Its sender is a thread of its own."""
     from kafka import KafkaProducer
 
-    def connect():
+    def connect(acks="all"):
         secured = {"security_protocol": "SSL", "ssl_cafile": AUTHORITY} if AUTHORITY else {}
-        made = KafkaProducer(bootstrap_servers=f"127.0.0.1:{port}", acks="all", linger_ms=0, **secured)
+        made = KafkaProducer(bootstrap_servers=f"127.0.0.1:{port}", acks=acks, linger_ms=0, **secured)
         made.send("jobs", b"first").get(30)
         return made
 
@@ -487,8 +497,14 @@ def kafka(port, ready, account):
         producer = connect()
         account.add("Produce Produce jobs", begin)
     for _ in range(ROUNDS):
-        account.call("Produce Produce jobs", lambda: producer.send("jobs", b"secret").get(30))
+        account.call("Produce Produce jobs", lambda: producer.send("jobs", b"secret").get(30), one_way=False)
     producer.close()
+    begin = time.monotonic_ns()
+    unconfirmed = connect(0)
+    account.add("Produce Produce jobs", begin)
+    for _ in range(ROUNDS):
+        account.call("Produce Produce jobs", lambda: (unconfirmed.send("jobs", b"secret").get(30), time.sleep(0.005)), one_way=True)  # written when it is done
+    unconfirmed.close()
 
 
 def main(make_calls, port, truth, ready, authority=""):

@@ -159,7 +159,9 @@ void write_exchange(JsonWriter& json, const attribute::OwnedExchange& owned) {
     write_endpoint(json, "local", exchange.local);
     write_endpoint(json, "remote", exchange.remote);
     const auto answer = [&](Instant at) { return exchange.one_way ? Instant{} : at; };
-    json.member("sent_ns", exchange.sent).member("arrived_ns", answer(exchange.arrived)).member("read_ns", answer(exchange.read_end));
+    json.member("sent_ns", exchange.sent)
+        .member("arrived_ns", answer(exchange.arrived))
+        .member("read_ns", answer(exchange.read_end));
     json.member("sent_end_ns", exchange.sent_end).member("arrived_end_ns", answer(exchange.arrived_end));
     json.member("read_begin_ns", answer(exchange.read_begin)).member("one_way", exchange.one_way);
     json.member("connect_ns", exchange.connect_began).member("connected_ns", exchange.connected);

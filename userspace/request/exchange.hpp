@@ -48,10 +48,10 @@ struct Exchange {
     Instant read_end{};       ///< exit of the call that read the last byte
     std::uint64_t bytes_out = 0;
     std::uint64_t bytes_in = 0;
-    std::uint64_t body_out = 0;  ///< HTTP: of bytes_out, the body; content encodings are not undone
-    std::uint64_t body_in = 0;   ///< ditto
+    std::uint64_t body_out = 0;         ///< HTTP: of bytes_out, the body; content encodings are not undone
+    std::uint64_t body_in = 0;          ///< ditto
     std::optional<std::uint64_t> rows;  ///< returned or changed; none: not told, or not all of the answer was seen
-    std::uint64_t columns = 0;  ///< SQL: a hash of what the result's columns are; 0: not told
+    std::uint64_t columns = 0;          ///< SQL: a hash of what the result's columns are; 0: not told
     int status = 0;
     std::string error;          ///< SQLSTATE, RESP error, "connection reset"; empty for success
     bool housekeeping = false;  ///< driver and pool traffic, not the application's statements

@@ -95,14 +95,13 @@ void Kafka::request(const Frame& frame, Sink& sink) {
         const auto offset = kLengthBytes + static_cast<std::uint64_t>(part.data() - payload.data());
         sink.keep(Direction::request, frame.begin + offset, part, Kept::structure);
     }
-    const bool unclear = header.api == 0 && frame.cut && told.topics.empty();  // whether it is answered is in the gap
     Head head{.begin = frame.begin, .operation = std::string(api_name(header.api)), .housekeeping = is_housekeeping(header.api)};
     head.target = head.operation;
     for (const std::string& topic : told.topics) {
         head.target.append(&topic == told.topics.data() ? " " : ", ").append(topic);
         head.attributes.emplace_back("messaging.destination.name", topic);
     }
-    head.expects_response = told.answered && !unclear;
+    head.expects_response = told.answered;
     head.correlation = head.expects_response ? numbered_.ask(header.correlation, {header.api, header.version},
                                                              [&](Correlation lost) { give_up(lost, sink); })
                                              : numbered_.number_unanswered();

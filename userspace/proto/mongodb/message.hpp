@@ -42,9 +42,9 @@ bool is_telling(std::string_view name);
 bool is_statements(std::string_view name);
 
 struct Reply {
-    std::string error;  ///< the number of the error; empty: none
+    std::string error;                  ///< the number of the error; empty: none
     std::optional<std::uint64_t> rows;  ///< changed or inserted; none: not told, as of what a cursor gives
-    bool known = false;  ///< whether there is an error was captured
+    bool known = false;                 ///< whether there is an error was captured
 };
 Reply reply_of(const Header& header, std::string_view payload, bool whole);
 

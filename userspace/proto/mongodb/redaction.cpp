@@ -78,7 +78,7 @@ private:
     void statements(std::string_view array) {
         bool first = true;
         walk(array, [&](const Document::Element& element) {
-            first && element.type == kDocument ? statement(element.value) : length(element);
+            first&& element.type == kDocument ? statement(element.value) : length(element);
             first = false;
         });
     }
