@@ -307,7 +307,9 @@ void Tracker::end_exchange_message(const net::Connection& connection, const prot
     }
     OpenExchange& at = found->second;
     Exchange& exchange = at.exchange;
-    append(exchange.attributes, end.attributes);
+    for (const auto& attribute : end.attributes) {
+        attribute.first == "kafka.topic" ? topics_.learn(attribute.second) : exchange.attributes.push_back(attribute);
+    }
     if (end.direction == proto::Direction::request) {
         exchange.bytes_out = bytes_of(end, at.request_begin);
         exchange.body_out = exchange.protocol == "http" ? end.body_bytes : 0;

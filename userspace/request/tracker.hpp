@@ -14,6 +14,7 @@
 #include "request/route.hpp"
 #include "request/statement.hpp"
 #include "request/storage_watch.hpp"
+#include "request/topic_names.hpp"
 #include "request/unit.hpp"
 
 namespace timesink::request {
@@ -121,6 +122,7 @@ private:
     void begin_exchange(net::Connection& connection, const proto::Head& head, const net::Moment& first_byte);
     void name_exchange(Exchange& exchange, const proto::Head& head);
     static void name_storage(Exchange& exchange, const StorageCall& call);
+    void name_topics(Exchange& exchange, const proto::Head& head) const;
     void name_statement(Exchange& exchange, const proto::Head& head);
     void unit_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
     void exchange_response(PerConnection& open, const proto::Head& head, const net::Moment& first_byte);
@@ -136,6 +138,7 @@ private:
     Listener& listener_;
     RouteTable& routes_;
     ShapeCache shapes_;
+    TopicNames topics_;
     ConnectAttempts attempts_;
     Jobs jobs_;
     IdMap<SocketId, PerConnection> open_;

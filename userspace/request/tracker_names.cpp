@@ -10,6 +10,8 @@ bool speaks_sql(std::string_view protocol) {
     return protocol == "postgresql" || protocol == "mysql" || protocol == "sqlite";
 }
 
+constexpr std::string_view kTopicId = "kafka.topic_id";
+
 /// Whose messages are about keys that are named like paths.
 bool names_keys(std::string_view protocol) {
     return protocol == "redis" || protocol == "memcached" || protocol == "rabbitmq";
@@ -27,7 +29,7 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
             key = attribute.second;  // may hold a value: only its shape goes on
         } else if (attribute.first == "redis.script") {
             script = attribute.second;
-        } else if (attribute.first != "http.request.header.x-amz-copy-source") {  // a key
+        } else if (attribute.first != "http.request.header.x-amz-copy-source" && attribute.first != kTopicId) {  // a key
             exchange.attributes.push_back(attribute);
         }
     }
@@ -43,7 +45,18 @@ void Tracker::name_exchange(Exchange& exchange, const proto::Head& head) {
         name_statement(exchange, head);
     } else {  // the parser has left out what is a value
         exchange.statement = head.target;
-        exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(head.target);
+        name_topics(exchange, head);
+        exchange.fingerprint = head.target.empty() ? 0 : fingerprint_of(exchange.statement);
+    }
+}
+
+/// Those that are told by their ids, as far as Metadata has told these.
+void Tracker::name_topics(Exchange& exchange, const proto::Head& head) const {
+    for (const auto& [key, value] : head.attributes) {
+        if (const std::string_view topic = key == kTopicId ? topics_.of(value) : std::string_view{}; !topic.empty()) {
+            exchange.statement.append(exchange.statement.size() == head.operation.size() ? " " : ", ").append(topic);
+            exchange.attributes.emplace_back("messaging.destination.name", topic);
+        }
     }
 }
 

@@ -45,6 +45,19 @@ std::vector<Step> probe(int round) {
     return {client(ask(2, 1, correlation, big(0, 8))), server(answer(correlation, big(0, 8)))};
 }
 
+const std::string kId = big(0x0123456789abcdef, 8) + big(0xfedcba9876543210, 8);
+const std::string kIdDigits = "0123456789abcdeffedcba9876543210";
+
+/// Version 15; `topic`, `forgotten`: ids, or empty.
+std::string fetch(std::uint64_t correlation, std::uint64_t epoch, const std::string& topic, const std::string& forgotten) {
+    const std::string partition = big(0, 4) + big(0, 4) + big(0, 8) + big(0, 4) + big(0, 8) + big(1000, 4) + big(0, 1);
+    return ask(1, 15, correlation,
+               big(0, 1) + big(500, 4) + big(1, 4) + big(1000, 4) + big(0, 1) + big(epoch == 0 ? 0 : 5, 4) + big(epoch, 4) +
+                   (topic.empty() ? big(1, 1) : big(2, 1) + topic + big(2, 1) + partition + big(0, 1)) +
+                   (forgotten.empty() ? big(1, 1) : big(2, 1) + forgotten + big(2, 1) + big(0, 4) + big(0, 1)) + big(1, 1) +
+                   big(0, 1));
+}
+
 const std::string kProduce =
     "Produce Produce orders, mails {messaging.destination.name=orders, messaging.destination.name=mails} [73]";
 
@@ -71,6 +84,24 @@ const Case kCases[] = {
                      name(""))),
       server(answer(1, big(0, 4) + big(0, 2) + big(0, 4) + big(0, 4)))},
      {"Fetch Fetch orders {messaging.destination.name=orders} [89] -> body=18"}},
+    {"topics by their ids, which Metadata names",
+     {client(ask(3, 12, 1, big(0, 1) + big(1, 1) + big(0, 3))),
+      server(answer(1, big(0, 1) + big(0, 4) + big(2, 1) + big(1, 4) + compact("localhost") + big(9092, 4) + big(0, 1) +
+                           big(0, 1) + compact("cluster") + big(1, 4) + big(2, 1) + big(0, 2) + compact("orders") + kId +
+                           big(0, 1) + big(2, 1) + big(0, 2) + big(0, 4) + big(1, 4) + big(0, 4) + big(2, 1) + big(1, 4) +
+                           big(2, 1) + big(1, 4) + big(1, 1) + big(0, 1) + big(0, 4) + big(0, 1) + big(0, 1))),
+      client(fetch(2, 0, kId, "")), server(answer(2, big(0, 1) + big(0, 4) + big(0, 2) + big(5, 4) + big(1, 1) + big(0, 1)))},
+     {"Metadata Metadata (housekeeping) [19] -> body=102 {kafka.topic=" + kIdDigits + "orders}",
+      "Fetch Fetch {kafka.topic_id=" + kIdDigits + "} [91] -> body=17"}},
+    {"a session's fetches tell what has changed",
+     {client(fetch(1, 0, kId, "")), server(answer(1, big(0, 1) + big(0, 4) + big(0, 2) + big(5, 4) + big(1, 1) + big(0, 1))),
+      client(fetch(2, 1, "", "")), server(answer(2, big(0, 1) + big(0, 4) + big(0, 2) + big(5, 4) + big(1, 1) + big(0, 1))),
+      client(fetch(3, 2, "", kId)), server(answer(3, big(0, 1) + big(0, 4) + big(0, 2) + big(5, 4) + big(1, 1) + big(0, 1)))},
+     {"Fetch Fetch {kafka.topic_id=" + kIdDigits + "} [91] -> body=17",
+      "Fetch Fetch {kafka.topic_id=" + kIdDigits + "} [40] -> body=17", "Fetch Fetch [62] -> body=17"},
+     Closes::no,
+     true,
+     150},
     {"what drivers ask",
      {client(ask(18, 3, 1, compact("lib") + compact("1") + big(0, 1))), server(answer(1, big(0, 10)))},
      {"ApiVersions ApiVersions (housekeeping) [21] -> body=14"}},

@@ -9,11 +9,13 @@ namespace timesink::proto::kafka {
 namespace {
 
 constexpr std::uint16_t kProduce = 0;
-constexpr std::uint16_t kFetch = 1;
 constexpr std::uint16_t kFlexibleProduce = 9;  // the first version with compact lengths and tagged fields (KIP-482)
 constexpr std::uint16_t kFlexibleFetch = 12;
-constexpr std::uint16_t kNamelessTopics = 13;  // of both: topics have ids only (KIP-516)
+constexpr std::uint16_t kNamelessTopics = 13;  // of both
+constexpr std::uint16_t kMetadataWithIds = 10;
+constexpr std::uint16_t kSessions = 7;  // of Fetch
 constexpr std::size_t kMostTopics = 4;
+constexpr std::size_t kMostNames = 256;
 constexpr std::uint16_t kLastVersion = 20;
 
 /// Names by api key; an empty one is of brokers among themselves, or not known.
@@ -165,9 +167,31 @@ private:
     Parts parts_;
 };
 
-void add_topic(std::string_view topic, std::vector<std::string>& topics) {
-    if (!topic.empty() && topic.size() <= 249 && is_printable(topic)) {  // the longest that Kafka allows
-        topics.emplace_back(topic);
+bool is_name(std::string_view topic) {
+    return !topic.empty() && topic.size() <= 249 && is_printable(topic);  // the longest that Kafka allows
+}
+
+/// Empty: zero, which is nobody's.
+std::string take_id(Fields& fields) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    const std::string_view bytes = fields.fixed().take(16);
+    std::string id;
+    for (const char byte : bytes.find_first_not_of('\0') == std::string_view::npos ? std::string_view{} : bytes) {
+        id.push_back(kDigits[static_cast<unsigned char>(byte) >> 4U]);
+        id.push_back(kDigits[static_cast<unsigned char>(byte) & 15U]);
+    }
+    return id;
+}
+
+void take_topic(std::uint16_t version, Fields& fields, std::vector<Topic>& topics) {
+    Topic topic;
+    if (version >= kNamelessTopics) {
+        topic.id = take_id(fields);
+    } else if (const std::string_view name = fields.text(); is_name(name)) {
+        topic.name = name;
+    }
+    if (fields.ok() && topic != Topic{}) {
+        topics.push_back(std::move(topic));
     }
 }
 
@@ -179,9 +203,8 @@ void topics_of_produce(std::uint16_t version, Fields& fields, Request& request) 
     request.answered = acks != 0 || !fields.ok();
     (void)fields.fixed().take(4);  // time-out
     const std::uint64_t count = fields.count();
-    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(count, kMostTopics) && fields.ok() && version < kNamelessTopics;
-         ++topic) {
-        add_topic(fields.text(), request.topics);
+    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(count, kMostTopics) && fields.ok(); ++topic) {
+        take_topic(version, fields, request.topics);
         for (std::uint64_t left = fields.count(); left > 0 && fields.ok(); --left) {
             (void)fields.fixed().take(4);
             fields.skip_bytes();
@@ -192,18 +215,63 @@ void topics_of_produce(std::uint16_t version, Fields& fields, Request& request) 
 }
 
 void topics_of_fetch(std::uint16_t version, Fields& fields, Request& request) {
-    const std::size_t ahead =
-        (version < 15 ? 4 : 0) + 8 + (version >= 3 ? 4 : 0) + (version >= 4 ? 1 : 0) + (version >= 7 ? 8 : 0);
+    const std::size_t ahead = (version < 15 ? 4 : 0) + 8 + (version >= 3 ? 4 : 0) + (version >= 4 ? 1 : 0);
     const std::size_t partition = 4 + (version >= 9 ? 4 : 0) + 8 + (version >= 12 ? 4 : 0) + (version >= 5 ? 8 : 0) + 4;
     (void)fields.fixed().take(ahead);
+    if (version >= kSessions) {
+        (void)fields.fixed().take(4);  // the session
+        const std::uint64_t epoch = fields.fixed().big<4>();
+        request.goes_on = fields.ok() && epoch > 0 && epoch < 0x8000'0000;
+    }
     const std::uint64_t count = fields.count();
-    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(count, kMostTopics) && fields.ok() && version < kNamelessTopics;
-         ++topic) {
-        add_topic(fields.text(), request.topics);
+    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(count, kMostTopics) && fields.ok(); ++topic) {
+        take_topic(version, fields, request.topics);
         for (std::uint64_t left = fields.count(); left > 0 && fields.ok(); --left) {
             (void)fields.fixed().take(partition);
             fields.tags();
         }
+        fields.tags();
+    }
+    const std::uint64_t forgotten = version >= kSessions && count <= kMostTopics ? fields.count() : 0;
+    for (std::uint64_t topic = 0; topic < std::min<std::uint64_t>(forgotten, kMostTopics) && fields.ok(); ++topic) {
+        take_topic(version, fields, request.forgotten);
+        for (std::uint64_t left = fields.count(); left > 0 && fields.ok(); --left) {
+            (void)fields.fixed().take(4);
+        }
+        fields.tags();
+    }
+}
+
+/// Of versions that tell ids.
+void topics_of_metadata(Fields& fields, std::vector<Topic>& topics) {
+    (void)fields.fixed().take(4);  // throttled for
+    for (std::uint64_t brokers = fields.count(); brokers > 0 && fields.ok(); --brokers) {
+        (void)fields.fixed().take(4);
+        fields.skip_text();            // host
+        (void)fields.fixed().take(4);  // port
+        fields.skip_text();            // rack
+        fields.tags();
+    }
+    fields.skip_text();            // the cluster
+    (void)fields.fixed().take(4);  // its controller
+    for (std::uint64_t count = fields.count(); count > 0 && fields.ok() && topics.size() < kMostNames; --count) {
+        (void)fields.fixed().take(2);  // error
+        const std::string_view name = fields.text();
+        Topic topic{is_name(name) ? std::string(name) : std::string(), take_id(fields)};
+        if (fields.ok() && !topic.name.empty() && !topic.id.empty()) {
+            topics.push_back(std::move(topic));
+        }
+        (void)fields.fixed().take(1);  // whether it is Kafka's own
+        for (std::uint64_t partitions = fields.count(); partitions > 0 && fields.ok(); --partitions) {
+            (void)fields.fixed().take(2 + 4 + 4 + 4);
+            for (int replicas = 0; replicas < 3; ++replicas) {  // all, in sync, offline
+                for (std::uint64_t left = fields.count(); left > 0 && fields.ok(); --left) {
+                    (void)fields.fixed().take(4);
+                }
+            }
+            fields.tags();
+        }
+        (void)fields.fixed().take(4);  // what is allowed
         fields.tags();
     }
 }
@@ -260,6 +328,13 @@ Request request_of(const RequestHeader& header, std::string_view payload) {
 
 Response response_of(std::uint16_t api, std::uint16_t version, std::string_view payload, bool whole) {
     Response response;
+    if (api == kMetadata && version >= kMetadataWithIds) {
+        Fields fields(payload, true);
+        fields.tags();
+        topics_of_metadata(fields, response.topics);
+        response.parts = fields.parts();
+        return response;
+    }
     if (api != kProduce && api != kFetch) {
         return response;
     }

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "proto/frames.hpp"
 #include "proto/kafka/kafka.hpp"
@@ -15,6 +17,8 @@ namespace {
 constexpr std::size_t kHeaderBytes = 8;  // the length, and of a request api and version, of a response the correlation id
 constexpr std::size_t kKeptOfRequest = 4096;
 constexpr std::size_t kKeptOfResponse = 512;
+constexpr std::size_t kKeptOfMetadata = std::size_t{16} * 1024;
+constexpr std::size_t kMostOfSession = 4;
 
 struct Asked {
     std::uint16_t api = 0;
@@ -35,6 +39,7 @@ private:
     void closed(Direction direction, std::uint64_t end, Sink& sink) override;
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
     void request(const Frame& frame, Sink& sink);
+    void remember(Request& told);
     void response(const Frame& frame, Sink& sink);
     void over(Direction direction, std::uint64_t end, bool complete, Sink& sink);
     void give_up(Correlation correlation, Sink& sink) const;
@@ -44,6 +49,7 @@ private:
     std::optional<End> asking_;
     std::optional<End> answering_;
     Numbered<Asked> numbered_;
+    std::vector<Topic> session_;  ///< topics of the latest session's fetches
     bool understood_ = false;
     bool not_mine_ = false;
 };
@@ -67,7 +73,11 @@ std::optional<FrameSink::Shape> Kafka::shape(Direction direction, std::string_vi
         return !api_name(static_cast<std::uint16_t>(api)).empty() && rest >= 6 ? std::optional(Shape{rest, kKeptOfRequest})
                                                                                : std::nullopt;
     }
-    return numbered_.find(reader.big<4>()) != nullptr ? std::optional(Shape{rest, kKeptOfResponse}) : std::nullopt;
+    const auto* const asked = numbered_.find(reader.big<4>());
+    if (asked == nullptr) {
+        return std::nullopt;
+    }
+    return Shape{rest, asked->asked.api == kMetadata ? kKeptOfMetadata : kKeptOfResponse};
 }
 
 bool Kafka::resumes(Direction direction, std::string_view bytes, Place place) {
@@ -90,16 +100,23 @@ void Kafka::request(const Frame& frame, Sink& sink) {
         return;
     }
     understood_ = true;
-    const Request told = request_of(header, payload);
+    Request told = request_of(header, payload);
     for (const std::string_view part : told.parts) {
         const auto offset = kLengthBytes + static_cast<std::uint64_t>(part.data() - payload.data());
         sink.keep(Direction::request, frame.begin + offset, part, Kept::structure);
     }
     Head head{.begin = frame.begin, .operation = std::string(api_name(header.api)), .housekeeping = is_housekeeping(header.api)};
     head.target = head.operation;
-    for (const std::string& topic : told.topics) {
-        head.target.append(&topic == told.topics.data() ? " " : ", ").append(topic);
-        head.attributes.emplace_back("messaging.destination.name", topic);
+    if (header.api == kFetch) {
+        remember(told);
+    }
+    for (Topic& topic : told.topics) {
+        if (topic.name.empty()) {
+            head.attributes.emplace_back("kafka.topic_id", std::move(topic.id));
+            continue;
+        }
+        head.target.append(head.target.size() == head.operation.size() ? " " : ", ").append(topic.name);
+        head.attributes.emplace_back("messaging.destination.name", std::move(topic.name));
     }
     head.expects_response = told.answered;
     head.correlation = head.expects_response ? numbered_.ask(header.correlation, {header.api, header.version},
@@ -107,6 +124,26 @@ void Kafka::request(const Frame& frame, Sink& sink) {
                                              : numbered_.number_unanswered();
     sink.head(head);
     asking_ = End{.correlation = head.correlation, .body_bytes = frame.end - frame.begin - kLengthBytes};
+}
+
+/// What a session fetches, told or not.
+void Kafka::remember(Request& told) {
+    const auto holds = [this](const Topic& topic) {
+        return std::find(session_.begin(), session_.end(), topic) != session_.end();
+    };
+    if (!told.goes_on) {
+        session_ = told.topics;
+        return;
+    }
+    for (const Topic& topic : told.forgotten) {
+        std::erase(session_, topic);
+    }
+    for (Topic& topic : told.topics) {
+        if (!holds(topic) && session_.size() < kMostOfSession) {
+            session_.push_back(std::move(topic));
+        }
+    }
+    told.topics = session_;
 }
 
 void Kafka::response(const Frame& frame, Sink& sink) {
@@ -129,6 +166,9 @@ void Kafka::response(const Frame& frame, Sink& sink) {
                      .body_bytes = frame.end - frame.begin - kLengthBytes,
                      .error = told.error,
                      .complete = told.known};
+    for (const Topic& topic : told.topics) {
+        answering_->attributes.emplace_back("kafka.topic", topic.id + topic.name);
+    }
 }
 
 void Kafka::closed(Direction direction, std::uint64_t end, Sink& sink) {
@@ -161,6 +201,9 @@ void Kafka::lost(Direction direction, std::uint64_t position, Sink& sink) {
         return;
     }
     over(direction, position, false, sink);
+    if (direction == Direction::request) {
+        session_.clear();  // what it forgot may have been in it
+    }
     sink.lost_sync(direction, position);
 }
 
