@@ -339,7 +339,7 @@ void Attribution::settle(OwnedExchange&& owned, const Owner& known) {
     if (known.after) {
         backgrounds_.answered(known.unit, owned.exchange);
     }
-    if (owned.evidence == Evidence::ambiguous) {
+    if (owned.evidence == Evidence::ambiguous && !owned.exchange.one_way) {  // which no unit waits for
         doubt(owned.exchange, known.candidates);
     }
     if (owner == nullptr) {

@@ -45,7 +45,7 @@ void Attribution::sent(const request::Exchange& exchange) {
     expect_background(pending.owner, exchange.sent);
     carry_out();
     // A thread that serves no unit, while others do: who woke whom may tell more.
-    if (!exchange.shared && pending_[exchange.id].owner.evidence == Evidence::ambiguous &&
+    if (!exchange.shared && !exchange.one_way && pending_[exchange.id].owner.evidence == Evidence::ambiguous &&
         owners_.threads_tell(exchange.process) && !owners_.serves(exchange.sent_by)) {
         pending_[exchange.id].with_helper = true;
         hand_offs_.sent(exchange, handed_off_);

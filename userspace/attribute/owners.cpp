@@ -143,6 +143,11 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
     const bool tells = threads_tell(exchange.process);
     // Those that were read before it was known that threads do not tell are on their own.
     const bool one = thread.active.size() == 1 && (tells || alone_in(exchange.process));
+    // What nobody waits for may have been put aside by a unit that is over by now, as loops write in a later turn.
+    const bool loop = thread.multiplexes || (thread.waits_for_many && !thread.waits_for_one);
+    if (exchange.one_way && loop && !context_certain) {
+        return {{}, Evidence::ambiguous, 0};
+    }
     // Told of when it was over: who was in flight when it began may be gone, and others have come.
     const bool afterwards = exchange.read_end != Instant{};
     if (afterwards && (!one || thread.active.front()->activated > exchange.sent)) {
@@ -170,7 +175,7 @@ Owner Owners::of(const request::Exchange& exchange, const Timelines& timelines, 
         }
         return {{}, Evidence::ambiguous, 0};
     }
-    if (exchange.housekeeping && exchange.fingerprint == 0) {
+    if (exchange.one_way || (exchange.housekeeping && exchange.fingerprint == 0)) {
         return {};  // the driver's own doing, such as asking whether a connection still lives: no job that may go on
     }
     ++thread.background;
@@ -247,8 +252,9 @@ void Owners::lost(Instant at) {
 void Owners::waited(ProcessId process, ThreadId thread, std::int16_t syscall) {
     OnThread& waiting = threads_[lane(process, thread)];
     const WaitKind kind = wait_kind(syscall);
-    waiting.waits_for_many = waiting.waits_for_many || waits_in_epoll(syscall);
-    waiting.waits_for_one = waiting.waits_for_one || kind == WaitKind::socket || kind == WaitKind::poll;
+    const bool many = waits_in_epoll(syscall);
+    waiting.waits_for_many = waiting.waits_for_many || many;
+    waiting.waits_for_one = waiting.waits_for_one || kind == WaitKind::socket || (kind == WaitKind::poll && !many);
     if (waiting.background_may_go_on && waiting.background == 0) {
         waiting.background_may_go_on = waiting.background_in_doubt = false;
     }

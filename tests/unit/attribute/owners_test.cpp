@@ -232,5 +232,18 @@ TEST_F(OwnersTest, WhereThreadsTellNothingTheOnlyUnitInFlightIsLikely) {
     EXPECT_FALSE(second.shared.empty());
 }
 
+TEST_F(OwnersTest, WhatALoopSendsAndNobodyWaitsForMayBeOfOneThatIsOver) {
+    request::Exchange publish = exchange(20);
+    publish.one_way = true;
+    begin(1, 10, 100);
+    owners_.waited(kProcess, kLoop, kPoll);
+    EXPECT_EQ(owners_.of(publish, timelines_).evidence, Evidence::thread) << "it may use epoll to wait for its own";
+    begin(2, 10, 101, kOtherWorker);
+    publish.sent_by = kOtherWorker;
+    owners_.waited(kProcess, kOtherWorker, kEpollWait);
+    EXPECT_EQ(owners_.of(publish, timelines_).evidence, Evidence::ambiguous);
+    EXPECT_EQ(of(30, kOtherWorker).evidence, Evidence::thread);
+}
+
 }  // namespace
 }  // namespace timesink::attribute
