@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kKeptMethod = 1024;   // exchange, routing key and queue have at most 255 bytes each
 constexpr std::size_t kKeptHeader = 4 + 8;  // class, weight and size
+constexpr std::uint64_t kFraming = kHeaderBytes + 1;
 
 /// Frames of both directions; the channels pair them.
 class Amqp final : public Parser, private FrameSink {
@@ -31,7 +32,8 @@ private:
         std::optional<std::uint64_t> content_size;
         std::uint32_t full_body = 0;  ///< bytes of a body that others of its content followed; 0: none was seen
         bool assumed = false;         ///< the frame in progress: its header was not captured
-        bool mistaken = false;        ///< and it is none
+        std::uint64_t assumed_bytes = 0;
+        bool mistaken = false;  ///< and it is none
     };
     std::optional<Shape> shape(Direction direction, std::string_view header) override;
     bool resumes(Direction direction, std::string_view bytes, Place place) override;
@@ -41,7 +43,7 @@ private:
     void lost(Direction direction, std::uint64_t position, Sink& sink) override;
     std::size_t take_greeting(const Chunk& chunk, Sink& sink);
     std::uint64_t content_left(Direction direction);
-    void assume_body(Direction direction, std::uint64_t position);
+    void assume_bodies(Direction direction, std::uint64_t begin, std::uint64_t end);
     void from_client(Method method, const Frame& frame, Sink& sink);
 
     Way& way_of(Direction direction) { return direction == Direction::request ? request_ : response_; }
@@ -162,7 +164,8 @@ void Amqp::closed(Direction direction, std::uint64_t end, Sink& sink) {
     }
     sink.keep(direction, end - 1, std::string_view(&kFrameEnd, 1), Kept::structure);
     if (way.header.type == FrameType::header || way.header.type == FrameType::body) {
-        channels_.content(direction, way.header.channel, way.content_size, way.header.size, end, sink);
+        const std::uint64_t bytes = way.assumed ? way.assumed_bytes : way.header.size;
+        channels_.content(direction, way.header.channel, way.content_size, bytes, end, sink);
     }
 }
 
@@ -176,19 +179,20 @@ void Amqp::lost(Direction direction, std::uint64_t position, Sink& sink) {
 }
 
 void Amqp::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sink& sink) {
-    if (!not_mine_ && end > begin) {
-        begun_ = begun_ || direction == Direction::request;
-        Frames& frames = way_of(direction).frames;
-        // Its last byte is needed to tell whether there were such frames.
-        const bool known = content_left(direction) > end - begin;
-        while (begin < end) {
-            if (known && frames.to_end() == 0) {
-                assume_body(direction, begin);
-            }
-            const std::uint64_t until = known ? std::min(end, begin + frames.to_end()) : end;
-            frames.gap(begin, until, *this, sink);
-            begin = until;
+    if (not_mine_ || end <= begin) {
+        return;
+    }
+    begun_ = begun_ || direction == Direction::request;
+    Frames& frames = way_of(direction).frames;
+    // Its last byte is needed to tell whether there were such frames.
+    const bool known = content_left(direction) > end - begin;
+    while (begin < end) {
+        if (known && frames.to_end() == 0) {
+            assume_bodies(direction, begin, end);
         }
+        const std::uint64_t until = known ? std::min(end, begin + frames.to_end()) : end;
+        frames.gap(begin, until, *this, sink);
+        begin = until;
     }
 }
 
@@ -196,28 +200,32 @@ void Amqp::gap(Direction direction, std::uint64_t begin, std::uint64_t end, Sink
 /// call were captured, the frames between them are told by the message's size. Returns the bytes to its end, with those of the
 /// frame in progress; 0: not known.
 std::uint64_t Amqp::content_left(Direction direction) {
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 48;  // nobody has sent that
     const Way& way = way_of(direction);
     const std::uint64_t to_end = way.frames.to_end();
-    const bool in_body = to_end > 0 && way.header.type == FrameType::body;
-    const bool between =
-        to_end == 0 && way.frames.between() && (way.header.type == FrameType::header || way.header.type == FrameType::body);
+    const bool body = way.header.type == FrameType::body;
+    const bool in_body = to_end > 0 && body;
+    const bool between = to_end == 0 && way.frames.between() && (way.header.type == FrameType::header || body);
     std::uint64_t left = in_body || between ? channels_.left(direction, way.header.channel) : 0;
-    left -= in_body ? std::min<std::uint64_t>(left, way.header.size) : 0;
-    if (left == 0 || way.full_body == 0) {
+    left -= in_body ? std::min<std::uint64_t>(left, way.assumed ? way.assumed_bytes : way.header.size) : 0;
+    if (left == 0 || left > kMost || way.full_body == 0) {
         return 0;
     }
     const std::uint64_t frames = (left + way.full_body - 1) / way.full_body;
-    return to_end + left + frames * (kHeaderBytes + 1) - way.frames.held();
+    return to_end + left + frames * kFraming - way.frames.held();
 }
 
-void Amqp::assume_body(Direction direction, std::uint64_t position) {
+/// Those that end before `end` as one, for there may be many; else the one that goes on behind it.
+void Amqp::assume_bodies(Direction direction, std::uint64_t begin, std::uint64_t end) {
     Way& way = way_of(direction);
-    const std::uint64_t left = channels_.left(direction, way.header.channel);
+    const std::uint64_t full = way.full_body + kFraming;
+    const std::uint64_t whole = (end - begin + way.frames.held()) / full;
     way.header.type = FrameType::body;
-    way.header.size = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, way.full_body));
     way.content_size.reset();
     way.assumed = true;
-    way.frames.pass_over(position, kHeaderBytes + std::uint64_t{way.header.size} + 1);
+    way.assumed_bytes =
+        whole > 0 ? whole * way.full_body : std::min<std::uint64_t>(channels_.left(direction, way.header.channel), way.full_body);
+    way.frames.pass_over(begin, whole > 0 ? whole * full : way.assumed_bytes + kFraming);
 }
 
 void Amqp::finish(Direction direction, std::uint64_t position, Sink& sink) {
