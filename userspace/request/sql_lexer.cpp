@@ -69,20 +69,12 @@ SqlToken SqlLexer::next() {
         }
         return make(Kind::value, length);
     }
-    if (c == '@' && at(1) == '@' && is_word_begin(at(2))) {  // MySQL: a variable of the system, which is a name
-        std::size_t length = 3;
-        while (is_word(at(length)) && at(length) != '\0') {
-            ++length;
-        }
-        return make(Kind::word, length);
+    if (c == '@' && at(1) == '@' && is_word_begin(at(2))) {
+        return make(Kind::word, name_length(3));  // MySQL: a variable of the system, which is a name
     }
     const bool named = (c == ':' && last_ != ':' && at(1) != ':' && at(1) != '=') || c == '@';
     if (named && is_word_begin(at(1))) {
-        std::size_t length = 1;
-        while (is_word(at(length)) && at(length) != '\0') {
-            ++length;
-        }
-        return make(Kind::value, length);
+        return make(Kind::value, name_length(1));
     }
     if (c == '%' && at(1) == 's' && !is_word(at(2))) {
         return make(Kind::value, 2);  // a text that a Python driver logs or forwards unexpanded
@@ -94,6 +86,14 @@ SqlToken SqlLexer::next() {
         return make(Kind::symbol, 2);
     }
     return make(Kind::symbol, operator_length());
+}
+
+/// Of what is a name from `length` on.
+std::size_t SqlLexer::name_length(std::size_t length) const {
+    while (is_word(at(length)) && at(length) != '\0') {
+        ++length;
+    }
+    return length;
 }
 
 /// The longest run of operator characters, by PostgreSQL's rule: it holds no comment's begin, and ends in + or - only with a

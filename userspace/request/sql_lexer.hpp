@@ -34,6 +34,7 @@ private:
     std::size_t dollar_length() const;
     std::size_t number_length() const;
     std::size_t word_length() const;
+    std::size_t name_length(std::size_t length) const;
     std::size_t operator_length() const;
     std::size_t string_prefix() const;
     SqlToken make(SqlToken::Kind kind, std::size_t length);
